@@ -113,7 +113,7 @@ class Geometry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Image:
-    """A volume on a grid: `array` indexed (k, j, i), C-contiguous, with its unit (``HU``, ``1/cm``, ``counts/s/mL``)."""
+    """A volume on a grid: `array` indexed (k, j, i), C-contiguous, and its unit: ``HU``, ``1/cm``, ``counts/s/mL``."""
 
     array: NDArray[np.generic]
     geometry: Geometry
@@ -215,7 +215,7 @@ class Orbit:
     Parameters
     ----------
     angles_deg : (views,) array
-        0 is the detector at the patient's back, growing counter-clockwise seen from the feet (90 is the patient's left).
+        0 is the detector at the back, growing counter-clockwise seen from the feet (90 is the patient's left).
     radii_mm : (views,) array or None
         From the axis of rotation to the collimator's face; None where not recorded.
     centre_offset_mm : (views,) array or None

@@ -1,0 +1,1 @@
+"""What `leukospect bench` runs."""

@@ -1,0 +1,1 @@
+"""CT: metal artefact reduction and what the attenuation map needs."""

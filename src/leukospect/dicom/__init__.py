@@ -1,0 +1,1 @@
+"""Reading and writing of DICOM; the only place that knows pydicom."""

@@ -1,0 +1,1 @@
+"""Named, published rules and the flag they give."""

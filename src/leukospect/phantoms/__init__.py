@@ -1,0 +1,1 @@
+"""Digital phantoms: their description, and the simulation of their scans."""

@@ -1,0 +1,1 @@
+"""The physics: nuclides, decay, attenuation, collimators and scatter."""

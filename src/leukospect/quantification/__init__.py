@@ -1,0 +1,1 @@
+"""Regions, uptake, ratios and their uncertainty."""

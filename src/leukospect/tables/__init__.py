@@ -1,0 +1,1 @@
+"""Constants, each file with its source in the header."""

@@ -1,0 +1,1 @@
+"""Readers: a DICOM file or folder to acquisitions and studies."""

@@ -1,0 +1,1 @@
+"""Writers: acquisitions and results to DICOM objects."""
