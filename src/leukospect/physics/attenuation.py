@@ -1,0 +1,99 @@
+"""From CT numbers to linear attenuation coefficients at the photopeak."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
+from leukospect.tables.reading import read_csv_table
+
+_REFERENCE_ENERGY_KEV = 140.511
+
+
+def water_mu_per_cm(energy_kev: float) -> float:
+    """Narrow-beam attenuation coefficient of water, 1/cm, between the table's energies by log-log interpolation."""
+    rows = read_csv_table("water_attenuation.csv")
+    energies = np.array([float(row["energy_kev"]) for row in rows])
+    if not energies[0] * 0.98 <= energy_kev <= energies[-1] * 1.02:
+        raise InputError(f"Water's attenuation at {energy_kev:g} keV is not in the table (140 to 245 keV).")
+    coefficients = np.array([float(row["mu_per_cm"]) for row in rows])
+    return float(np.exp(np.interp(np.log(energy_kev), np.log(energies), np.log(coefficients))))
+
+
+def bone_slope_per_cm(kvp: float | None, energy_kev: float, material: str = "scanner") -> float:
+    """Slope of mu over HU above 0 HU, 1/cm a HU, for a tube voltage.
+
+    Between two tabulated voltages of one material the slope is interpolated, with a warning.
+
+    Raises
+    ------
+    MissingInformationError
+        The voltage is unknown, or outside the table.
+    """
+    rows = [row for row in read_csv_table("hu_to_mu.csv") if row["material"] == material]
+    if not rows:
+        raise InputError(f"There is no HU-to-mu table for '{material}'.")
+    if kvp is None:
+        raise MissingInformationError("The CT does not record its tube voltage (KVP); give a mu map with --mu instead.")
+    base = {float(r["kvp"]): float(r["slope"]) for r in rows if abs(float(r["energy_kev"]) - 140.511) < 0.1}
+    voltages = sorted(base)
+    if not voltages[0] <= kvp <= voltages[-1]:
+        raise MissingInformationError(
+            f"A CT of {kvp:g} kV is outside the HU-to-mu table ({voltages[0]:g} to {voltages[-1]:g} kV); "
+            "give a mu map with --mu instead."
+        )
+    if kvp not in base:
+        warnings.warn(
+            f"The HU-to-mu slope at {kvp:g} kV is interpolated between the tabulated voltages.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+    slope = float(np.interp(kvp, voltages, [base[v] for v in voltages]))
+    return slope * _energy_ratio(energy_kev)
+
+
+def _energy_ratio(energy_kev: float) -> float:
+    """Slope at an energy relative to 140 keV, from the one voltage for which all photopeaks are published."""
+    rows = [r for r in read_csv_table("hu_to_mu.csv") if r["material"] == "scanner" and r["kvp"] == "110"]
+    energies = [float(r["energy_kev"]) for r in rows]
+    slopes = [float(r["slope"]) for r in rows]
+    return float(np.interp(energy_kev, energies, slopes)) / slopes[0]
+
+
+def hu_to_mu(
+    hu: NDArray[np.floating], kvp: float | None, energy_kev: float, material: str = "scanner"
+) -> NDArray[np.float32]:
+    """Take CT numbers to linear attenuation coefficients at a photon energy.
+
+    Parameters
+    ----------
+    hu : array, HU
+    kvp : float or None
+        Tube voltage of the CT.
+    energy_kev : float
+        Energy of the photopeak.
+    material : str
+        Row set of the table: ``scanner`` (published rows of scanners) or ``icru-bone`` (spectrum calculation).
+
+    Returns
+    -------
+    float32 array of the same shape, 1/cm, zero at and below -1000 HU
+
+    Raises
+    ------
+    InputError
+        The CT holds values that are not finite.
+    MissingInformationError
+        The tube voltage is unknown or outside the table.
+    """
+    if not np.all(np.isfinite(hu)):
+        raise InputError("The CT holds values that are not finite; it cannot give an attenuation map.")
+    water = water_mu_per_cm(energy_kev)
+    slope = bone_slope_per_cm(kvp, energy_kev, material)
+    values = np.asarray(hu, dtype=np.float32)
+    below = np.maximum(values, np.float32(-1000.0)) * np.float32(water / 1000.0)
+    mu = np.where(values <= 0, below, values * np.float32(slope)) + np.float32(water)
+    return np.maximum(mu, np.float32(0.0)).astype(np.float32)
