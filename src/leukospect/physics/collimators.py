@@ -88,7 +88,7 @@ def system_sigma_mm(
     distance_mm: NDArray[np.float64],
     intrinsic_fwhm_mm: float = INTRINSIC_FWHM_MM,
 ) -> NDArray[np.float64]:
-    """Standard deviation of the system's response at distances from the collimator's face.
+    """Give the standard deviation of the response at distances from the collimator's face.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ def estimate_scatter(
     method: str = "auto",
     *,
     k: float = 0.47,
-    smoothing_fwhm_mm: float = 12.0,
+    smoothing_fwhm_mm: float = 25.0,
 ) -> tuple[NDArray[np.float32] | None, str]:
     """Estimate the scatter counts of a photopeak window in every view.
 
@@ -95,4 +95,4 @@ def estimate_scatter(
         )
     sigma_mm = smoothing_fwhm_mm / 2.3548
     sigma = (0.0, sigma_mm / projections.pixel_mm[0], sigma_mm / projections.pixel_mm[1])
-    return np.asarray(gaussian_filter(estimate, sigma, mode="constant"), dtype=np.float32), method
+    return np.asarray(gaussian_filter(estimate, sigma, mode="nearest"), dtype=np.float32), method

@@ -1,0 +1,172 @@
+"""OSEM and its kin: they take operators and know no files.
+
+Every method works in float32, never gives a negative value or one that is not finite, and gives zero where the
+sensitivity image is zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukospect.errors import InputError
+from leukospect.operators import ViewOperator
+
+Array = NDArray[np.float32]
+
+
+def subset_views(angles_deg: NDArray[np.float64], subsets: int) -> tuple[NDArray[np.intp], ...]:
+    """Divide views into subsets of equally spread angles, in an order that keeps successive ones far apart.
+
+    Parameters
+    ----------
+    angles_deg : (views,) array
+        Sorted here by angle, so that the heads of a camera are mixed as they look.
+    subsets : int
+        At most the number of views; where it does not divide them, some subsets hold one view more.
+
+    Returns
+    -------
+    tuple of index arrays, in the order of use
+
+    Raises
+    ------
+    InputError
+        There are fewer views than subsets, or fewer than one subset.
+    """
+    views = angles_deg.size
+    if not 1 <= subsets <= views:
+        raise InputError(f"{views} views cannot be divided into {subsets} subsets; choose --subsets from 1 to {views}.")
+    by_angle = np.argsort(np.mod(angles_deg, 360.0), kind="stable")
+    return tuple(by_angle[first::subsets] for first in _spread_order(subsets))
+
+
+def _spread_order(n: int) -> list[int]:
+    """Order 0 to n - 1 by steps near the golden section that share no factor with n."""
+    step = max(1, round(n * 0.381966))
+    while np.gcd(step, n) != 1:
+        step += 1
+    return [int(i * step % n) for i in range(n)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OrderedSubsets:
+    """The model divided into subsets, with their sensitivity images; made once and used for many reconstructions.
+
+    Parameters
+    ----------
+    operators : tuple of ViewOperator
+    views : tuple of index arrays
+    inverse_sensitivities : tuple of arrays
+        1 / A_s' 1, zero where A_s' 1 is zero or outside the support.
+    """
+
+    operators: tuple[ViewOperator, ...]
+    views: tuple[NDArray[np.intp], ...]
+    inverse_sensitivities: tuple[Array, ...]
+
+
+def prepare_subsets(
+    model: ViewOperator,
+    views: tuple[NDArray[np.intp], ...],
+    support: NDArray[np.bool_] | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> OrderedSubsets:
+    """Take the subsets of a model and compute their sensitivity images.
+
+    Parameters
+    ----------
+    model : ViewOperator
+    views : tuple of index arrays
+    support : array that broadcasts to the image, or None
+        Where the image may differ from zero.
+    progress : function of the fraction done, or None
+    """
+    operators, inverses = [], []
+    for number, indices in enumerate(views):
+        operator = model.subset(indices)
+        sensitivity = operator.adjoint(np.ones(operator.out_shape, np.float32))
+        # A voxel that is hardly seen would be divided by almost nothing.
+        usable = sensitivity > np.float32(1e-4) * sensitivity.max()
+        if support is not None:
+            usable &= support
+        inverses.append(np.where(usable, 1 / np.where(usable, sensitivity, 1), 0).astype(np.float32))
+        operators.append(operator)
+        if progress:
+            progress((number + 1) / len(views))
+    return OrderedSubsets(tuple(operators), views, tuple(inverses))
+
+
+def osem(
+    subsets: OrderedSubsets,
+    counts: Array,
+    scatter: Array | None = None,
+    *,
+    iterations: int = 5,
+    start: Array | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Array:
+    """Reconstruct by ordered-subset expectation maximisation: x <- x / (A_s' 1) A_s'( y_s / (A_s x + s_s) ).
+
+    Parameters
+    ----------
+    subsets : OrderedSubsets
+    counts : array of the model's output shape
+        Measured counts, never corrected.
+    scatter : array of the same shape, or None
+        Expected scatter counts, added in the forward model.
+    iterations : int
+        Passes over all subsets.
+    start : array of the model's input shape, or None
+        None starts from a uniform image with as many counts as were measured.
+    progress : function of the fraction done, or None
+
+    Returns
+    -------
+    array of the model's input shape
+
+    Notes
+    -----
+    Hudson and Larkin, IEEE Trans Med Imaging 1994; 13:601.
+    """
+    if iterations < 1:
+        raise InputError(f"OSEM needs at least one iteration; found {iterations}.")
+    image = _uniform_start(subsets, counts, scatter) if start is None else start.astype(np.float32, copy=True)
+    updates = iterations * len(subsets.operators)
+    for update in range(updates):
+        s = update % len(subsets.operators)
+        indices = subsets.views[s]
+        expected = subsets.operators[s].forward(image)
+        if scatter is not None:
+            expected += scatter[indices]
+        ratio = np.divide(counts[indices], expected, out=np.zeros_like(expected), where=expected > _least(expected))
+        image *= subsets.operators[s].adjoint(ratio)
+        image *= subsets.inverse_sensitivities[s]
+        if progress:
+            progress((update + 1) / updates)
+    return image
+
+
+def _least(expected: Array) -> np.float32:
+    """Give the expected counts below which a bin is taken as unseen: rounding, not signal."""
+    return np.float32(max(1e-7 * float(expected.max(initial=0.0)), 1e-30))
+
+
+def _uniform_start(subsets: OrderedSubsets, counts: Array, scatter: Array | None) -> Array:
+    """Make a uniform image, within the support, that explains the total of the counts."""
+    support = np.zeros(subsets.operators[0].in_shape, np.float32)
+    for inverse in subsets.inverse_sensitivities:
+        support[inverse > 0] = 1.0
+    expected = sum(float(op.forward(support).sum(dtype=np.float64)) for op in subsets.operators)
+    measured = float(counts.sum(dtype=np.float64)) - (0.0 if scatter is None else float(scatter.sum(dtype=np.float64)))
+    level = max(measured, 0.1 * float(counts.sum(dtype=np.float64))) / expected if expected > 0 else 0.0
+    return support * np.float32(level)
+
+
+def poisson_log_likelihood(counts: Array, expected: Array) -> float:
+    """Give the Poisson log-likelihood of counts for their expectation, without the term that only depends on counts."""
+    mean = np.maximum(expected.astype(np.float64), 1e-12)
+    return float(np.sum(counts * np.log(mean) - mean, dtype=np.float64))
