@@ -121,9 +121,7 @@ class Image:
 
     def __post_init__(self) -> None:
         if self.array.shape != self.geometry.shape:
-            raise GeometryError(
-                f"An image of shape {self.array.shape} does not fit its grid of {self.geometry.shape}."
-            )
+            raise GeometryError(f"An image of shape {self.array.shape} does not fit its grid of {self.geometry.shape}.")
         array = np.ascontiguousarray(self.array).view()
         array.setflags(write=False)
         object.__setattr__(self, "array", array)

@@ -3,8 +3,7 @@
 counts = duration x decay x voxel volume x sum over depths of [ response(depth) attenuation(depth) rotation ] activity
 
 Arrays of the operators have the axial index last: images (rows, columns, slices), views (views, columns, slices),
-slices from feet to head. `views_of_counts`, `counts_of_views` and `image_of_volume` convert from and to the order of the
-data.
+slices from feet to head; the functions `views_of_counts` to `volume_of_image` convert from and to the data's order.
 """
 
 from __future__ import annotations

@@ -1,0 +1,83 @@
+"""Where the patient is in a CT volume, without the couch, clothes and wires."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from leukospect.data import Image
+
+BODY_THRESHOLD_HU = -300.0
+
+# Coarse enough to be quick on a whole CT, fine enough for a couch's shell to be thinner than the opening.
+_GRID_MM = 4.0
+_OPENING_RADIUS_MM = 8.0
+# Two legs, or an arm beside the body, are components of their own; what is left of a couch is far smaller.
+_LEAST_PART_OF_LARGEST = 0.1
+
+
+def body_outline(image: Image) -> NDArray[np.bool_]:
+    """Find the patient's body, holes within a slice filled.
+
+    The CT is averaged to about 4 mm in the slice's plane and cut at -300 HU; an opening by 8 mm takes off the couch's
+    shell and wires on the skin; components of at least a tenth of the largest are kept, so that two legs both are.
+
+    Parameters
+    ----------
+    image : Image
+        CT in HU.
+
+    Returns
+    -------
+    (slices, rows, columns) bool array
+        All false where nothing exceeds the threshold. The outline is true to about 4 mm.
+    """
+    factors = tuple(max(1, round(_GRID_MM / spacing)) for spacing in image.geometry.spacing_mm[1:])
+    coarse = _block_means(image.array, factors) > BODY_THRESHOLD_HU
+    spacing = tuple(s * f for s, f in zip(image.geometry.spacing_mm[1:], factors, strict=True))
+    body = _filled(_largest_parts(_opened(coarse, spacing)))
+    fine = np.repeat(np.repeat(body, factors[0], axis=1), factors[1], axis=2)
+    return np.ascontiguousarray(fine[:, : image.array.shape[1], : image.array.shape[2]])
+
+
+def _block_means(array: NDArray[np.generic], factors: tuple[int, ...]) -> NDArray[np.float32]:
+    """Average blocks of rows and columns; the last ones are filled up with the edge's values."""
+    slices, rows, columns = array.shape
+    means = np.empty((slices, -(-rows // factors[0]), -(-columns // factors[1])), dtype=np.float32)
+    margin = ((0, means.shape[1] * factors[0] - rows), (0, means.shape[2] * factors[1] - columns))
+    for k in range(slices):
+        padded = np.pad(array[k].astype(np.float32), margin, mode="edge")
+        blocks = padded.reshape(means.shape[1], factors[0], means.shape[2], factors[1])
+        means[k] = blocks.mean(axis=(1, 3))
+    return means
+
+
+def _opened(mask: NDArray[np.bool_], spacing_mm: tuple[float, ...]) -> NDArray[np.bool_]:
+    """Open within the slices by a disc; a body cut off by the image's edge is taken to go on beyond it."""
+    reach = [int(_OPENING_RADIUS_MM / s) for s in spacing_mm]
+    y, x = np.mgrid[-reach[0] : reach[0] + 1, -reach[1] : reach[1] + 1]
+    disc = np.hypot(y * spacing_mm[0], x * spacing_mm[1]) <= _OPENING_RADIUS_MM
+    margin = ((0, 0), (reach[0], reach[0]), (reach[1], reach[1]))
+    opened = ndimage.binary_opening(np.pad(mask, margin, mode="edge"), structure=disc[None])
+    rows, columns = mask.shape[1:]
+    return np.asarray(opened[:, reach[0] : reach[0] + rows, reach[1] : reach[1] + columns], dtype=np.bool_)
+
+
+def _largest_parts(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    labels, _ = ndimage.label(mask)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return np.asarray((sizes >= max(1.0, _LEAST_PART_OF_LARGEST * sizes.max()))[labels], dtype=np.bool_)
+
+
+def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Fill what is enclosed within a slice: background that no path in the slice joins to the slice's border."""
+    in_plane = np.zeros((3, 3, 3), dtype=np.bool_)
+    in_plane[1] = [[False, True, False], [True, True, True], [False, True, False]]
+    labels, count = ndimage.label(~mask, structure=in_plane)
+    outside = np.zeros(count + 1, dtype=np.bool_)
+    for edge in (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]):
+        outside[np.unique(edge)] = True
+    outside[0] = False
+    return ~outside[labels]

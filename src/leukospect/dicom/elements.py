@@ -1,0 +1,101 @@
+"""Data elements as plain values: what is absent is None or empty, what is not a number is refused by its name."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.datadict import dictionary_description, tag_for_keyword
+from pydicom.dataset import Dataset
+
+from leukospect.errors import InputError
+
+
+@contextmanager
+def library_warnings_silenced() -> Iterator[None]:
+    """Silence what pydicom says of odd values: its sentences quote them, and one may be a patient's name."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"pydicom(\..*)?")
+        yield
+
+
+def named(keyword: str) -> str:
+    """Name a data element for a reader of the standard: ``Start Angle (0054,0200)``."""
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        return keyword
+    return f"{dictionary_description(tag)} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """Give an element's text, stripped; empty where it is absent; several values joined by a backslash."""
+    value = dataset.get(keyword)
+    if value is None:
+        return ""
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return "\\".join(str(part) for part in value).strip()
+    return str(value).strip()
+
+
+def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:
+    """Give an element's values as stripped texts; empty where it is absent."""
+    whole = text(dataset, keyword)
+    return tuple(part.strip() for part in whole.split("\\")) if whole else ()
+
+
+def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
+    """Give an element's numbers; empty where it is absent or has no value.
+
+    Raises
+    ------
+    InputError
+        It holds something that is not a finite number.
+    """
+    try:
+        value = dataset.get(keyword)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return ()
+        found = np.atleast_1d(np.asarray(value, dtype=np.float64)).ravel()
+    except (ValueError, TypeError, OverflowError):
+        raise InputError(f"{named(keyword)} holds something that is not a number.") from None
+    if not np.all(np.isfinite(found)):
+        raise InputError(f"{named(keyword)} holds something that is not a finite number.")
+    return tuple(float(part) for part in found)
+
+
+def number(dataset: Dataset, keyword: str) -> float | None:
+    """Give an element's first number, or None where it is absent."""
+    found = numbers(dataset, keyword)
+    return found[0] if found else None
+
+
+def count(dataset: Dataset, keyword: str, default: int = 1) -> int:
+    """Give an element's positive whole number, or `default` where it is absent."""
+    found = number(dataset, keyword)
+    if found is None:
+        return default
+    if found < 1 or found != round(found):
+        raise InputError(f"{named(keyword)} must be a positive whole number.")
+    return int(found)
+
+
+def vector(dataset: Dataset, keyword: str, length: int) -> NDArray[np.float64] | None:
+    """Give an element of exactly `length` numbers, or None where it is absent, of another length, or all zero.
+
+    A position or orientation of nothing but zeros is how some writers say that they do not know it.
+    """
+    found = numbers(dataset, keyword)
+    if len(found) != length or not any(found):
+        return None
+    return np.array(found)
+
+
+def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
+    """Give the items of a sequence; empty where it is absent."""
+    found = dataset.get(keyword)
+    if found is None or isinstance(found, (str, bytes)):
+        return ()
+    return tuple(item for item in found if isinstance(item, Dataset))

@@ -1,0 +1,202 @@
+"""Where each head stood at each view: start angles, direction, arc and radii, each head's own before the rotation's.
+
+DICOM PS3.3 C.8.4.12 puts Start Angle and Radial Position into Rotation Information; cameras with several heads write
+each head's own into Detector Information. A head's own win.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from leukospect.dicom.elements import count, named, number, numbers, text
+from leukospect.dicom.read.frames import frame_vector
+from leukospect.dicom.read.header import frame_duration_s
+from leukospect.errors import GeometryError, InputError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sweep:
+    """One head in one rotation: its place among heads and rotations, and what it did there, as recorded.
+
+    Parameters
+    ----------
+    head, rotation : int
+        Counted from zero.
+    angles_deg : (views,) array
+        As recorded, before it is decided whose angles they are.
+    radii_mm : (views,) array or None
+    view_start_s : (views,) array
+    view_duration_s : float
+    """
+
+    head: int
+    rotation: int
+    angles_deg: NDArray[np.float64]
+    radii_mm: NDArray[np.float64] | None
+    view_start_s: NDArray[np.float64]
+    view_duration_s: float
+
+
+def turning(direction: str) -> int:
+    """Give +1 for counter-clockwise (angles grow) and -1 for clockwise.
+
+    Parameters
+    ----------
+    direction : ``CC`` or ``CW``, in any case
+
+    Raises
+    ------
+    GeometryError
+        It is anything else: a direction is never assumed.
+    """
+    try:
+        return {"CC": 1, "CW": -1}[direction.upper()]
+    except KeyError:
+        found = "missing" if not direction else "neither CC nor CW"
+        raise GeometryError(
+            f"{named('RotationDirection')} is {found}; tell the direction with --direction cc or --direction cw."
+        ) from None
+
+
+def views_per_rotation(
+    dataset: Dataset, rotations: tuple[Dataset, ...], heads: int, assumptions: list[str]
+) -> list[int]:
+    """Give the number of views each head takes in each rotation.
+
+    Number of Frames in Rotation counts the views of one head; some cameras count those of all heads, which shows in the
+    Angular View Vector.
+    """
+    seen = int(frame_vector(dataset, "AngularViewVector", 2**16).max()) + 1
+    result = []
+    for rotation in rotations:
+        recorded = count(rotation, "NumberOfFramesInRotation", default=seen)
+        if heads > 1 and recorded == seen * heads:
+            assumptions.append(f"{named('NumberOfFramesInRotation')} counts the views of all heads; each has {seen}.")
+            recorded = seen
+        result.append(recorded)
+    if max(result) != seen:
+        raise InputError(
+            f"{named('NumberOfFramesInRotation')} is {max(result)}, but {named('AngularViewVector')} counts to {seen}."
+        )
+    return result
+
+
+def angular_step_deg(rotation: Dataset, views: int, heads: int, assumptions: list[str]) -> float:
+    """Give the angle between two views, checked against the arc.
+
+    The arc may span the views or the intervals between them, and may be what all heads cover together.
+
+    Raises
+    ------
+    GeometryError
+        Neither step nor arc is recorded, or views, step and arc contradict each other.
+    """
+    step, arc = number(rotation, "AngularStep"), number(rotation, "ScanArc")
+    step, arc = (abs(value) if value else None for value in (step, arc))
+    if step is None:
+        if arc is None:
+            raise GeometryError(
+                f"{named('AngularStep')} and {named('ScanArc')} are both missing; angles cannot be known."
+            )
+        assumptions.append(
+            f"{named('AngularStep')} is missing; the arc of {arc:g} degrees is divided by {views} views."
+        )
+        return arc / views
+    if arc is not None and min(
+        abs(step * views - arc), abs(step * (views - 1) - arc), abs(step * views - arc / heads)
+    ) > (0.25 * step):
+        raise GeometryError(
+            f"{views} views {step:g} degrees apart do not make the arc of {arc:g} degrees in {named('ScanArc')}."
+        )
+    return step
+
+
+def _radii(head: Dataset, rotation: Dataset, views: int, assumptions: list[str]) -> NDArray[np.float64] | None:
+    for place in (head, rotation):
+        found = np.array(numbers(place, "RadialPosition"))
+        if found.size == 0 or not np.any(found):
+            continue
+        if found.size not in (1, views):
+            raise GeometryError(f"{named('RadialPosition')} has {found.size} values for {views} views.")
+        if found.min() <= 0:
+            raise GeometryError(f"{named('RadialPosition')} must be positive; found {found.min():g} mm.")
+        return np.broadcast_to(found, (views,)).astype(np.float64)
+    assumptions.append(f"{named('RadialPosition')} is not recorded, so the distance to the collimator is unknown.")
+    return None
+
+
+def read_sweeps(
+    dataset: Dataset,
+    heads: tuple[Dataset, ...],
+    rotations: tuple[Dataset, ...],
+    assumptions: list[str],
+    *,
+    start_angle_deg: float | None,
+    direction: str | None,
+) -> list[Sweep]:
+    """Read what every head did in every rotation.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    heads, rotations : tuples of Dataset
+        Items of the Detector and the Rotation Information Sequence.
+    assumptions : list of str
+        What was assumed is added to it.
+    start_angle_deg : float or None
+        Replaces the first head's start angle; other heads keep their distance from it.
+    direction : ``cc``, ``cw`` or None
+        Replaces the recorded direction.
+
+    Returns
+    -------
+    list of Sweep
+        Ordered by head, then by rotation.
+
+    Raises
+    ------
+    GeometryError, InputError
+        Angles are missing or contradict each other, or two heads look from the same angles.
+    """
+    views = views_per_rotation(dataset, rotations, len(heads), assumptions)
+    first_start = number(rotations[0], "StartAngle")
+    sweeps: list[Sweep] = []
+    for head_number, head in enumerate(heads):
+        own, begin = number(head, "StartAngle"), 0.0
+        for rotation_number, rotation in enumerate(rotations):
+            start = number(rotation, "StartAngle")
+            if own is not None:
+                # The head's own start is that of the first rotation; later ones begin where the rotation says.
+                start = own + (0.0 if start is None or first_start is None else start - first_start)
+            if start is None and start_angle_deg is None:
+                raise GeometryError(f"{named('StartAngle')} is missing; tell it with --start-angle-deg.")
+            sign = turning(direction if direction is not None else text(rotation, "RotationDirection"))
+            step = angular_step_deg(rotation, views[rotation_number], len(heads), assumptions)
+            index = np.arange(views[rotation_number], dtype=np.float64)
+            duration = frame_duration_s(rotation, assumptions, otherwise=dataset)
+            radii = _radii(head, rotation, index.size, assumptions)
+            angles = (start or 0.0) + sign * step * index
+            sweeps.append(Sweep(head_number, rotation_number, angles, radii, begin + index * duration, duration))
+            begin += duration * index.size
+    if start_angle_deg is not None:
+        turned = start_angle_deg - float(sweeps[0].angles_deg[0])
+        sweeps = [replace(sweep, angles_deg=sweep.angles_deg + turned) for sweep in sweeps]
+    _refuse_twins(sweeps)
+    return sweeps
+
+
+def _refuse_twins(sweeps: list[Sweep]) -> None:
+    for index, one in enumerate(sweeps):
+        for other in sweeps[:index]:
+            if one.rotation != other.rotation or one.angles_deg.size != other.angles_deg.size:
+                continue
+            apart = (one.angles_deg - other.angles_deg + 180.0) % 360.0 - 180.0
+            if np.abs(apart).max() < 0.1:
+                raise GeometryError(
+                    f"Heads {other.head + 1} and {one.head + 1} would look from the same angles; each head's own "
+                    f"{named('StartAngle')} is needed in the Detector Information Sequence."
+                )

@@ -1,0 +1,109 @@
+"""Whose angles are recorded, the patient's or the gantry's, and how the rows and columns of the projections run.
+
+By the standard angles are the patient's: 0 at the back, growing counter-clockwise seen from the feet. A camera that
+writes its own, as if everybody lay head-first and supine, gives itself away by the image orientation of its heads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukospect.dicom.elements import named
+from leukospect.errors import GeometryError
+
+_ALIGNED = 0.95  # cosine: start angles and orientations of real cameras differ by a few degrees
+
+
+def column_direction(angle_deg: float) -> NDArray[np.float64]:
+    """Give u(t), along which the columns of a view run: (-cos t, sin t, 0), LPS."""
+    t = np.deg2rad(angle_deg)
+    return np.array([-np.cos(t), np.sin(t), 0.0])
+
+
+def outward_direction(angle_deg: float) -> NDArray[np.float64]:
+    """Give n(t), from the axis of rotation to the detector: (sin t, cos t, 0), LPS."""
+    t = np.deg2rad(angle_deg)
+    return np.array([np.sin(t), np.cos(t), 0.0])
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How recorded angles and pixels become the patient's: angle = sign * recorded + offset, perhaps flipped."""
+
+    name: str
+    sign: int
+    offset_deg: float
+    flip_rows: bool
+    flip_columns: bool
+
+    def angle_deg(self, recorded_deg: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        """Take recorded angles to the patient's."""
+        return self.sign * np.asarray(recorded_deg, dtype=np.float64) + self.offset_deg
+
+    def explains(self, recorded_deg: float, orientation: NDArray[np.float64]) -> bool:
+        """Tell whether a head at that recorded angle would have this orientation: (along columns, along rows)."""
+        u = column_direction(float(self.angle_deg(recorded_deg))) * (-1 if self.flip_columns else 1)
+        down = 1.0 if self.flip_rows else -1.0
+        return bool(orientation[:3] @ u > _ALIGNED and orientation[5] * down > _ALIGNED)
+
+
+PATIENTS = Reading("the patient's", 1, 0.0, False, False)
+_GANTRYS = {
+    "FFS": Reading("the gantry's, feet-first supine", -1, 0.0, True, True),
+    "HFP": Reading("the gantry's, head-first prone", 1, 180.0, False, False),
+    "FFP": Reading("the gantry's, feet-first prone", -1, 180.0, True, True),
+}
+
+
+def whose_angles(
+    evidence: list[tuple[float, NDArray[np.float64]]], patient_position: str, assumptions: list[str]
+) -> Reading:
+    """Decide whose angles are recorded.
+
+    Parameters
+    ----------
+    evidence : list of (start angle in degrees, orientation)
+        Of each head that has an Image Orientation (Patient): six cosines, along the columns, then along the rows.
+    patient_position : ``HFS``, ``HFP``, ``FFS``, ``FFP`` or empty
+    assumptions : list of str
+        What was assumed is added to it.
+
+    Raises
+    ------
+    GeometryError
+        Angles and orientation fit neither the patient's reading nor the gantry's.
+    """
+    if not evidence:
+        if patient_position not in ("", "HFS"):
+            assumptions.append(
+                f"The patient lies {patient_position} and no image orientation tells whose angles are recorded; they "
+                "are taken as the patient's, as the standard has it, and rows as running from head to feet."
+            )
+        return PATIENTS
+    if all(PATIENTS.explains(angle, orientation) for angle, orientation in evidence):
+        return PATIENTS
+    for position, reading in _GANTRYS.items():
+        if patient_position in ("", position) and all(reading.explains(*head) for head in evidence):
+            assumptions.append(
+                f"The image orientation shows that the recorded angles are {reading.name}; they are turned into the "
+                "patient's" + (", and rows and columns are flipped." if reading.flip_rows else ".")
+            )
+            return reading
+    raise GeometryError(
+        f"{named('ImageOrientationPatient')} of the heads contradicts their {named('StartAngle')} in the patient's "
+        f"frame and in the gantry's (patient position {patient_position or 'not recorded'}); tell the patient's angles "
+        "with --start-angle-deg and --direction."
+    )
+
+
+def told_angles(evidence: list[tuple[float, NDArray[np.float64]]]) -> Reading:
+    """Take angles that the user told as the patient's; only pixels are flipped, where the orientation asks for it."""
+    if not evidence:
+        return PATIENTS
+    angle, orientation = evidence[0]
+    upside_down = bool(orientation[5] > 0)
+    mirrored = bool(orientation[:3] @ column_direction(angle) < 0)
+    return Reading("as told", 1, 0.0, upside_down, mirrored)

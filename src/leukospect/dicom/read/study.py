@@ -1,0 +1,209 @@
+"""A folder of DICOM files to a study, or to the one SPECT acquisition in it."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from leukospect.data import Acquisition, Projections, Study
+from leukospect.dicom.elements import library_warnings_silenced, text
+from leukospect.dicom.read.ct import ct_series
+from leukospect.dicom.read.entries import Entry, Found, find_entries, load, series_of
+from leukospect.dicom.read.nm import nm_acquisition
+from leukospect.dicom.read.pairs import paired_views
+from leukospect.dicom.read.reconstructed import read_pet
+from leukospect.dicom.read.tomo import read_tomo
+from leukospect.errors import AssumptionWarning, InputError, LeukospectError
+
+
+def read_study(path: Path, *, one_patient: bool = True) -> Study:
+    """Read all acquisitions of a folder, with all below it, or of one file.
+
+    CT and PET slices are grouped by series; each nuclear medicine file is an acquisition, except that an anterior and a
+    posterior view of one time become one. Acquisitions are ordered by hours after injection, those without by their
+    start, those without any time last. What was assumed for each is in its header and is not warned of here.
+
+    Parameters
+    ----------
+    path : Path
+    one_patient : bool
+        Refuse images of different patients. False lists them all the same, with a problem that says so: for looking
+        at what is there, not for measuring.
+
+    Returns
+    -------
+    Study
+        `problems` has a sentence for whatever was not used.
+
+    Raises
+    ------
+    InputError
+        Nothing usable is there, or images of different patients are.
+    LeukospectError
+        The only acquisition cannot be read: its own error.
+    """
+    with library_warnings_silenced():
+        found = find_entries(path)
+        usable = [entry for entry in found.entries if entry.kind]
+        if not usable:
+            raise InputError(f"No acquisition was found: {found.summary()}. Give a folder with NM, CT or PET images.")
+        problems = _unused(found)
+        patients = _patients(usable)
+        if patients > 1:
+            if one_patient:
+                raise InputError(
+                    f"The folder has images of {patients} patients; give the folder of one patient at a time."
+                )
+            problems.insert(0, f"The images are of {patients} patients; they would be refused as one study.")
+        acquisitions, failures = _acquisitions(found, usable)
+    if not acquisitions:
+        if len(failures) == 1:
+            raise failures[0][1]
+        raise InputError(
+            f"None of {len(failures)} acquisitions can be read; {failures[0][0].lower()}: {failures[0][1]}"
+        )
+    problems += [f"{place}: {error}" for place, error in failures]
+    return Study(tuple(_in_time_order(paired_views(acquisitions))), tuple(problems))
+
+
+def read_projections(
+    path: Path,
+    *,
+    axis_mm: tuple[float, float] | None = None,
+    start_angle_deg: float | None = None,
+    direction: str | None = None,
+) -> Projections:
+    """Read the one SPECT acquisition of a file or folder.
+
+    Parameters
+    ----------
+    path : Path
+    axis_mm : (x, y) or None
+        The axis of rotation, LPS mm, in place of what is recorded.
+    start_angle_deg : float or None
+        The patient's angle of the first head's first view, in place of what is recorded: 0 at the back, 90 at the left.
+    direction : ``cc``, ``cw`` or None
+        The patient's direction of rotation, seen from the feet, in place of what is recorded.
+
+    Raises
+    ------
+    InputError
+        There is no SPECT acquisition or more than one; the sentence names what is there.
+    GeometryError
+        Angles, positions or sizes are missing or contradict each other.
+
+    Warns
+    -----
+    AssumptionWarning
+        What had to be assumed; the same sentences are in the header.
+    """
+    with library_warnings_silenced():
+        found = find_entries(path)
+        tomo = [entry for entry in found.entries if entry.kind == "TOMO"]
+        unique = [series_entries[0] for series_entries in _by_instance(tomo)]
+        if not unique:
+            raise InputError(f"No raw SPECT projections (nuclear medicine TOMO) were found: {found.summary()}.")
+        if len(unique) > 1:
+            raise InputError(f"{len(unique)} SPECT acquisitions were found; give the file of one.")
+        assumptions = [
+            f"The angles are taken as told: {said}."
+            for said, value in (("start angle", start_angle_deg), ("direction", direction))
+            if value is not None
+        ]
+        projections = read_tomo(
+            load(unique[0]),
+            assumptions,
+            (unique[0].path,),
+            axis_mm=axis_mm,
+            start_angle_deg=start_angle_deg,
+            direction=direction,
+        )
+    for sentence in projections.header.assumptions:
+        warnings.warn(sentence, AssumptionWarning, stacklevel=2)
+    return projections
+
+
+def _by_instance(entries: Iterable[Entry]) -> list[list[Entry]]:
+    """Group files that hold the same object."""
+    groups: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        groups[text(entry.dataset, "SOPInstanceUID") or str(entry.path)].append(entry)
+    return list(groups.values())
+
+
+def _patients(entries: list[Entry]) -> int:
+    """Count patients: those whose ID differs, or whose name does under one ID or none; nothing recorded counts not."""
+
+    def plain(words: str) -> str:
+        return " ".join(words.replace("^", " ").split()).casefold()
+
+    people = {(plain(text(e.dataset, "PatientID")), plain(text(e.dataset, "PatientName"))) for e in entries}
+    identifiers = {identifier for identifier, _ in people if identifier}
+    names = {name for _, name in people if name}
+    return max(len(identifiers), len(names))
+
+
+def _unused(found: Found) -> list[str]:
+    """Say which files are no acquisitions, those of one sort in one sentence."""
+    sorts: dict[str, list[int]] = defaultdict(list)
+    for entry in found.entries:
+        if not entry.kind:
+            sorts[entry.what].append(entry.position)
+    if found.foreign:
+        sorts["not DICOM"] = list(found.foreign)
+    problems = [
+        f"{len(positions)} of {found.files} files not used ({what}): {_listed(positions)}."
+        for what, positions in sorts.items()
+    ]
+    copies = sum(len(group) - 1 for group in _by_instance(entry for entry in found.entries if entry.kind))
+    if copies:
+        problems.append(f"{copies} of {found.files} files not used: copies of objects that are already there.")
+    return problems
+
+
+def _listed(positions: list[int]) -> str:
+    if len(positions) > 6:
+        return f"files {positions[0]} to {positions[-1]} in alphabetical order"
+    return ("file " if len(positions) == 1 else "files ") + ", ".join(str(position) for position in positions)
+
+
+def _acquisitions(found: Found, usable: list[Entry]) -> tuple[list[Acquisition], list[tuple[str, LeukospectError]]]:
+    """Read each acquisition; what cannot be read is told with its error."""
+    acquisitions: list[Acquisition] = []
+    failures: list[tuple[str, LeukospectError]] = []
+    slices = [entry for entry in usable if entry.kind in ("CT", "PET")]
+    files = [group[0] for group in _by_instance(entry for entry in usable if entry.kind not in ("CT", "PET"))]
+    for series in series_of(slices):
+        kind = series[0].kind
+        try:
+            acquisitions.append(ct_series(series, []) if kind == "CT" else read_pet(series, []))
+        except LeukospectError as error:
+            failures.append((f"{kind} series of {len(series)} slices (from file {series[0].position})", error))
+    for entry in files:
+        try:
+            acquisitions.append(nm_acquisition(load(entry), [], (entry.path,)))
+        except LeukospectError as error:
+            failures.append((found.place(entry), error))
+    return acquisitions, failures
+
+
+def _in_time_order(acquisitions: Iterable[Acquisition]) -> list[Acquisition]:
+    """Order by hours after injection; one that knows no injection, such as a CT, takes that of the others."""
+    known = list(acquisitions)
+    injections = [a.header.start - timedelta(hours=h) for a in known if a.header.start and (h := _hours(a)) is not None]
+    zero = min(injections, default=datetime.min)
+
+    def place(acquisition: Acquisition) -> tuple[bool, float, str]:
+        start, hours = acquisition.header.start, _hours(acquisition)
+        if hours is None and start is not None:
+            hours = (start - zero).total_seconds() / 3600.0
+        return hours is None, hours or 0.0, acquisition.header.kind
+
+    return sorted(known, key=place)
+
+
+def _hours(acquisition: Acquisition) -> float | None:
+    return acquisition.header.hours_after_injection

@@ -1,0 +1,115 @@
+"""A CT derived from another, such as one with its metal artefacts reduced, as a series of the same study."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from leukospect.data import CtSeries, Geometry, Image
+from leukospect.dicom.write.ct_slices import ct_slice_pixels, write_slices
+from leukospect.dicom.write.derivation import begin_derived, read_source_headers, source_items
+from leukospect.dicom.write.elements import decimal
+from leukospect.dicom.write.instances import array_digest
+from leukospect.errors import InputError
+
+_TAKEN_OVER = (
+    *("KVP", "XRayTubeCurrent", "ExposureTime", "Exposure", "FilterType", "ConvolutionKernel", "AcquisitionNumber"),
+    *("DataCollectionDiameter", "ContrastBolusAgent", "ScanOptions", "TableHeight"),
+)
+
+
+def write_derived_ct(
+    image: Image,
+    folder: Path,
+    *,
+    source: CtSeries,
+    description: str,
+    derivation: str,
+    settings_digest: str,
+) -> None:
+    """Write a CT derived from `source`, a file for each slice: ``0001.dcm`` and so on.
+
+    Patient, study and equipment are those of the source's files; each slice names the source slices it lies on. A
+    source that is not DICOM gives an anonymous patient and a new study.
+
+    Parameters
+    ----------
+    image : Image, HU
+    folder : Path
+        New or empty; it appears whole or not at all.
+    source : CtSeries
+    description : str
+        Series Description.
+    derivation : str
+        What was done.
+    settings_digest : str
+        Digest of the settings it was done with; with the source it determines the Series Instance UID.
+
+    Raises
+    ------
+    InputError
+        The image is not in HU, a value is beyond what 16 bits hold, the folder holds files, or a source file is gone.
+    """
+    if image.unit != "HU":
+        raise InputError(f"A CT is written in HU; this image is in '{image.unit}'.")
+    sources = read_source_headers(source.header.sources)
+    template = begin_derived(
+        sources,
+        source.header,
+        content=array_digest(source.image.array),
+        description=description,
+        derivation=derivation,
+        settings=(settings_digest,),
+    )
+    template.Modality = "CT"
+    template.ImageType = ["DERIVED", "PRIMARY", "AXIAL"]
+    if image.geometry.frame_of_reference_uid:
+        template.FrameOfReferenceUID = image.geometry.frame_of_reference_uid
+    _add_scan(template, sources[0] if sources else Dataset(), source)
+
+    if "SourceImageSequence" in template:
+        del template.SourceImageSequence  # each slice names its own
+    places = _places_mm(sources)
+
+    def name_sources(ds: Dataset, k: int) -> None:
+        references = source_items(_sources_of_slice(sources, places, image.geometry, k))
+        if references:
+            ds.SourceImageSequence = references
+
+    stored = ct_slice_pixels(image, signed=True)
+    thickness = source.slice_thickness_mm or image.geometry.spacing_mm[0]
+    write_slices(template, stored, image.geometry, folder, thickness_mm=thickness, complete=name_sources)
+
+
+def _add_scan(template: Dataset, first: Dataset, source: CtSeries) -> None:
+    for keyword in _TAKEN_OVER:
+        if keyword in first:
+            template[keyword] = copy.deepcopy(first[keyword])
+    template.KVP = None if source.kvp is None else decimal(source.kvp)
+    if "AcquisitionNumber" not in template:
+        template.AcquisitionNumber = None
+    if "PatientPosition" not in template:
+        template.PatientPosition = source.header.patient_position
+
+
+def _places_mm(sources: tuple[Dataset, ...]) -> NDArray[np.float64] | None:
+    """Give the LPS positions of the source slices, (slices, 3); None where one has none."""
+    placed = [source.get("ImagePositionPatient") for source in sources]
+    return np.array(placed, dtype=np.float64) if placed and all(placed) else None
+
+
+def _sources_of_slice(
+    sources: tuple[Dataset, ...], places: NDArray[np.float64] | None, geometry: Geometry, k: int
+) -> list[Dataset]:
+    """Find the source slices within half a slice of slice k; all of them where positions do not tell."""
+    if places is None:
+        return list(sources)
+    spacing = geometry.spacing_mm[0]
+    normal = geometry.affine[:3, 0] / spacing
+    away = np.abs((places - geometry.to_lps((k, 0, 0))) @ normal)
+    near = [source for source, distance in zip(sources, away, strict=True) if distance <= spacing / 2 + 1e-3]
+    return near or list(sources)

@@ -1,0 +1,88 @@
+"""A CT volume as CT Image Storage, a file for each slice."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage
+
+from leukospect.data import Geometry, Image
+from leukospect.dicom.write.elements import decimal, decimals
+from leukospect.dicom.write.instances import save_instance
+from leukospect.dicom.write.pixels import add_pixels
+from leukospect.errors import InputError
+from leukospect.whole_files import whole_folder
+
+_INTERCEPT = -1024
+
+
+def ct_slice_pixels(image: Image, *, signed: bool) -> NDArray[np.int16] | NDArray[np.uint16]:
+    """Turn HU into stored 16-bit values, HU = stored - 1024.
+
+    Parameters
+    ----------
+    image : Image, HU
+    signed : bool
+
+    Raises
+    ------
+    InputError
+        A value is not finite or beyond what 16 bits hold.
+    """
+    if not np.all(np.isfinite(image.array)):
+        raise InputError("A CT with values that are not finite cannot be written as DICOM.")
+    stored = np.rint(image.array.astype(np.float32)).astype(np.int32) - _INTERCEPT
+    if not signed:
+        np.maximum(stored, 0, out=stored)
+    limits = np.iinfo(np.int16 if signed else np.uint16)
+    low, high = int(stored.min()), int(stored.max())
+    if low < limits.min or high > limits.max:
+        found = f"{low + _INTERCEPT} to {high + _INTERCEPT} HU"
+        raise InputError(f"The CT runs from {found}, which 16-bit DICOM pixels do not hold; clip it first.")
+    return stored.astype(np.int16) if signed else stored.astype(np.uint16)
+
+
+def write_slices(
+    template: Dataset,
+    stored: NDArray[np.int16] | NDArray[np.uint16],
+    geometry: Geometry,
+    folder: Path,
+    *,
+    thickness_mm: float,
+    complete: Callable[[Dataset, int], None] | None = None,
+) -> None:
+    """Write slices that share `template`, in the order of k, as ``0001.dcm`` and so on.
+
+    Parameters
+    ----------
+    template : Dataset
+        What all slices share, with its Series Instance UID.
+    stored : (slices, rows, columns) int16 or uint16 array
+    geometry : Geometry
+    folder : Path
+        New or empty; it appears whole or not at all.
+    thickness_mm : float
+    complete : callable, optional
+        Adds to the dataset of slice k what is its own.
+    """
+    spacing = geometry.spacing_mm
+    along_columns = geometry.affine[:3, 2] / spacing[2]
+    along_rows = geometry.affine[:3, 1] / spacing[1]
+    with whole_folder(folder) as partial:
+        for k in range(geometry.shape[0]):
+            ds = copy.deepcopy(template)
+            ds.SOPClassUID = CTImageStorage
+            ds.InstanceNumber = k + 1
+            ds.ImagePositionPatient = decimals(geometry.to_lps((k, 0, 0)))
+            ds.ImageOrientationPatient = decimals([*along_columns, *along_rows])
+            ds.SliceThickness = decimal(thickness_mm)
+            ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = decimal(_INTERCEPT), decimal(1), "HU"
+            if complete is not None:
+                complete(ds, k)
+            add_pixels(ds, stored[k], stored.shape[1:], (spacing[1], spacing[2]))
+            save_instance(ds, partial / f"{k + 1:04d}.dcm")

@@ -1,0 +1,121 @@
+"""results.json: every measurement with its uncertainty, the rule with its source, and the flag."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from leukospect.interpretation.decision import probability_above
+from leukospect.interpretation.flag import StudyFlag
+from leukospect.interpretation.rule import Rule
+from leukospect.quantification.measurements import Change, Measurement, Ratio, Region
+from leukospect.whole_files import whole_file
+
+SCHEMA_VERSION = "1.0"
+DISCLAIMER = "leukospect is a research tool. This result is not a diagnosis."
+
+
+def results_document(
+    *,
+    regions: Sequence[Region],
+    measurements: Sequence[Measurement],
+    ratios: Sequence[Ratio],
+    changes: Sequence[Change],
+    rule: Rule,
+    flag: StudyFlag,
+    warnings: Sequence[str] = (),
+    settings: Mapping[str, object] | None = None,
+    software_version: str = "",
+) -> dict[str, object]:
+    """Put a study's results together as plain values that JSON can hold.
+
+    No number is left out of it because it is not known: such a one is null. Changes carry P(change > threshold)
+    instead of their samples. There is nothing in it that identifies the patient.
+
+    Parameters
+    ----------
+    regions, measurements, ratios, changes
+        As measured.
+    rule : Rule
+    flag : StudyFlag
+    warnings : sequence of str
+        Every assumption and warning of the run; the flag's own are added.
+    settings : mapping or None
+        What the run was set to: texts, numbers, truth values, lists and tables of them.
+    software_version : str
+
+    Raises
+    ------
+    TypeError
+        A setting is of a type that JSON does not hold.
+    """
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "software": {"name": "leukospect", "version": software_version},
+        "disclaimer": DISCLAIMER,
+        "flag": {"value": flag.flag, "rule": flag.rule, "lesions": [asdict(lesion) for lesion in flag.lesions]},
+        "rule": _rule(rule, flag),
+        "regions": [asdict(region) for region in regions],
+        "measurements": [asdict(measurement) for measurement in measurements],
+        "ratios": [asdict(ratio) for ratio in ratios],
+        "changes": [_change(change, rule.threshold) for change in changes],
+        "warnings": list(dict.fromkeys((*flag.warnings, *warnings))),
+        "settings": dict(settings or {}),
+    }
+    plain = _plain(document)
+    assert isinstance(plain, dict)
+    return plain
+
+
+def write_results(document: Mapping[str, object], path: Path) -> None:
+    """Write a results document as JSON, whole or not at all."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    with whole_file(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+def _rule(rule: Rule, flag: StudyFlag) -> dict[str, object]:
+    """Describe the rule; its published figures stand only where every lesion was judged between its own times."""
+    figures = {"sensitivity": rule.sensitivity, "specificity": rule.specificity, "accuracy": rule.accuracy}
+    own_times = all(lesion.from_time in ("", rule.from_time) for lesion in flag.lesions)
+    known = own_times and any(value is not None for value in figures.values())
+    return {
+        "name": rule.name,
+        "title": rule.title,
+        "from_time": rule.from_time,
+        "to_time": rule.to_time,
+        "threshold": rule.threshold,
+        "no_uptake_margin": rule.no_uptake_margin,
+        "uses_size": rule.uses_size,
+        "source": rule.source,
+        "evidence": rule.evidence,
+        "published_per_cent": figures if known else None,
+    }
+
+
+def _change(change: Change, threshold: float) -> dict[str, object]:
+    table = asdict(change)
+    del table["samples"]
+    table["threshold"] = threshold
+    table["probability_above_threshold"] = probability_above(change, threshold)
+    return table
+
+
+def _plain(value: object) -> object:
+    """Turn tuples into lists, numpy's scalars into Python's, and what is not finite into null."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    raise TypeError(f"results.json cannot hold a value of type {type(value).__name__}.")

@@ -1,0 +1,153 @@
+"""From changes and ratios to a flag of each lesion and of the study."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from leukospect.interpretation.flag import FlagValue, LesionFlag, StudyFlag
+from leukospect.interpretation.rule import Rule
+from leukospect.quantification.measurements import Change, Interval, Ratio, Region
+
+# The study's flag is the first of these that any lesion has: nothing is negative while a lesion is not assessed.
+_PRECEDENCE: tuple[FlagValue, ...] = ("positive", "equivocal", "not assessable", "negative")
+
+
+def apply_rule(rule: Rule, changes: Sequence[Change], ratios: Sequence[Ratio], regions: Sequence[Region]) -> StudyFlag:
+    """Flag every lesion and the study by a rule.
+
+    Of each lesion one change is judged: that between the rule's own two times in the first of its modalities that has
+    it, else that from the fallback time. Then, in this order:
+
+    1. No uptake: the ratio's whole interval at the later time lies at or below 1 + `no_uptake_margin`. Negative,
+       since what does not take up more than its reference cannot be an infection that grows.
+    2. The change's whole interval lies above the threshold: positive.
+    3. It lies below minus the threshold: negative. Where the rule uses size and the size grew beyond the threshold,
+       equivocal instead: a size without an interval may raise a doubt, but makes no lesion positive.
+    4. Else, or where the interval is not known: equivocal.
+
+    A study is positive if any lesion is, else equivocal if any is, else not assessable if any lesion is or there is
+    none, else negative.
+
+    Parameters
+    ----------
+    rule : Rule
+    changes : sequence of Change
+    ratios : sequence of Ratio
+    regions : sequence of Region
+        References are passed over.
+    """
+    lesions = tuple(_judge_lesion(rule, region, changes, ratios) for region in regions if region.role == "lesion")
+    found = {lesion.flag for lesion in lesions}
+    study: FlagValue = next((value for value in _PRECEDENCE if value in found), "not assessable")
+    return StudyFlag(study, lesions, rule.name, _study_warnings(rule, lesions, changes))
+
+
+def _judge_lesion(rule: Rule, region: Region, changes: Sequence[Change], ratios: Sequence[Ratio]) -> LesionFlag:
+    change = _choose(rule, region.name, changes)
+    if change is None:
+        return LesionFlag(region.name, "not assessable", "", "", "", math.nan, _why_not(rule, region, ratios))
+    later = next(
+        (
+            r.ratio
+            for r in ratios
+            if (r.lesion, r.modality, r.time_point) == (region.name, change.modality, change.to_time)
+        ),
+        None,
+    )
+    flag, reason = _judge(rule, change, later)
+    return LesionFlag(
+        region.name,
+        flag,
+        change.modality,
+        change.from_time,
+        change.to_time,
+        probability_above(change, rule.threshold),
+        reason + _from_fallback(rule, change),
+    )
+
+
+def _choose(rule: Rule, lesion: str, changes: Sequence[Change]) -> Change | None:
+    """Return the change the rule judges; the rule's own times come before its preferred modality."""
+    defined = {
+        (c.from_time, c.modality): c
+        for c in changes
+        if c.lesion == lesion and c.to_time == rule.to_time and not math.isnan(c.change.value)
+    }
+    times = (rule.from_time, rule.fallback_from_time)
+    candidates = [defined[t, m] for t in times if t is not None for m in rule.modalities if (t, m) in defined]
+    return candidates[0] if candidates else None
+
+
+def _judge(rule: Rule, change: Change, later: Interval | None) -> tuple[FlagValue, str]:
+    band = f"{rule.threshold:.0%}"
+    times = f"from {change.from_time} to {change.to_time}"
+    if later is not None and later.high <= 1 + rule.no_uptake_margin:
+        return "negative", (
+            f"No uptake above the reference at the {change.to_time} time: ratio {later.value:.2f} "
+            f"({later.low:.2f} to {later.high:.2f})."
+        )
+    if math.isnan(change.change.low) or math.isnan(change.change.high):
+        return (
+            "equivocal",
+            f"The ratio changed by {change.change.value:+.0%} {times}, but its uncertainty is not known.",
+        )
+    measured = f"by {change.change.value:+.0%} ({change.change.low:+.0%} to {change.change.high:+.0%}) {times}"
+    if change.change.low > rule.threshold:
+        return "positive", f"The ratio grew {measured}, more than {band} with its whole interval."
+    if change.change.high < -rule.threshold:
+        if rule.uses_size and change.size_change > rule.threshold:
+            return "equivocal", f"The ratio fell {measured}, but the size grew by {change.size_change:+.0%}."
+        return "negative", f"The ratio fell {measured}, more than {band} with its whole interval."
+    return "equivocal", f"The ratio changed {measured}, which is not beyond {band} either way with its whole interval."
+
+
+def probability_above(change: Change, threshold: float) -> float:
+    """Return P(change > threshold) from the change's samples; NaN without any."""
+    if not change.samples:
+        return math.nan
+    return sum(sample > threshold for sample in change.samples) / len(change.samples)
+
+
+def _from_fallback(rule: Rule, change: Change) -> str:
+    return "" if change.from_time == rule.from_time else f" The rule's own {rule.from_time} time was not measured."
+
+
+def _why_not(rule: Rule, region: Region, ratios: Sequence[Ratio]) -> str:
+    if not region.reference:
+        return "It has no reference region to be compared with."
+    measured = {r.time_point for r in ratios if r.lesion == region.name and r.modality in rule.modalities}
+    if rule.to_time not in measured:
+        return f"It was not measured at the {rule.to_time} time."
+    if not measured & {rule.from_time, rule.fallback_from_time}:
+        return f"It was measured at the {rule.to_time} time only; a change needs the {rule.from_time} time as well."
+    return "Its ratio is not defined at both times of one modality, as where no counts were seen."
+
+
+def _study_warnings(rule: Rule, lesions: Sequence[LesionFlag], changes: Sequence[Change]) -> tuple[str, ...]:
+    warnings = []
+    if not lesions:
+        warnings.append("No lesion region was given or found, so the rule had nothing to judge.")
+    fallback = [x.lesion for x in lesions if x.from_time and x.from_time != rule.from_time]
+    if fallback:
+        warnings.append(
+            f"The change of {_names(fallback)} is from the {rule.fallback_from_time} time, not from the "
+            f"{rule.from_time} time that rule '{rule.name}' stands on; published figures do not hold for it."
+        )
+    disagreeing = [
+        x.lesion
+        for x in lesions
+        for c in changes
+        if c.disagreement
+        and (c.lesion, c.modality, c.from_time, c.to_time) == (x.lesion, x.modality, x.from_time, x.to_time)
+    ]
+    if disagreeing:
+        warnings.append(
+            f"The ratio and the lesion's own uptake of {_names(disagreeing)} change in opposite directions: the "
+            "reference changed more than the lesion did."
+        )
+    return tuple(warnings)
+
+
+def _names(lesions: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in lesions)

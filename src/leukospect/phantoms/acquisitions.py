@@ -1,0 +1,122 @@
+"""What a phantom file says of its scans: the camera, planar views, SPECT and CT."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from leukospect.phantoms.solids import Table
+
+TimePoint = Literal["early", "delayed", "late"]
+Size = tuple[PositiveInt, PositiveInt]
+Spacing = tuple[PositiveFloat, PositiveFloat]
+
+
+class Camera(Table):
+    """A gamma camera with a parallel-hole collimator; lengths in mm, sensitivity a head without attenuation."""
+
+    collimator: str
+    hole_mm: PositiveFloat
+    hole_length_mm: PositiveFloat
+    intrinsic_fwhm_mm: PositiveFloat
+    energy_resolution_percent: PositiveFloat
+    sensitivity_cps_per_mbq: PositiveFloat
+
+
+class Window(Table):
+    """An energy window."""
+
+    name: str
+    lower_kev: NonNegativeFloat
+    upper_kev: PositiveFloat
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.lower_kev >= self.upper_kev:
+            raise ValueError("'lower_kev' must be less than 'upper_kev'")
+        return self
+
+
+class _Scan(Table):
+    time_point: TimePoint
+    hours: NonNegativeFloat
+    frame: str = ""
+    center_z_mm: float = 0.0
+
+    @property
+    def frame_of_reference(self) -> str:
+        """Scans that name the same frame of reference were taken without moving the patient."""
+        return self.frame or self.time_point
+
+
+class _GammaScan(_Scan):
+    matrix: Size
+    pixel_mm: Spacing
+    seconds: PositiveFloat
+    axis_mm: tuple[float, float] = (0.0, 0.0)
+    window: tuple[Window, ...] = Field(min_length=1)
+    radius_mm: PositiveFloat | None = None
+    clearance_mm: NonNegativeFloat = 15.0
+
+    @property
+    def first_row_z_mm(self) -> float:
+        """LPS z of the centre of the row nearest the head."""
+        return self.center_z_mm + (self.matrix[0] - 1) / 2.0 * self.pixel_mm[0]
+
+
+class SpectAcquisition(_GammaScan):
+    """A SPECT scan: `stops` of `seconds` each, on one head or two opposed ones; without `radius_mm` it follows the body.
+
+    With two heads each covers half of `arc_deg`; views are those of the first head, then those of the second.
+    """
+
+    kind: Literal["SPECT"]
+    stops: PositiveInt
+    heads: Literal[1, 2] = 2
+    arc_deg: PositiveFloat = 360.0
+    start_angle_deg: float = 180.0
+    direction: Literal["CC", "CW"] = "CC"
+    step_seconds: NonNegativeFloat = 0.0
+
+    @property
+    def angles_deg(self) -> NDArray[np.float64]:
+        """Angles of the first head, (stops,), degrees from 0 to 360; the second head's lie half a turn away."""
+        step = self.arc_deg / self.heads / self.stops * (1.0 if self.direction == "CC" else -1.0)
+        return np.mod(self.start_angle_deg + step * np.arange(self.stops), 360.0)
+
+    @property
+    def view_start_s(self) -> NDArray[np.float64]:
+        """Start of each stop after the scan's, (stops,), s."""
+        return np.arange(self.stops) * (self.seconds + self.step_seconds)
+
+
+class PlanarAcquisition(_GammaScan):
+    """An anterior and a posterior view taken together."""
+
+    kind: Literal["PLANAR"]
+
+    @property
+    def frame_of_reference(self) -> str:
+        """Planar views lie in a frame of their own unless the file says otherwise."""
+        return self.frame or f"{self.time_point} planar"
+
+
+class CtAcquisition(_Scan):
+    """A CT: parallel rays over half a turn through every slice, filtered back-projection."""
+
+    kind: Literal["CT"]
+    matrix: Size
+    pixel_mm: Spacing
+    slices: PositiveInt
+    slice_spacing_mm: PositiveFloat
+    kvp: Annotated[float, Field(ge=60, le=150)]
+    filtration_mm_al: PositiveFloat = 7.0
+    views: PositiveInt = 480
+    photons_per_ray: PositiveFloat = 5e5
+    electronic_noise_photons: NonNegativeFloat = 10.0
+
+
+Acquisition = Annotated[SpectAcquisition | PlanarAcquisition | CtAcquisition, Field(discriminator="kind")]

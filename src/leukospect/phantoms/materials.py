@@ -1,0 +1,43 @@
+"""What a phantom's materials do to photons: linear attenuation coefficients."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from leukospect.errors import InputError
+from leukospect.tables.reading import read_csv_table
+
+_ROWS = {row["material"]: row for row in read_csv_table("photon_attenuation.csv")}
+_COLUMNS = [name for name in next(iter(_ROWS.values())) if name not in ("material", "density_g_per_cm3")]
+_ENERGIES_KEV = np.array([float(name) for name in _COLUMNS])
+
+MATERIALS: tuple[str, ...] = ("air", *_ROWS)
+METALS: frozenset[str] = frozenset({"titanium_alloy", "steel_316l", "aluminium"})
+
+
+def linear_attenuation_per_cm(material: str, energy_kev: ArrayLike) -> NDArray[np.float64]:
+    """Linear attenuation coefficient for a narrow beam, 1/cm, interpolated in the logarithms; air's is taken as 0.
+
+    Parameters
+    ----------
+    material : str
+        One of `MATERIALS`.
+    energy_kev : array
+
+    Raises
+    ------
+    InputError
+        The material or an energy is not in the table.
+    """
+    energies = np.asarray(energy_kev, dtype=np.float64)
+    if material not in MATERIALS:
+        raise InputError(f"The material '{material}' is not known; known are {', '.join(MATERIALS)}.")
+    if np.any((energies < _ENERGIES_KEV[0]) | (energies > _ENERGIES_KEV[-1])):
+        raise InputError(f"Attenuation is tabulated from {_ENERGIES_KEV[0]:g} to {_ENERGIES_KEV[-1]:g} keV only.")
+    if material == "air":
+        return np.zeros_like(energies)
+    row = _ROWS[material]
+    mass = np.array([float(row[name]) for name in _COLUMNS])
+    coefficient = np.exp(np.interp(np.log(energies), np.log(_ENERGIES_KEV), np.log(mass)))
+    return np.asarray(coefficient * float(row["density_g_per_cm3"]))

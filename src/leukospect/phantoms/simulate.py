@@ -1,0 +1,271 @@
+"""Simulate the scans a phantom describes into a study, as a reader of its files would find it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukospect.data import (
+    AcquisitionHeader,
+    CtSeries,
+    EnergyWindow,
+    Geometry,
+    Image,
+    Kind,
+    Orbit,
+    PlanarImages,
+    Projections,
+    Radiopharmaceutical,
+    Study,
+)
+from leukospect.errors import InputError
+from leukospect.phantoms.acquisitions import (
+    Acquisition,
+    CtAcquisition,
+    PlanarAcquisition,
+    SpectAcquisition,
+    TimePoint,
+)
+from leukospect.phantoms.ct_scanner import CtScanner
+from leukospect.phantoms.description import Phantom
+from leukospect.phantoms.energy_spectrum import window_fractions
+from leukospect.phantoms.gamma_camera import (
+    GammaCamera,
+    axis_of,
+    detector_columns,
+    detector_normal,
+    scan_angles_deg,
+    scan_radii_mm,
+)
+from leukospect.phantoms.maps import concentration_map
+from leukospect.phantoms.scene import activity_kbq_per_ml, scene_of
+from leukospect.physics.decay import decay_factor, frame_start_factor
+from leukospect.physics.nuclides import Nuclide, nuclide
+
+GammaScan = SpectAcquisition | PlanarAcquisition
+Progress = Callable[[str, float], None]
+_KINDS: dict[str, Kind] = {"SPECT": "TOMO", "PLANAR": "STATIC", "CT": "CT"}
+_WHEN = {"time_point", "hours", "frame"}
+_HOW_LONG = {*_WHEN, "seconds", "step_seconds", "window"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SimulatedStudy:
+    """A simulated study with what is true of it.
+
+    Parameters
+    ----------
+    phantom : Phantom
+    study : Study
+    expected : tuple of float32 array or None
+        For each acquisition of the study the mean counts of which its counts are a Poisson sample; None for a CT.
+    expected_primary : tuple of float32 array or None
+        Of those, the photons that were not scattered.
+    """
+
+    phantom: Phantom
+    study: Study
+    expected: tuple[NDArray[np.float32] | None, ...]
+    expected_primary: tuple[NDArray[np.float32] | None, ...]
+
+    def truth(self, time_point: TimePoint, geometry: Geometry, samples: int = 4) -> Image:
+        """Give the true activity at the start of a SPECT scan: counts/s/mL that one head would count without attenuation.
+
+        Parameters
+        ----------
+        time_point : TimePoint
+        geometry : Geometry
+            Any grid in the scan's frame of reference.
+        samples : int
+            Rays along each edge of a voxel across its columns.
+
+        Raises
+        ------
+        InputError
+            The phantom has no SPECT scan at that time.
+        """
+        scans = [s for s in self.phantom.acquisition if s.kind == "SPECT" and s.time_point == time_point]
+        if not scans:
+            raise InputError(f"Phantom '{self.phantom.name}' has no SPECT scan at the {time_point} time.")
+        hours = scans[0].hours
+        left = decay_factor(nuclide(self.phantom.injection.nuclide).half_life_s, hours * 3600.0)
+        rate = left * 1e-3 * self.phantom.camera.sensitivity_cps_per_mbq
+        concentration = concentration_map(self.phantom, hours, geometry, samples)
+        return Image(concentration.array * rate, geometry, "counts/s/mL")
+
+
+def _uid(*parts: object) -> str:
+    digest = hashlib.sha256("/".join(str(part) for part in parts).encode()).digest()
+    return f"2.25.{int.from_bytes(digest[:16], 'big')}"
+
+
+def _header(phantom: Phantom, scan: Acquisition, seed: int, number: int) -> AcquisitionHeader:
+    injection = phantom.injection
+    return AcquisitionHeader(
+        kind=_KINDS[scan.kind],
+        start=injection.time + timedelta(hours=scan.hours),
+        radiopharmaceutical=None
+        if isinstance(scan, CtAcquisition)
+        else Radiopharmaceutical(injection.nuclide, injection.compound, injection.time, injection.dose_mbq),
+        collimator="" if isinstance(scan, CtAcquisition) else phantom.camera.collimator,
+        manufacturer="leukospect",
+        model="digital phantom",
+        description=f"{phantom.name} {scan.time_point} {scan.kind}",
+        frame_of_reference_uid=_uid(phantom.name, seed, "frame", scan.frame_of_reference),
+        patient_position="HFS",
+        study_uid=_uid(phantom.name, seed, "study"),
+        series_uid=_uid(phantom.name, seed, "series", number),
+    )
+
+
+def _in_groups(phantom: Phantom, unlike: set[str], kinds: tuple[str, ...]) -> list[list[int]]:
+    """Group the scans that differ only in `unlike`: their geometry is traced once."""
+    groups: dict[str, list[int]] = {}
+    for number, scan in enumerate(phantom.acquisition):
+        if scan.kind in kinds:
+            groups.setdefault(scan.model_dump_json(exclude=unlike), []).append(number)
+    return list(groups.values())
+
+
+def _view_times_s(scan: GammaScan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Start and duration of each view, s."""
+    views = scan_angles_deg(scan).size
+    starts = np.tile(scan.view_start_s, scan.heads) if isinstance(scan, SpectAcquisition) else np.zeros(views)
+    return starts, np.full(views, scan.seconds)
+
+
+def _gamma_scan(scan: GammaScan, counts: NDArray[np.float32], radii: NDArray[np.float64], header: AcquisitionHeader
+) -> Projections | PlanarImages:
+    windows = tuple(EnergyWindow(((w.lower_kev, w.upper_kev),), w.name) for w in scan.window)
+    starts, durations = _view_times_s(scan)
+    angles = scan_angles_deg(scan)
+    if isinstance(scan, SpectAcquisition):
+        return Projections(
+            counts, windows, Orbit(angles, radii), scan.pixel_mm, scan.axis_mm, scan.first_row_z_mm, starts, durations, header
+        )
+    (rows, columns), (dv, du) = scan.matrix, scan.pixel_mm
+    corners = [
+        axis_of(scan)
+        + radius * detector_normal(float(angle))
+        - (columns - 1) / 2.0 * du * detector_columns(float(angle))
+        + np.array([0.0, 0.0, (rows - 1) / 2.0 * dv])
+        for angle, radius in zip(angles, radii, strict=True)
+    ]
+    return PlanarImages(
+        counts, windows, ("anterior", "posterior"), scan.pixel_mm, durations, header, np.array(corners)
+    )
+
+
+def _mean_counts(phantom: Phantom, group: list[int], isotope: Nuclide, threads: int, report: Callable[[float], None]
+) -> dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Mean counts of each scan of a group, all and primary only: (windows, views, rows, columns)."""
+    scans = [scan for scan in phantom.acquisition if not isinstance(scan, CtAcquisition)]
+    chosen = [scan for number in group for scan in scans if scan is phantom.acquisition[number]]
+    energy = isotope.photons[0][0]
+    activity = activity_kbq_per_ml(phantom, tuple(scan.hours for scan in chosen), isotope.half_life_s)
+    camera = GammaCamera(
+        scene_of(phantom), phantom.camera, chosen[0], energy, activity, phantom.finest_mm, phantom.rays_per_cell
+    )
+    rates = camera.count(threads, report)
+    counts = {}
+    for time, (number, scan) in enumerate(zip(group, chosen, strict=True)):
+        fractions = window_fractions(energy, phantom.camera.energy_resolution_percent, scan.window)
+        # The sensitivity is that of the photopeak window, whatever part of the primary photons it holds.
+        fractions /= fractions[:, 0].max()
+        starts, durations = _view_times_s(scan)
+        half_life = isotope.half_life_s
+        effective = durations * decay_factor(half_life, starts) / frame_start_factor(half_life, durations)
+        seen = [part[time] * effective[:, None, None] for part in (rates.primary, rates.once, rates.twice)]
+        primary = np.einsum("w,vrc->wvrc", fractions[:, 0], seen[0]).astype(np.float32)
+        scattered = np.einsum("wo,ovrc->wvrc", fractions[:, 1:], np.stack(seen[1:]))
+        counts[number] = (primary + scattered.astype(np.float32), primary)
+    return counts
+
+
+def _ct_series(scan: CtAcquisition, scanner: CtScanner, hu: NDArray[np.int16], header: AcquisitionHeader) -> CtSeries:
+    geometry = Geometry.axial(
+        (scan.slices, *scan.matrix),
+        (scan.slice_spacing_mm, *scan.pixel_mm),
+        scanner.first_voxel_mm,
+        header.frame_of_reference_uid,
+    )
+    return CtSeries(Image(hu, geometry, "HU"), header, scan.kvp, "standard", scan.slice_spacing_mm)
+
+
+def simulate_study(
+    phantom: Phantom,
+    seed: int = 0,
+    progress: Progress | None = None,
+    noise: bool = True,
+    threads: int | None = None,
+) -> SimulatedStudy:
+    """Simulate every scan of a phantom.
+
+    Parameters
+    ----------
+    phantom : Phantom
+    seed : int
+        The same seed gives the same counts, HU and UIDs, whatever the number of threads.
+    progress : callable or None
+        Told what is being simulated, and the fraction done of it.
+    noise : bool
+        Without it counts are the expected ones and the CT is free of noise.
+    threads : int or None
+        None uses every core.
+
+    Returns
+    -------
+    SimulatedStudy
+        Concentrations are those at a scan's start, and only decay goes on during it.
+
+    Raises
+    ------
+    ProtocolError
+        A scan cannot be made: a detector inside the body, a photon energy without a collimator.
+    """
+    workers = threads or os.cpu_count() or 1
+    isotope = nuclide(phantom.injection.nuclide)
+    made: dict[int, Projections | PlanarImages | CtSeries] = {}
+    means: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
+
+    def reporter(what: str) -> Callable[[float], None]:
+        return lambda done: progress(what, done) if progress is not None else None
+
+    for group in _in_groups(phantom, _HOW_LONG, ("PLANAR", "SPECT")):
+        report = reporter(_title(phantom, group))
+        for number, (mean, primary) in _mean_counts(phantom, group, isotope, workers, report).items():
+            scan = phantom.acquisition[number]
+            assert not isinstance(scan, CtAcquisition)
+            means[number] = (mean, primary)
+            counts = np.random.default_rng([seed, number]).poisson(mean).astype(np.float32) if noise else mean
+            radii = scan_radii_mm(scene_of(phantom), scan)
+            made[number] = _gamma_scan(scan, counts, radii, _header(phantom, scan, seed, number))
+    for group in _in_groups(phantom, _WHEN, ("CT",)):
+        first = phantom.acquisition[group[0]]
+        assert isinstance(first, CtAcquisition)
+        scanner = CtScanner(scene_of(phantom), first)
+        noises = tuple(_block_generator(seed, number) if noise else None for number in group)
+        for number, hu in zip(group, scanner.scan_hu(noises, workers, reporter(_title(phantom, group))), strict=True):
+            made[number] = _ct_series(first, scanner, hu, _header(phantom, phantom.acquisition[number], seed, number))
+    order = sorted(made, key=lambda number: (phantom.acquisition[number].hours, number))
+    return SimulatedStudy(
+        phantom,
+        Study(tuple(made[number] for number in order)),
+        tuple(means[number][0] if number in means else None for number in order),
+        tuple(means[number][1] if number in means else None for number in order),
+    )
+
+
+def _title(phantom: Phantom, group: list[int]) -> str:
+    scans = [phantom.acquisition[number] for number in group]
+    return f"{scans[0].kind} ({', '.join(scan.time_point for scan in scans)})"
+
+
+def _block_generator(seed: int, number: int) -> Callable[[int], np.random.Generator]:
+    return lambda block: np.random.default_rng([seed, number, block])

@@ -1,0 +1,292 @@
+"""The order of the stages, and nothing else knows it.
+
+acquisitions -> scatter -> uncorrected SPECT -> CT: metal reduction -> register SPECT to CT -> mu map
+-> corrected SPECT -> late to early alignment -> regions -> uptake at each time -> rule -> flag
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from leukospect.ct.attenuation_map import is_truncated
+from leukospect.ct.metal import MetalReduction, reduce_metal
+from leukospect.data import CtSeries, Image, Projections, Study
+from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
+from leukospect.interpretation.decision import apply_rule
+from leukospect.interpretation.rules import load_rule
+from leukospect.projector import reconstruction_geometry
+from leukospect.protocol import Protocol
+from leukospect.quantification.comparison import all_changes, all_ratios
+from leukospect.registration import Registration, register_rigid, resample
+from leukospect.spect_study import (
+    PhotopeakCounts,
+    Reconstructor,
+    attenuation_map,
+    collimator_of,
+    photopeak_counts,
+    prepare_reconstruction,
+)
+from leukospect.study_measurement import measure_planar_views, measure_spect_times, regions_of_study
+from leukospect.study_result import SpectResult, StudyResult
+
+Progress = Callable[[str, float], None]
+
+
+def _silent(stage: str, fraction: float) -> None:
+    """Report progress to nobody."""
+
+
+def reconstruct_spect(
+    projections: Projections,
+    ct: CtSeries | None,
+    protocol: Protocol,
+    *,
+    mu: Image | None = None,
+    threads: int | None = None,
+    progress: Progress = _silent,
+) -> SpectResult:
+    """Take one SPECT acquisition to its images.
+
+    Parameters
+    ----------
+    projections : Projections
+    ct : CtSeries or None
+    protocol : Protocol
+    mu : Image or None
+        An attenuation map in 1/cm on any grid, instead of a CT.
+    threads : int or None
+    progress : function of a stage's name and the fraction of it done
+    """
+    settings = protocol.reconstruction
+    peak = photopeak_counts(
+        projections,
+        scatter=settings.scatter,
+        scatter_k=settings.scatter_k,
+        scatter_smoothing_fwhm_mm=settings.scatter_smoothing_fwhm_mm,
+        nuclide_name=protocol.nuclide,
+    )
+    _check_nuclide(projections, protocol)
+    reconstructor = _prepare(projections, peak, None, protocol, threads)
+    nac = reconstructor.image(peak, progress=lambda done: progress("reconstructing without attenuation", done))
+    reduction = _reduced(ct, protocol, threads, progress)
+    corrected_ct = None if ct is None else ct.image if reduction is None else reduction.image
+    registration, note = _registered(nac, corrected_ct, protocol, progress)
+    mu_map = _mu_map(projections, peak, ct, corrected_ct, registration, mu, protocol)
+    recon = nac
+    if mu_map is not None:
+        reconstructor = _prepare(projections, peak, mu_map, protocol, threads)
+        recon = reconstructor.image(peak, progress=lambda done: progress("reconstructing with attenuation", done))
+    hours = projections.header.hours_after_injection
+    return SpectResult(
+        projections, peak, reconstructor, recon, nac, mu_map, ct, reduction, registration, note,
+        None if hours is None else protocol.time_point(hours), hours, _corrections(peak, mu_map, protocol),
+    )  # fmt: skip
+
+
+def _check_nuclide(projections: Projections, protocol: Protocol) -> None:
+    recorded = projections.header.radiopharmaceutical
+    if protocol.nuclide and recorded and recorded.nuclide and recorded.nuclide != protocol.nuclide:
+        raise InputError(
+            f"The acquisition records {recorded.nuclide}, but the protocol '{protocol.name}' is for "
+            f"{protocol.nuclide}; choose another --protocol."
+        )
+
+
+def _prepare(
+    projections: Projections, peak: PhotopeakCounts, mu: Image | None, protocol: Protocol, threads: int | None
+) -> Reconstructor:
+    settings = protocol.reconstruction
+    return prepare_reconstruction(
+        projections,
+        peak,
+        mu,
+        collimator_of(projections, settings.collimator) if settings.resolution else None,
+        iterations=settings.iterations,
+        subsets=1 if settings.algorithm == "mlem" else settings.subsets,
+        post_filter_fwhm_mm=settings.post_filter_fwhm_mm,
+        calibration_cps_per_mbq=settings.calibration_cps_per_mbq,
+        threads=threads,
+    )
+
+
+def _reduced(ct: CtSeries | None, protocol: Protocol, threads: int | None, progress: Progress) -> MetalReduction | None:
+    if ct is None or not protocol.metal.enabled:
+        return None
+    return reduce_metal(
+        ct,
+        method=protocol.metal.method,
+        threshold_hu=protocol.metal.threshold_hu,
+        threads=threads,
+        progress=lambda done: progress("reducing metal artefacts", done),
+    )
+
+
+def _registered(
+    nac: Image, ct: Image | None, protocol: Protocol, progress: Progress
+) -> tuple[Registration | None, str]:
+    if ct is None:
+        return None, "There is no CT to register to."
+    if not protocol.registration.enabled:
+        return None, "The scanner's own alignment of SPECT and CT was taken; no registration was asked for."
+    progress("registering SPECT to CT", 0.0)
+    found = register_rigid(
+        nac,
+        ct,
+        maximum_shift_mm=protocol.registration.maximum_shift_mm,
+        maximum_rotation_deg=protocol.registration.maximum_rotation_deg,
+    )
+    progress("registering SPECT to CT", 1.0)
+    return found, found.reason
+
+
+def _mu_map(
+    projections: Projections,
+    peak: PhotopeakCounts,
+    ct: CtSeries | None,
+    corrected: Image | None,
+    registration: Registration | None,
+    given: Image | None,
+    protocol: Protocol,
+) -> Image | None:
+    geometry = reconstruction_geometry(projections)
+    if not protocol.attenuation.enabled:
+        return None
+    if given is not None:
+        resampled = resample(given, geometry)
+        return Image(np.maximum(resampled.array.astype(np.float32), np.float32(0)), geometry, "1/cm")
+    if ct is None or corrected is None:
+        return None
+    if is_truncated(corrected):
+        warnings.warn(
+            "The body reaches the edge of the CT's field of view: the attenuation map is incomplete there.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+    found = attenuation_map(
+        corrected,
+        ct.kvp,
+        peak.energy_kev,
+        geometry,
+        spect_to_ct=None if registration is None else registration.matrix,
+        smoothing_fwhm_mm=protocol.attenuation.smoothing_fwhm_mm,
+        hu_table=protocol.attenuation.hu_table,
+    )
+    if float(found.array.max()) <= 0:
+        raise InputError(
+            "The CT and the SPECT do not overlap in space, so the CT cannot correct attenuation; check that they "
+            "belong together."
+        )
+    return found
+
+
+def _corrections(peak: PhotopeakCounts, mu: Image | None, protocol: Protocol) -> tuple[str, ...]:
+    done = ["DECY"]
+    if mu is not None:
+        done.append("ATTN")
+    if peak.scatter is not None:
+        done.append("SCAT")
+    if protocol.reconstruction.calibration_cps_per_mbq is not None:
+        done.append("DCAL")
+    return tuple(done)
+
+
+def pair_ct(projections: Projections, study: Study) -> CtSeries | None:
+    """Find the CT of a SPECT acquisition: of the same Frame of Reference, the nearest in time.
+
+    A CT of another frame is not used; a CT is only taken without a frame where it is the only one, with a warning.
+    """
+    frame = projections.header.frame_of_reference_uid
+    same = [ct for ct in study.ct if frame and ct.header.frame_of_reference_uid == frame]
+    if same:
+        return min(same, key=lambda ct: _seconds_apart(ct, projections))
+    unknown = [ct for ct in study.ct if not ct.header.frame_of_reference_uid or not frame]
+    if len(unknown) == 1 and len(study.ct) == 1:
+        warnings.warn(
+            "The SPECT or the CT records no frame of reference; they are taken as aligned.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+        return unknown[0]
+    if study.ct:
+        warnings.warn(
+            "No CT of the study has the SPECT's frame of reference; attenuation is not corrected.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+    return None
+
+
+def _seconds_apart(ct: CtSeries, projections: Projections) -> float:
+    if ct.header.start is None or projections.header.start is None:
+        return float("inf")
+    return abs((ct.header.start - projections.header.start).total_seconds())
+
+
+def run_study(
+    study: Study,
+    protocol: Protocol,
+    *,
+    regions_file: Path | None = None,
+    threads: int | None = None,
+    progress: Progress = _silent,
+) -> StudyResult:
+    """Take a whole study all the way to its flag.
+
+    Parameters
+    ----------
+    study : Study
+    protocol : Protocol
+    regions_file : Path or None
+        Regions that a reader drew, in the frame of the last SPECT; None finds them in the last SPECT.
+    threads : int or None
+        The result does not depend on it.
+    progress : function of a stage's name and the fraction of it done
+
+    Raises
+    ------
+    InputError
+        The study holds nothing that can be measured.
+    """
+    if not study.projections and not study.planar:
+        raise InputError("The study holds no SPECT projections and no planar images; there is nothing to measure.")
+    rule = load_rule(protocol.rule)
+    spect = _each_spect(study, protocol, threads, progress)
+    placed = regions_of_study(study, spect, protocol, regions_file, progress)
+    measurements, samples = measure_spect_times(spect, placed, protocol, progress)
+    measurements += measure_planar_views(study, placed, protocol)
+    ratios = all_ratios(measurements, placed.regions, samples)
+    changes = all_changes(ratios, measurements)
+    flag = apply_rule(rule, changes, ratios, placed.regions)
+    return StudyResult(
+        study, protocol, spect, placed.labels, placed.regions, measurements, ratios, changes, rule, flag, placed.notes
+    )
+
+
+def _each_spect(study: Study, protocol: Protocol, threads: int | None, progress: Progress) -> tuple[SpectResult, ...]:
+    """Reconstruct every SPECT acquisition, and check that they can be told apart by time."""
+    many = len(study.projections) > 1
+    results: list[SpectResult] = []
+    for projections in study.projections:
+        hours = projections.header.hours_after_injection
+        if many and hours is None:
+            raise MissingInformationError(
+                "The study has several SPECT acquisitions but one records no injection time, so their order in time is "
+                "unknown; reconstruct them one by one with `leukospect recon --injection-time`."
+            )
+        time_point = "" if hours is None else protocol.time_point(hours)
+        if many and any(time_point == done.time_point for done in results):
+            raise InputError(
+                f"Two SPECT acquisitions of the study are both '{time_point}'; set time_points.delayed_from_hours or "
+                "time_points.late_from_hours with --set, or take one of them out."
+            )
+
+        def report(stage: str, fraction: float, name: str = time_point) -> None:
+            progress(f"{name}: {stage}" if name and many else stage, fraction)
+
+        ct = pair_ct(projections, study)
+        results.append(reconstruct_spect(projections, ct, protocol, threads=threads, progress=report))
+    return tuple(results)

@@ -1,0 +1,157 @@
+"""The configuration of a run: strict, frozen, with units in the names; a TOML file a protocol."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from leukospect.errors import ProtocolError
+from leukospect.resources import shipped
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ReconstructionSettings(_Section):
+    """OSEM and its corrections; k is the dual-energy-window factor, see Jaszczak 1984 (0.47) and Kupitz 2021 (0.18)."""
+
+    algorithm: Literal["osem", "mlem"] = "osem"
+    iterations: int = Field(5, ge=1, le=1000)
+    subsets: int = Field(15, ge=1, le=1000)
+    resolution: bool = True
+    collimator: str = ""
+    scatter: Literal["auto", "tew", "dew", "none"] = "auto"
+    scatter_k: float = Field(0.47, gt=0, le=2)
+    scatter_smoothing_fwhm_mm: float = Field(25.0, ge=0, le=200)
+    post_filter_fwhm_mm: float = Field(0.0, ge=0, le=100)
+    calibration_cps_per_mbq: float | None = Field(None, gt=0)
+
+
+class AttenuationSettings(_Section):
+    """From CT to the attenuation map."""
+
+    enabled: bool = True
+    smoothing_fwhm_mm: float = Field(10.0, ge=0, le=50)
+    hu_table: Literal["scanner", "icru-bone"] = "scanner"
+
+
+class MetalSettings(_Section):
+    """CT metal artefact reduction."""
+
+    enabled: bool = True
+    method: Literal["linear"] = "linear"
+    threshold_hu: float = Field(2500.0, gt=500, le=30000)
+
+
+class RegistrationSettings(_Section):
+    """Rigid registration of SPECT to CT, and of the times to each other; what exceeds the limits is not believed."""
+
+    enabled: bool = True
+    maximum_shift_mm: float = Field(30.0, gt=0, le=200)
+    maximum_rotation_deg: float = Field(10.0, gt=0, le=90)
+
+
+class RegionSettings(_Section):
+    """How lesions are found where no regions are given."""
+
+    relative_threshold: float = Field(0.4, gt=0, lt=1)
+    minimum_volume_ml: float = Field(2.0, ge=0)
+    maximum_lesions: int = Field(5, ge=1, le=100)
+
+
+class UncertaintySettings(_Section):
+    """Poisson resampling of the measured projections through the reconstruction."""
+
+    replicates: int = Field(8, ge=0, le=10000)
+    seed: int = Field(20260105, ge=0)
+
+
+class TimePointSettings(_Section):
+    """Hours after injection at which a later time point begins: early before `delayed_from_hours`, and so on."""
+
+    delayed_from_hours: float = Field(2.0, gt=0)
+    late_from_hours: float = Field(12.0, gt=0)
+
+
+class Protocol(_Section):
+    """A whole protocol.
+
+    Parameters
+    ----------
+    name, description : str
+    nuclide : str or None
+        What the acquisitions must hold; None takes what they record.
+    rule : str
+        Name of the rule that turns the measurement into a flag.
+    """
+
+    name: str
+    description: str = ""
+    nuclide: str | None = None
+    rule: str = "visual-increase"
+    reconstruction: ReconstructionSettings = ReconstructionSettings()
+    attenuation: AttenuationSettings = AttenuationSettings()
+    metal: MetalSettings = MetalSettings()
+    registration: RegistrationSettings = RegistrationSettings()
+    regions: RegionSettings = RegionSettings()
+    uncertainty: UncertaintySettings = UncertaintySettings()
+    time_points: TimePointSettings = TimePointSettings()
+
+    def time_point(self, hours: float) -> Literal["early", "delayed", "late"]:
+        """Name the time point of an acquisition by hours after injection."""
+        if hours < self.time_points.delayed_from_hours:
+            return "early"
+        return "delayed" if hours < self.time_points.late_from_hours else "late"
+
+
+def _value_of(text: str) -> Any:
+    """Read the right side of ``section.key=value`` as TOML, and as a plain word where that fails."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _override(document: dict[str, Any], setting: str) -> None:
+    name, equals, text = setting.partition("=")
+    parts = name.strip().split(".")
+    if not equals or not all(parts):
+        raise ProtocolError(f"The setting '{setting}' is not of the form section.key=value.")
+    place = document
+    for part in parts[:-1]:
+        place = place.setdefault(part, {})
+        if not isinstance(place, dict):
+            raise ProtocolError(f"The setting '{name.strip()}' names a section that is a value.")
+    place[parts[-1]] = _value_of(text.strip())
+
+
+def load_protocol(name_or_file: str, settings: Sequence[str] = ()) -> Protocol:
+    """Load a protocol by the name of one that ships, or from a TOML file, and apply ``section.key=value`` settings.
+
+    Raises
+    ------
+    ProtocolError
+        No such protocol, not valid TOML, an unknown key, or a value out of range; the message names the key.
+    """
+    known = shipped("pipelines")
+    path = known.get(name_or_file, Path(name_or_file))
+    if not path.is_file():
+        names = ", ".join(known)
+        raise ProtocolError(f"There is no protocol '{name_or_file}'; known are {names}, or give a TOML file.")
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProtocolError(f"The protocol '{name_or_file}' is not valid TOML: {error}.") from error
+    for setting in settings:
+        _override(document, setting)
+    try:
+        return Protocol.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ProtocolError(f"The protocol '{name_or_file}' has a wrong value at '{where}': {first['msg']}.") from error

@@ -1,0 +1,157 @@
+"""Lesion against reference at one time, and the change between two times."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from math import nan
+
+import numpy as np
+
+from leukospect.errors import InputError
+from leukospect.quantification.intervals import counts_ratio, draws, quotient, resampled_interval, unknown
+from leukospect.quantification.measurements import Change, Interval, Measurement, Ratio, Region, TimePoint
+from leukospect.quantification.spect import SpectSamples
+
+_TIMES: tuple[TimePoint, ...] = ("early", "delayed", "late")
+# Enough for a probability good to half a per cent.
+_DRAWS = 10_000
+_SEED = 20180427
+
+
+def ratio(lesion: Measurement, reference: Measurement, samples: SpectSamples | None = None) -> Ratio:
+    """Divide a lesion's mean uptake by its reference's.
+
+    Planar: interval from counting statistics. SPECT: from the spread of the ratio's logarithm over the resampled
+    reconstructions, both means of each from the same one, so that their common noise counts only once.
+
+    Parameters
+    ----------
+    lesion, reference : Measurement
+        Of one time and modality.
+    samples : SpectSamples or None
+        For SPECT; without them the interval is not known (NaN).
+
+    Raises
+    ------
+    InputError
+        The two are not of one time and modality.
+    """
+    if (lesion.time_point, lesion.modality, lesion.unit) != (reference.time_point, reference.modality, reference.unit):
+        raise InputError(f"'{lesion.region}' and '{reference.region}' were not measured at one time in one modality.")
+    if lesion.modality.startswith("planar"):
+        value = counts_ratio(lesion.mean, reference.mean)
+    elif reference.mean.value <= 0:
+        value = unknown(nan)
+    else:
+        pairs = _ratios_of_replicates(lesion.region, reference.region, samples)
+        value = resampled_interval(lesion.mean.value / reference.mean.value, pairs)
+    return Ratio(lesion.region, reference.region, lesion.time_point, lesion.hours, lesion.modality, value)
+
+
+def _ratios_of_replicates(lesion: str, reference: str, samples: SpectSamples | None) -> Sequence[float]:
+    if samples is None:
+        return ()
+    numerators, denominators = samples.of(lesion), samples.of(reference)
+    if np.any(denominators <= 0):
+        return ()
+    return [float(value) for value in numerators / denominators]
+
+
+def change(
+    earlier: Ratio,
+    later: Ratio,
+    lesion_earlier: Measurement,
+    lesion_later: Measurement,
+    *,
+    number_of_draws: int = _DRAWS,
+    seed: int = _SEED,
+) -> Change:
+    """Compare a ratio at two times, with the lesion's own change and the change of its size beside it.
+
+    Parameters
+    ----------
+    earlier, later : Ratio
+        Of one lesion, reference and modality.
+    lesion_earlier, lesion_later : Measurement
+        The lesion's own uptake at the two times.
+    number_of_draws, seed : int
+        The same numbers give the same samples.
+
+    Returns
+    -------
+    Change
+        NaN where a ratio is not defined or not positive. The own change is NaN where the time since injection is not
+        known, since rates at two times then refer to different moments.
+
+    Raises
+    ------
+    InputError
+        The two ratios are not of one lesion, reference and modality.
+    """
+    if (earlier.lesion, earlier.reference, earlier.modality) != (later.lesion, later.reference, later.modality):
+        raise InputError("A change needs two ratios of one lesion and reference in one modality.")
+    grown = quotient(later.ratio, earlier.ratio)
+    of_ratio = _minus_one(grown)
+    timed = not np.isnan(lesion_earlier.hours) and not np.isnan(lesion_later.hours)
+    own = _minus_one(quotient(lesion_later.mean, lesion_earlier.mean)) if timed else unknown(nan)
+    opposite = (of_ratio.low > 0 and own.high < 0) or (of_ratio.high < 0 and own.low > 0)
+    sizes = lesion_earlier.size, lesion_later.size
+    return Change(
+        lesion=later.lesion,
+        reference=later.reference,
+        modality=later.modality,
+        from_time=earlier.time_point,
+        to_time=later.time_point,
+        change=of_ratio,
+        own_change=own,
+        size_change=sizes[1] / sizes[0] - 1.0 if sizes[0] > 0 else nan,
+        disagreement=opposite,
+        samples=tuple((draws(grown, number_of_draws, seed) - 1.0).tolist()),
+    )
+
+
+def _minus_one(interval: Interval) -> Interval:
+    return Interval(interval.value - 1.0, interval.low - 1.0, interval.high - 1.0, interval.standard_deviation)
+
+
+def all_ratios(
+    measurements: Sequence[Measurement],
+    regions: Sequence[Region],
+    samples: Mapping[TimePoint, SpectSamples] | None = None,
+) -> tuple[Ratio, ...]:
+    """Divide every lesion's uptake by its reference's wherever both were measured.
+
+    Parameters
+    ----------
+    measurements : sequence of Measurement
+        One of a region, time and modality.
+    regions : sequence of Region
+    samples : mapping or None
+        For SPECT, at each time.
+    """
+    by_key = {(m.region, m.time_point, m.modality): m for m in measurements}
+    if len(by_key) < len(measurements):
+        raise InputError("A region was measured twice at one time in one modality; keep one of the acquisitions.")
+    result = []
+    for lesion, measurement in itertools.product((r for r in regions if r.role == "lesion"), measurements):
+        reference = by_key.get((lesion.reference, measurement.time_point, measurement.modality))
+        if measurement.region == lesion.name and reference is not None:
+            result.append(ratio(measurement, reference, (samples or {}).get(measurement.time_point)))
+    return tuple(result)
+
+
+def all_changes(ratios: Sequence[Ratio], measurements: Sequence[Measurement]) -> tuple[Change, ...]:
+    """Compare every ratio with every later one of the same lesion and modality: early, delayed, late."""
+    by_key = {(m.region, m.time_point, m.modality): m for m in measurements}
+    return tuple(
+        change(
+            earlier,
+            later,
+            by_key[earlier.lesion, earlier.time_point, earlier.modality],
+            by_key[later.lesion, later.time_point, later.modality],
+        )
+        for earlier, later in itertools.product(ratios, ratios)
+        if (earlier.lesion, earlier.modality) == (later.lesion, later.modality)
+        and _TIMES.index(earlier.time_point) < _TIMES.index(later.time_point)
+    )

@@ -1,0 +1,135 @@
+"""Which figures a report has, each with its caption; a figure whose data are missing is replaced by a sentence."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from leukospect.report.content import ReportContent, SpectPictures, driving_lesion, when
+from leukospect.report.figures_canvas import png
+from leukospect.report.figures_correction import correction_beside
+from leukospect.report.figures_focus import Focus, focus_of, focus_on, in_time_order
+from leukospect.report.figures_fused import fused_slices
+from leukospect.report.figures_metal import metal_reduction
+from leukospect.report.figures_mip import decay_factors, mip_angles, mip_series
+from leukospect.report.figures_planar import planar_series
+from leukospect.report.figures_ratios import ratio_curves
+
+
+@dataclass(frozen=True, slots=True)
+class Plate:
+    """A figure as it stands in the page: a PNG data URI (empty: nothing to show) and its caption."""
+
+    uri: str
+    caption: str
+    title: str
+
+
+def _plate(figure: Figure, title: str, caption: str) -> Plate:
+    return Plate("data:image/png;base64," + base64.b64encode(png(figure)).decode("ascii"), caption, title)
+
+
+def _nothing(title: str, why: str) -> Plate:
+    return Plate("", why, title)
+
+
+def planar_plates(content: ReportContent) -> tuple[Plate, ...]:
+    """Give the planar series."""
+    title = "Planar images"
+    if not content.planar:
+        return (_nothing(title, "No planar images were given."),)
+    planar_in_order = in_time_order(content.planar)
+    caption = "One intensity scale for every picture; rates are decay-corrected to the injection."
+    if all(p.decay_to_injection == 1.0 for p in content.planar):
+        caption = "One intensity scale for every picture; rates are not decay-corrected, as no injection time is known."
+    caption += " Pixels hotter than the 99.8th percentile of the series are black."
+    return (_plate(planar_series(planar_in_order), title, caption),)
+
+
+def spect_plates(content: ReportContent) -> tuple[Plate, ...]:
+    """Give the projections, fused slices, metal reduction and attenuation correction, in this order."""
+    if not content.spect:
+        return (_nothing("SPECT", "No SPECT was given."),)
+    spect = in_time_order(content.spect)
+    latest = spect[-1]
+    focus = focus_of(content, latest)
+    return (*_mips(content), *_fused(content, latest, focus), _metal(spect), _correction(latest, focus))
+
+
+def ratio_plates(content: ReportContent) -> tuple[Plate, ...]:
+    """Give the ratios against time."""
+    if not content.ratios:
+        return ()
+    caption = "Ratio of each lesion to its reference with 95 % intervals; dashed: equal to the reference."
+    return (_plate(ratio_curves(content.ratios, content.regions), "Ratios over time", caption),)
+
+
+def _mips(content: ReportContent) -> list[Plate]:
+    title = "Maximum intensity projections"
+    outlines = " Outlines: lesions solid, references dashed." if content.regions else ""
+    several = len(content.spect) > 1
+    if not several:
+        scale = "Rates at the start of the acquisition."
+    elif decay_factors(content.spect) is None:
+        scale = "One intensity scale; each time point is decay-corrected to the start of its own acquisition only."
+    else:
+        scale = "One intensity scale for every picture; rates are decay-corrected to the injection."
+    plates = []
+    if several:
+        plates.append(_plate(mip_series(content.spect, content.regions), title, scale + outlines))
+        title, scale = "Latest time point from four sides", "On the scale of the series above."
+    plates.append(_plate(mip_angles(content.spect, content.regions), title, scale + outlines))
+    return plates
+
+
+def _fused(content: ReportContent, latest: SpectPictures, focus: Focus) -> list[Plate]:
+    what = f"the hottest voxel of {focus.lesion}" if focus.lesion else "the hottest voxel of the volume"
+    x, y, z = focus.point_mm
+    place = f"x {x:.0f}, y {y:.0f}, z {z:.0f} mm".replace("-", "−")
+    where = f"Through {what}, {when(latest.time_point, latest.hours)}; in the SPECT at {place} (LPS)."
+    title = "SPECT/CT"
+    if latest.ct is None:
+        title, where = "SPECT slices", where + " No CT was given."
+    elif latest.recon_on_ct is None:
+        title, where = "SPECT slices", where + " The SPECT was not brought onto the CT, so it is shown alone."
+    else:
+        where += f" {latest.registration} The lower the uptake the more of the CT shows; CT from −250 to 750 HU."
+    whole = _plate(fused_slices(latest, focus, content.regions, close_up=False), title, where.strip())
+    caption = "The same slices close up" + (", with the regions' outlines." if latest.regions is not None else ".")
+    plates = [whole, _plate(fused_slices(latest, focus, content.regions, close_up=True), title + ", close up", caption)]
+    driver = driving_lesion(content)
+    other = focus_on(content, latest, driver.lesion) if driver is not None and driver.lesion != focus.lesion else None
+    if other is not None:
+        caption = (
+            f"Through the hottest voxel of {other.lesion}, which drives the flag without being the hottest lesion."
+        )
+        close_up = fused_slices(latest, other, content.regions, close_up=True)
+        plates.append(_plate(close_up, "The lesion that drives the flag", caption))
+    return plates
+
+
+def _metal(spect: tuple[SpectPictures, ...]) -> Plate:
+    title = "Metal artefact reduction"
+    reduced = [s for s in spect if s.ct_reduced is not None]
+    if not reduced:
+        why = "The CT was used as scanned." if any(s.ct is not None for s in spect) else "No CT was given."
+        return _nothing(title, why)
+    figure, z_mm = metal_reduction(reduced[-1])
+    metal = reduced[-1].metal
+    outlined = metal is not None and bool(metal.array.any())
+    which = "The slice with most metal" if outlined else "The slice that changed most"
+    where = f"{which}, z {z_mm:.0f} mm".replace("-", "−")
+    return _plate(figure, title, where + ("; the metal is outlined." if outlined else "."))
+
+
+def _correction(latest: SpectPictures, focus: Focus) -> Plate:
+    title = "With and without attenuation correction"
+    if latest.recon_nac is None:
+        return _nothing(title, "Only one reconstruction was made, so there is nothing to compare.")
+    caption = (
+        "Each on its own scale, as attenuation lowers the level of the uncorrected one. Uptake beside metal that shows "
+        "in the corrected pictures only may be an artefact of the correction."
+    )
+    return _plate(correction_beside(latest, focus), title, caption)

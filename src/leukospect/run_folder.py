@@ -1,0 +1,88 @@
+"""The files of a run: what each holds and where it lies in the output folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leukospect.data import Image
+from leukospect.dicom.write.ct_series import write_derived_ct
+from leukospect.dicom.write.recon_tomo import write_reconstruction
+from leukospect.files.nifti import write_nifti
+from leukospect.files.transforms import write_transform
+from leukospect.study_result import SpectResult
+
+
+def write_spect_files(
+    folder: Path,
+    result: SpectResult,
+    labels: Image | None,
+    settings_digest: str,
+) -> dict[str, Any]:
+    """Write everything of one SPECT acquisition that is not the report.
+
+    Parameters
+    ----------
+    folder : Path
+        Made by the caller; what is written into it appears with it.
+    result : SpectResult
+    labels : Image or None
+        Regions on the SPECT grid.
+    settings_digest : str
+        Makes the identifiers of derived DICOM objects follow the settings.
+
+    Returns
+    -------
+    dict
+        What provenance should know of the files, such as the largest rounding of the DICOM volume.
+    """
+    write_nifti(result.recon, folder / "recon.nii.gz")
+    write_nifti(result.recon_nac, folder / "recon_nac.nii.gz")
+    if result.mu_map is not None:
+        write_nifti(result.mu_map, folder / "mu_map.nii.gz")
+    if labels is not None:
+        write_nifti(labels, folder / "regions.nii.gz")
+    on_ct = result.recon_on_ct()
+    if on_ct is not None:
+        write_nifti(replace(on_ct, array=np.asarray(on_ct.array, np.float32)), folder / "recon_on_ct.nii.gz")
+        write_transform(result.spect_to_ct, folder / "spect_to_ct.tfm")
+    if result.reduction is not None:
+        reduced = result.reduction.image
+        rounded = np.rint(np.clip(reduced.array, -32768, 32767)).astype(np.int16)
+        write_nifti(replace(reduced, array=rounded), folder / "ct_mar.nii.gz")
+        write_nifti(result.reduction.metal, folder / "metal_mask.nii.gz")
+    return _write_dicom(folder / "dicom", result, settings_digest)
+
+
+def _write_dicom(folder: Path, result: SpectResult, settings_digest: str) -> dict[str, Any]:
+    calibrated = result.recon.unit == "Bq/mL"
+    pictures: Mapping[str, tuple[Image, tuple[str, ...]]] = {
+        "recon.dcm": (result.recon, result.corrections),
+        "recon_nac.dcm": (result.recon_nac, tuple(c for c in result.corrections if c != "ATTN")),
+    }
+    notes: dict[str, Any] = {}
+    for name, (image, corrections) in pictures.items():
+        record = write_reconstruction(
+            image,
+            folder / name,
+            source=result.projections,
+            description="AC" if "ATTN" in corrections else "NAC",
+            corrections=corrections,
+            settings_digest=settings_digest,
+            calibrated=calibrated,
+        )
+        notes[f"rounding of {name}"] = str(record)
+    if result.reduction is not None and result.reduction.slices and result.ct is not None:
+        write_derived_ct(
+            result.reduction.image,
+            folder / "ct_mar",
+            source=result.ct,
+            description="CT, metal artefacts reduced",
+            derivation="Metal artefact reduction by linear interpolation of the metal's trace in parallel projections",
+            settings_digest=settings_digest,
+        )
+    return notes

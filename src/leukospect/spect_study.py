@@ -1,0 +1,263 @@
+"""One SPECT acquisition, from counts to images: scatter, uncorrected image, attenuation map, corrected image.
+
+Functions from values to values; which of them run, and in what order, is the pipeline's.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from leukospect.ct.attenuation_map import smooth_to_resolution
+from leukospect.data import Geometry, Image, Projections
+from leukospect.errors import AssumptionWarning
+from leukospect.physics.attenuation import hu_to_mu
+from leukospect.physics.collimators import FWHM_PER_SIGMA, Collimator, find_collimator
+from leukospect.physics.nuclides import Nuclide
+from leukospect.physics.scatter import estimate_scatter
+from leukospect.physics.windows import find_photopeaks, nuclide_of_windows
+from leukospect.projector import (
+    counts_of_views,
+    image_of_volume,
+    reconstruction_geometry,
+    spect_projector,
+    system_model,
+    views_of_counts,
+)
+from leukospect.reconstruction import OrderedSubsets, osem, poisson_log_likelihood, prepare_subsets, subset_views
+from leukospect.registration import resample
+
+Array = NDArray[np.float32]
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotopeakCounts:
+    """The counts that are reconstructed, and what goes with them.
+
+    Parameters
+    ----------
+    counts : (views, columns, slices) array, the operators' order
+        Measured counts of the photopeak windows, summed.
+    scatter : array of the same shape, or None
+        Expected scatter counts.
+    scatter_method : str
+    nuclide : Nuclide
+    energy_kev : float
+        Of the photopeak; the mean by yield where several are summed.
+    """
+
+    counts: Array
+    scatter: Array | None
+    scatter_method: str
+    nuclide: Nuclide
+    energy_kev: float
+
+
+def photopeak_counts(
+    projections: Projections,
+    *,
+    scatter: str = "auto",
+    scatter_k: float = 0.47,
+    scatter_smoothing_fwhm_mm: float = 25.0,
+    nuclide_name: str | None = None,
+) -> PhotopeakCounts:
+    """Find the photopeak windows by nuclide and limits, sum them, and estimate their scatter.
+
+    Parameters
+    ----------
+    projections : Projections
+    scatter, scatter_k, scatter_smoothing_fwhm_mm
+        As in `physics.scatter.estimate_scatter`.
+    nuclide_name : str or None
+        Overrides what the acquisition records.
+    """
+    recorded = projections.header.radiopharmaceutical
+    named = nuclide_name or (recorded.nuclide if recorded else None)
+    source = nuclide_of_windows(projections.energy_windows, named)
+    peaks = find_photopeaks(projections.energy_windows, source)
+    if len(peaks) > 1:
+        warnings.warn(
+            f"The {len(peaks)} photopeaks of {source.name} are summed, with attenuation and resolution at their mean "
+            "energy by yield.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+    yields = dict(source.photons)
+    energy = float(np.average([p.energy_kev for p in peaks], weights=[yields[p.energy_kev] for p in peaks]))
+    counts = _summed([projections.counts[p.peak] for p in peaks])
+    estimates, methods = [], set()
+    for peak in peaks:
+        estimate, method = estimate_scatter(
+            projections, peak, scatter, k=scatter_k, smoothing_fwhm_mm=scatter_smoothing_fwhm_mm
+        )
+        methods.add(method)
+        if estimate is not None:
+            estimates.append(estimate)
+    if "none" in methods and scatter != "none":
+        warnings.warn(
+            "No scatter window was recorded: scatter is not corrected, and uptake in depth reads too high.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+    total = _summed(estimates) if estimates else None
+    return PhotopeakCounts(
+        views_of_counts(counts),
+        None if total is None else views_of_counts(total),
+        "+".join(sorted(methods)),
+        source,
+        energy,
+    )
+
+
+def _summed(arrays: list[Array]) -> Array:
+    total = arrays[0].copy()
+    for array in arrays[1:]:
+        total += array
+    return total
+
+
+def collimator_of(projections: Projections, name: str = "") -> Collimator:
+    """Find the collimator of an acquisition by its header, or by the name given instead."""
+    header = projections.header
+    return find_collimator(name or header.collimator, header.manufacturer)
+
+
+def attenuation_map(
+    ct: Image,
+    kvp: float | None,
+    energy_kev: float,
+    onto: Geometry,
+    *,
+    spect_to_ct: NDArray[np.float64] | None = None,
+    smoothing_fwhm_mm: float = 10.0,
+    hu_table: str = "scanner",
+) -> Image:
+    """Turn a CT into the attenuation map on the grid of a reconstruction.
+
+    CT numbers become coefficients on the CT's own grid, are smoothed to SPECT resolution there, then resampled.
+
+    Parameters
+    ----------
+    ct : Image, HU
+    kvp : float or None
+    energy_kev : float
+    onto : Geometry
+    spect_to_ct : (4, 4) array or None
+        Takes SPECT points to CT points, LPS mm.
+    smoothing_fwhm_mm : float
+    hu_table : str
+        Row set of the HU-to-mu table.
+
+    Returns
+    -------
+    Image, 1/cm, zero outside the CT
+    """
+    mu = Image(hu_to_mu(np.asarray(ct.array, np.float32), kvp, energy_kev, hu_table), ct.geometry, "1/cm")
+    smooth = smooth_to_resolution(mu, smoothing_fwhm_mm)
+    resampled = resample(smooth, onto, fixed_to_moving=spect_to_ct, anti_alias=False)
+    return Image(np.maximum(resampled.array.astype(np.float32), np.float32(0)), onto, "1/cm")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reconstructor:
+    """A model made ready, to reconstruct the measured counts or resampled ones.
+
+    Parameters
+    ----------
+    subsets : OrderedSubsets
+    geometry : Geometry
+    iterations : int
+    post_filter_fwhm_mm : float
+    calibration_cps_per_mbq : float or None
+        Counts per second and MBq of one head; with it images are in Bq/mL, else in counts/s/mL.
+    """
+
+    subsets: OrderedSubsets
+    geometry: Geometry
+    iterations: int
+    post_filter_fwhm_mm: float
+    calibration_cps_per_mbq: float | None
+
+    def image(self, peak: PhotopeakCounts, counts: Array | None = None, progress: Progress | None = None) -> Image:
+        """Reconstruct the photopeak's counts, or `counts` in their place."""
+        volume = osem(
+            self.subsets,
+            peak.counts if counts is None else counts,
+            peak.scatter,
+            iterations=self.iterations,
+            progress=progress,
+        )
+        unit = "counts/s/mL"
+        if self.calibration_cps_per_mbq is not None:
+            volume *= np.float32(1e6 / self.calibration_cps_per_mbq)
+            unit = "Bq/mL"
+        image = image_of_volume(volume, self.geometry, unit)
+        return post_filter(image, self.post_filter_fwhm_mm)
+
+
+def prepare_reconstruction(
+    projections: Projections,
+    peak: PhotopeakCounts,
+    mu: Image | None,
+    collimator: Collimator | None,
+    *,
+    iterations: int = 5,
+    subsets: int = 15,
+    post_filter_fwhm_mm: float = 0.0,
+    calibration_cps_per_mbq: float | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Reconstructor:
+    """Build the system model of an acquisition and its subsets.
+
+    Parameters
+    ----------
+    projections : Projections
+    peak : PhotopeakCounts
+    mu : Image or None
+        On `reconstruction_geometry(projections)`; None leaves attenuation out.
+    collimator : Collimator or None
+        None leaves resolution recovery out.
+    """
+    projector, support = spect_projector(projections, mu, collimator, peak.energy_kev, threads=threads)
+    model = system_model(projector, projections, peak.nuclide.half_life_s)
+    divided = prepare_subsets(model, subset_views(projections.orbit.angles_deg, subsets), support[..., None], progress)
+    return Reconstructor(
+        divided, reconstruction_geometry(projections), iterations, post_filter_fwhm_mm, calibration_cps_per_mbq
+    )
+
+
+def post_filter(image: Image, fwhm_mm: float) -> Image:
+    """Smooth an image by a Gaussian of this full width at half maximum; 0 leaves it as it is."""
+    if fwhm_mm <= 0:
+        return image
+    sigma = [fwhm_mm / FWHM_PER_SIGMA / spacing for spacing in image.geometry.spacing_mm]
+    return replace(image, array=gaussian_filter(np.asarray(image.array, np.float32), sigma, mode="nearest"))
+
+
+def resampled_counts(peak: PhotopeakCounts, seed: int) -> Array:
+    """Draw counts anew from a Poisson distribution around the measured ones, in a fixed order for a seed."""
+    drawn = np.random.default_rng(seed).poisson(peak.counts)
+    return drawn.astype(np.float32)
+
+
+def expected_counts(reconstructor: Reconstructor, image: Image, peak: PhotopeakCounts) -> Array:
+    """Give the counts (views, rows, columns) that an image in counts/s/mL explains, scatter included."""
+    volume = np.ascontiguousarray(image.array.transpose(1, 2, 0), dtype=np.float32)
+    views = np.zeros_like(peak.counts)
+    for operator, indices in zip(reconstructor.subsets.operators, reconstructor.subsets.views, strict=True):
+        views[indices] = operator.forward(volume)
+    if peak.scatter is not None:
+        views += peak.scatter
+    return counts_of_views(views)
+
+
+def log_likelihood(reconstructor: Reconstructor, image: Image, peak: PhotopeakCounts) -> float:
+    """Give the Poisson log-likelihood of the measured counts for an image in counts/s/mL."""
+    return poisson_log_likelihood(counts_of_views(peak.counts), expected_counts(reconstructor, image, peak))

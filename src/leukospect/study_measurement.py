@@ -1,0 +1,261 @@
+"""From the images of a study to its measurements: regions on every grid, uptake at each time, resampled spread."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukospect.data import Geometry, Image, PlanarImages, Study
+from leukospect.errors import AssumptionWarning
+from leukospect.files.regions import read_regions
+from leukospect.physics.decay import decay_factor
+from leukospect.physics.windows import find_photopeaks, nuclide_of_windows
+from leukospect.protocol import Protocol
+from leukospect.quantification.lesions import find_lesions
+from leukospect.quantification.measurements import Measurement, Region, TimePoint
+from leukospect.quantification.planar import measure_planar, planar_thresholds, project_regions
+from leukospect.quantification.spect import SpectSamples, common_thresholds, measure_spect, region_means
+from leukospect.registration import register_rigid, resample
+from leukospect.spect_study import resampled_counts
+from leukospect.study_result import SpectResult
+
+Progress = Callable[[str, float], None]
+
+_SLAB_MM = 100.0
+"""Thickness given to a planar view where lesions are looked for in it: a limb's, so that areas become volumes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacedRegions:
+    """The regions of a study on each SPECT's own grid, or on a planar view's where there is no SPECT.
+
+    Parameters
+    ----------
+    labels : tuple of Image
+        One for each SPECT acquisition; a single one, one voxel deep, where there are planar views only.
+    regions : tuple of Region
+    notes : mapping
+        How the times were aligned, one sentence each.
+    """
+
+    labels: tuple[Image, ...]
+    regions: tuple[Region, ...]
+    notes: Mapping[str, str]
+
+
+def regions_of_study(
+    study: Study,
+    spect: tuple[SpectResult, ...],
+    protocol: Protocol,
+    regions_file: Path | None,
+    progress: Progress,
+) -> PlacedRegions:
+    """Take drawn regions, or find them in the last SPECT (or planar view), and carry them to the other times."""
+    if not spect:
+        return _planar_regions(study, protocol, regions_file)
+    last = spect[-1]
+    if regions_file is not None:
+        labels, regions = read_regions(regions_file, last.recon.geometry)
+    else:
+        body = None if last.mu_map is None else np.asarray(last.mu_map.array) > 0.05
+        labels, regions = find_lesions(
+            last.recon,
+            body=body,
+            relative_threshold=protocol.regions.relative_threshold,
+            minimum_volume_ml=protocol.regions.minimum_volume_ml,
+            maximum_lesions=protocol.regions.maximum_lesions,
+        )
+    if not regions:
+        warnings.warn("No lesion was found; there is nothing to measure.", AssumptionWarning, stacklevel=2)
+    placed, notes = [], {}
+    for result in spect[:-1]:
+        progress("aligning the times", 0.0)
+        matrix, note = _late_to_earlier(last, result, protocol)
+        earlier_to_late: NDArray[np.float64] = np.linalg.inv(matrix).astype(np.float64)
+        placed.append(resample(labels, result.recon.geometry, fixed_to_moving=earlier_to_late, interpolation="nearest"))
+        notes[f"alignment {last.time_point} to {result.time_point}"] = note
+        progress("aligning the times", 1.0)
+    return PlacedRegions((*placed, labels), regions, notes)
+
+
+def _late_to_earlier(late: SpectResult, earlier: SpectResult, protocol: Protocol) -> tuple[NDArray[np.float64], str]:
+    """Find where the earlier acquisition has the places of the late one: from the CTs' maps, else the SPECT."""
+    if not protocol.registration.enabled:
+        return np.eye(4), "The times were taken as lying alike; no registration was asked for."
+    if late.mu_map is not None and earlier.mu_map is not None:
+        fixed, moving = _as_hu(late.mu_map), _as_hu(earlier.mu_map)
+    else:
+        fixed, moving = late.recon_nac, earlier.recon_nac
+    found = register_rigid(
+        fixed,
+        moving,
+        maximum_shift_mm=protocol.registration.maximum_shift_mm,
+        maximum_rotation_deg=protocol.registration.maximum_rotation_deg,
+    )
+    return found.matrix, found.reason
+
+
+def _as_hu(mu: Image) -> Image:
+    """Scale an attenuation map to CT numbers, so that it registers as a CT does."""
+    water = 0.15
+    return Image((np.asarray(mu.array, np.float32) / water - 1.0) * 1000.0, mu.geometry, "HU")
+
+
+def measure_spect_times(
+    spect: tuple[SpectResult, ...], placed: PlacedRegions, protocol: Protocol, progress: Progress
+) -> tuple[tuple[Measurement, ...], dict[TimePoint, SpectSamples]]:
+    """Measure every region at every time, with the spread of Poisson-resampled reconstructions."""
+    if not spect or not placed.regions:
+        return (), {}
+    decays = [_decay_to_injection(result) for result in spect]
+    late = len(spect) - 1
+    thresholds = common_thresholds(
+        spect[late].recon, placed.labels[late], placed.regions, decay_to_injection=decays[late]
+    )
+    measurements: tuple[Measurement, ...] = ()
+    samples: dict[TimePoint, SpectSamples] = {}
+    for number, result in enumerate(spect):
+        time_point = result.time_point or "late"
+        means = _replicates(result, placed.labels[number], placed.regions, protocol, number, progress)
+        samples[time_point] = SpectSamples.collect(placed.regions, means)
+        measurements += measure_spect(
+            result.recon,
+            placed.labels[number],
+            placed.regions,
+            time_point=time_point,
+            hours=float("nan") if result.hours is None else result.hours,
+            decay_to_injection=decays[number],
+            replicates=means,
+            thresholds=thresholds,
+        )
+    return measurements, samples
+
+
+def _decay_to_injection(result: SpectResult) -> float:
+    if result.hours is None:
+        return 1.0
+    return 1.0 / decay_factor(result.peak.nuclide.half_life_s, result.hours * 3600.0)
+
+
+def _replicates(
+    result: SpectResult,
+    labels: Image,
+    regions: tuple[Region, ...],
+    protocol: Protocol,
+    number: int,
+    progress: Progress,
+) -> list[NDArray[np.float64]]:
+    """Reconstruct counts drawn anew and average the regions in each; seeds differ by time and replicate."""
+    means = []
+    total = protocol.uncertainty.replicates
+    stage = f"resampling {result.time_point or 'the counts'}"
+    for replicate in range(total):
+        progress(stage, replicate / total)
+        seed = protocol.uncertainty.seed + 100_003 * number + replicate
+        image = result.reconstructor.image(result.peak, resampled_counts(result.peak, seed))
+        means.append(region_means(image.array, labels.array, regions))
+    if total:
+        progress(stage, 1.0)
+    return means
+
+
+def measure_planar_views(study: Study, placed: PlacedRegions, protocol: Protocol) -> tuple[Measurement, ...]:
+    """Measure the regions, projected, in the anterior and posterior views of every time."""
+    if not placed.regions:
+        return ()
+    found = [_timed(planar, protocol) for planar in study.planar]
+    timed = [entry for entry in found if entry is not None]
+    measurements: tuple[Measurement, ...] = ()
+    for name in ("anterior", "posterior"):
+        series = [
+            (planar, point, planar.view_names.index(name)) for planar, point in timed if name in planar.view_names
+        ]
+        measurements += _measure_series(series, placed, protocol)
+    return measurements
+
+
+def _timed(planar: PlanarImages, protocol: Protocol) -> tuple[PlanarImages, TimePoint] | None:
+    hours = planar.header.hours_after_injection
+    if hours is None:
+        warnings.warn(
+            "Planar images without an injection time are shown but not measured.", AssumptionWarning, stacklevel=2
+        )
+        return None
+    if planar.first_pixel_mm is None:
+        warnings.warn(
+            "Planar images without a recorded position are shown but not measured: regions cannot be placed on them.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+        return None
+    return planar, protocol.time_point(hours)
+
+
+def _measure_series(
+    series: list[tuple[PlanarImages, TimePoint, int]], placed: PlacedRegions, protocol: Protocol
+) -> tuple[Measurement, ...]:
+    """Measure one view at all its times, sizes on the threshold of the last."""
+    thresholds: Mapping[str, float] | None = None
+    measurements: tuple[Measurement, ...] = ()
+    for planar, time_point, view in reversed(series):
+        window, half_life_s = photopeak_of_planar(planar, protocol)
+        masks = project_regions(placed.labels[-1], placed.regions, planar, view)
+        if thresholds is None:
+            thresholds = planar_thresholds(planar, window, masks, view=view, half_life_s=half_life_s)
+        measured = measure_planar(
+            planar,
+            window,
+            masks,
+            view=view,
+            time_point=time_point,
+            half_life_s=half_life_s,
+            thresholds=thresholds,
+        )
+        measurements = measured + measurements
+    return measurements
+
+
+def photopeak_of_planar(planar: PlanarImages, protocol: Protocol) -> tuple[int, float]:
+    """Give the index of the photopeak window of planar images (the highest where there are two), and the half-life."""
+    recorded = planar.header.radiopharmaceutical
+    named = protocol.nuclide or (recorded.nuclide if recorded else None)
+    source = nuclide_of_windows(planar.energy_windows, named)
+    return find_photopeaks(planar.energy_windows, source)[-1].peak, source.half_life_s
+
+
+def _planar_regions(study: Study, protocol: Protocol, regions_file: Path | None) -> PlacedRegions:
+    """Place or find regions on the last planar anterior view, taken as a slab one voxel deep."""
+    timed = [entry for entry in (_timed(planar, protocol) for planar in study.planar) if entry is not None]
+    usable = [planar for planar, _ in timed if "anterior" in planar.view_names]
+    if not usable:
+        return PlacedRegions((), (), {})
+    last = usable[-1]
+    slab = planar_slab(last, last.view_names.index("anterior"), photopeak_of_planar(last, protocol)[0])
+    if regions_file is not None:
+        labels, regions = read_regions(regions_file, slab.geometry)
+    else:
+        labels, regions = find_lesions(
+            slab,
+            body=None,
+            relative_threshold=protocol.regions.relative_threshold,
+            minimum_volume_ml=protocol.regions.minimum_volume_ml,
+            maximum_lesions=protocol.regions.maximum_lesions,
+        )
+    return PlacedRegions((labels,), regions, {"planar": "Regions were found in the last anterior view."})
+
+
+def planar_slab(planar: PlanarImages, view: int, window: int) -> Image:
+    """Make an image, one voxel deep, of an anterior view with a position: counts per second and pixel."""
+    if planar.first_pixel_mm is None:
+        raise ValueError("the planar view has no position")
+    x, _, z = planar.first_pixel_mm[view]
+    rows, columns = planar.counts.shape[2:]
+    axial, transverse = planar.pixel_mm
+    geometry = Geometry.axial((rows, 1, columns), (-axial, _SLAB_MM, transverse), (float(x), 0.0, float(z)))
+    rate = planar.counts[window, view] / np.float32(planar.view_duration_s[view])
+    return Image(rate[:, None, :], replace(geometry), "counts/s/pixel")

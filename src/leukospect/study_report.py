@@ -1,0 +1,159 @@
+"""What the report of a study, or of a single reconstruction, is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from leukospect import __version__
+from leukospect.data import Image, PlanarImages
+from leukospect.interpretation.rule import Rule
+from leukospect.physics.decay import decay_factor
+from leukospect.physics.nuclides import nuclide
+from leukospect.physics.windows import find_photopeaks
+from leukospect.protocol import Protocol
+from leukospect.report.content import PlanarPictures, ReportContent, SpectPictures
+from leukospect.study_result import SpectResult, StudyResult
+
+_SOFTWARE = f"leukospect {__version__}"
+
+
+def study_content(result: StudyResult, warnings: Sequence[str]) -> ReportContent:
+    """Gather the report of a whole study."""
+    late = result.spect[-1] if result.spect else None
+    facts = spect_facts(late) if late is not None else {}
+    if result.spect:
+        facts["SPECT at"] = ", ".join(_when(spect.hours) for spect in result.spect)
+    if result.study.planar:
+        facts["Planar views at"] = ", ".join(_when(p.header.hours_after_injection) for p in result.study.planar)
+    for name, note in result.notes.items():
+        facts[name.capitalize()] = note
+    labels: Sequence[Image | None] = result.labels if result.spect else ()
+    return ReportContent(
+        title="Labelled-leukocyte study",
+        facts=facts,
+        spect=tuple(spect_pictures(spect, label) for spect, label in zip(result.spect, labels, strict=True)),
+        planar=tuple(planar_pictures(planar, result.protocol) for planar in result.study.planar),
+        regions=result.regions,
+        measurements=result.measurements,
+        ratios=result.ratios,
+        changes=result.changes,
+        flag=result.flag,
+        rule=_rule_facts(result.rule),
+        warnings=tuple(warnings),
+        settings=flat_settings(result.protocol),
+        software=_SOFTWARE,
+    )
+
+
+def reconstruction_content(result: SpectResult, protocol: Protocol, warnings: Sequence[str]) -> ReportContent:
+    """Gather the report of a single reconstruction."""
+    return ReportContent(
+        title="SPECT reconstruction",
+        facts=spect_facts(result),
+        spect=(spect_pictures(result, None),),
+        warnings=tuple(warnings),
+        settings=flat_settings(protocol),
+        software=_SOFTWARE,
+    )
+
+
+def _when(hours: float | None) -> str:
+    return "an unknown time" if hours is None else f"{hours:.1f} h"
+
+
+def spect_facts(result: SpectResult) -> dict[str, str]:
+    """Tell in words what was acquired and reconstructed."""
+    header, views = result.projections.header, result.projections.orbit.views
+    injected = header.radiopharmaceutical
+    facts = {"Nuclide": result.peak.nuclide.name}
+    if injected is not None and injected.name:
+        facts["Radiopharmaceutical"] = injected.name
+    if injected is not None and injected.dose_mbq is not None:
+        facts["Injected activity"] = f"{injected.dose_mbq:g} MBq"
+    rows, columns = result.projections.counts.shape[2:]
+    axial, transverse = result.projections.pixel_mm
+    facts["Projections"] = f"{views} views of {rows} x {columns} pixels of {axial:.2f} x {transverse:.2f} mm"
+    facts["Photopeak counts"] = f"{float(result.peak.counts.sum(dtype=np.float64)):,.0f}"
+    facts["Collimator"] = header.collimator or "not recorded"
+    facts["Scatter"] = result.peak.scatter_method
+    facts["Corrections"] = ", ".join(result.corrections)
+    if result.ct is not None:
+        kvp = "unknown" if result.ct.kvp is None else f"{result.ct.kvp:g} kV"
+        facts["CT"] = f"{result.ct.image.geometry.shape[0]} slices, {kvp}"
+    if result.reduction is not None:
+        corrected = len(result.reduction.slices)
+        facts["Metal reduction"] = f"{corrected} slices corrected" if corrected else "no slice changed"
+    facts["Alignment to CT"] = result.registration_note
+    return facts
+
+
+def spect_pictures(result: SpectResult, labels: Image | None) -> SpectPictures:
+    """Hand one time point's volumes to the report."""
+    decay = None
+    if result.hours is not None:
+        decay = 1.0 / decay_factor(result.peak.nuclide.half_life_s, result.hours * 3600.0)
+    return SpectPictures(
+        time_point=result.time_point or "SPECT",
+        hours=float("nan") if result.hours is None else result.hours,
+        recon=result.recon,
+        recon_nac=result.recon_nac if result.mu_map is not None else None,
+        ct=None if result.ct is None else result.ct.image,
+        ct_reduced=None if result.reduction is None else result.reduction.image,
+        metal=None if result.reduction is None else result.reduction.metal,
+        recon_on_ct=result.recon_on_ct(),
+        regions=labels,
+        registration=result.registration_note,
+        decay_to_injection=decay,
+        spect_to_ct=result.spect_to_ct,
+    )
+
+
+def planar_pictures(planar: PlanarImages, protocol: Protocol) -> PlanarPictures:
+    """Hand one time point's planar views to the report."""
+    recorded = planar.header.radiopharmaceutical
+    named = protocol.nuclide or (recorded.nuclide if recorded else None)
+    hours = planar.header.hours_after_injection
+    window, decay = 0, 1.0
+    if named is not None:
+        source = nuclide(named)
+        window = find_photopeaks(planar.energy_windows, source)[-1].peak
+        if hours is not None:
+            decay = 1.0 / decay_factor(source.half_life_s, hours * 3600.0)
+    return PlanarPictures(
+        "planar" if hours is None else protocol.time_point(hours),
+        float("nan") if hours is None else hours,
+        planar,
+        window,
+        decay,
+    )
+
+
+def _rule_facts(rule: Rule) -> Mapping[str, object]:
+    return {
+        "name": rule.name,
+        "title": rule.title,
+        "criterion": (
+            f"positive when the lesion-to-reference ratio grows by more than {rule.threshold:.0%} from the "
+            f"{rule.from_time} to the {rule.to_time} images, interval and all; negative when it falls by more, or "
+            "where there is no uptake above the reference; else equivocal"
+        ),
+        "source": rule.source,
+        "sensitivity": rule.sensitivity,
+        "specificity": rule.specificity,
+        "accuracy": rule.accuracy,
+        "evidence": rule.evidence,
+        "from_time": rule.from_time,
+    }
+
+
+def flat_settings(protocol: Protocol) -> dict[str, str]:
+    """Lay a protocol out as ``section.key`` to text."""
+    flat = {}
+    for name, value in protocol.model_dump().items():
+        if isinstance(value, dict):
+            flat.update({f"{name}.{key}": str(inner) for key, inner in value.items()})
+        else:
+            flat[name] = str(value)
+    return flat
