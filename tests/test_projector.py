@@ -217,8 +217,6 @@ def test_the_reference_projector_sees_the_same_within_a_hundredth(attenuated: bo
     mu = _body(SMOOTH) if attenuated else None
     views = _fast(mu, response)
     for v in range(SMOOTH.orbit.views):
-        print(attenuated, response, v, distance(views[v], _reference(v, mu, response)))
-    for v in range(SMOOTH.orbit.views):
         assert distance(views[v], _reference(v, mu, response)) < 0.01, f"view {v}"
 
 
@@ -236,8 +234,7 @@ def test_other_readings_of_the_geometry_do_not_agree() -> None:
             _reference(v, mu, True, turn_deg=180.0),
             _reference(v, mu, True, turn_deg=90.0),
         ):
-            print(v, distance(views[v], wrong))
-            assert distance(views[v], wrong) > 0.05
+            assert distance(views[v], wrong) > 0.1
     assert distance(views[1], _reference(1, None, True)) > 0.1
     assert distance(views[1], _reference(1, mu, False)) > 0.03
 

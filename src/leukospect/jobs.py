@@ -260,4 +260,4 @@ def inspect_path(path: Path) -> Study:
         raise InputError(f"There is nothing at '{path}'; check the path.")
     if path.is_file() and path.suffix.lower() in (".hs", ".h00"):
         return Study((read_interfile(path),))
-    return read_study(path)
+    return read_study(path, one_patient=False)

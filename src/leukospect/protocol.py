@@ -149,9 +149,14 @@ def load_protocol(name_or_file: str, settings: Sequence[str] = ()) -> Protocol:
         raise ProtocolError(f"The protocol '{name_or_file}' is not valid TOML: {error}.") from error
     for setting in settings:
         _override(document, setting)
+    return protocol_of(document, f"The protocol '{name_or_file}'")
+
+
+def protocol_of(document: dict[str, Any], what: str = "The options") -> Protocol:
+    """Make a protocol of plain values; an unknown key or a value out of range is a ProtocolError that names it."""
     try:
         return Protocol.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ProtocolError(f"The protocol '{name_or_file}' has a wrong value at '{where}': {first['msg']}.") from error
+        raise ProtocolError(f"{what} hold a wrong value at '{where}': {first['msg']}.") from error

@@ -31,7 +31,9 @@ class Ellipse:
         c, n = np.cos(angles)[None], np.sin(angles)[None]
         offset = s[:, None] - (self.centre_mm[0] * c - self.centre_mm[1] * n)
         width2 = (self.radii_mm[0] * c) ** 2 + (self.radii_mm[1] * n) ** 2
-        lengths: NDArray[np.float64] = 2.0 * np.prod(self.radii_mm) * np.sqrt(np.maximum(width2 - offset**2, 0)) / width2
+        lengths: NDArray[np.float64] = (
+            2.0 * np.prod(self.radii_mm) * np.sqrt(np.maximum(width2 - offset**2, 0)) / width2
+        )
         return lengths
 
     def covers(self, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -55,9 +57,9 @@ def thigh_slice(
     tuple
         HU as reconstructed (saturated at 3071) and as it is, (size, size) float32; metal (size, size) bool.
     """
-    angles_deg = np.arange(240) * (180.0 / 240)
+    angles_deg = np.arange(240, dtype=np.float64) * (180.0 / 240)
     # iradon turns about pixel size // 2.
-    s = (np.arange(size) - size // 2) * pixel_mm
+    s = (np.arange(size, dtype=np.float64) - size // 2) * pixel_mm
     angles = np.deg2rad(angles_deg)
     y, x = np.meshgrid(s, s, indexing="ij")
     truth = np.full((size, size), -1000.0)

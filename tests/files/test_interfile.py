@@ -95,24 +95,21 @@ def test_keys_are_read_whatever_their_case_and_spaces(tmp_path: Path) -> None:
 
 
 def test_windows_follow_each_other(tmp_path: Path) -> None:
-    path = write(
-        tmp_path,
-        counts=[COUNTS, COUNTS + 7],
-        **{
-            "number_of_energy_windows": "2",
-            "energy_window_lower_level [1]": "126",
-            "energy_window_upper_level [1]": "154",
-            "energy_window_lower_level [2]": "119",
-            "energy_window_upper_level [2]": "126",
-        },
-    )
-    projections = read(path)
+    keys: dict[str, Any] = {
+        "number_of_energy_windows": "2",
+        "energy_window_lower_level [1]": "126",
+        "energy_window_upper_level [1]": "154",
+        "energy_window_lower_level [2]": "119",
+        "energy_window_upper_level [2]": "126",
+    }
+    projections = read(write(tmp_path, counts=[COUNTS, COUNTS + 7], **keys))
     assert [window.ranges_kev[0] for window in projections.energy_windows] == [(126.0, 154.0), (119.0, 126.0)]
     np.testing.assert_array_equal(projections.counts[1], COUNTS + 7)
 
 
 def test_simind_writes_centimetres_and_windows_behind_a_semicolon(tmp_path: Path) -> None:
-    path = write(tmp_path, **{"!originating_system": "simind", "radius": "25.0", "image_duration_(sec)": "20"})
+    keys: dict[str, Any] = {"!originating_system": "simind", "radius": "25.0", "image_duration_(sec)": "20"}
+    path = write(tmp_path, **keys)
     path.write_text(path.read_text() + ";energy window lower level := 126.45\n;energy window upper level := 154.56\n")
     projections = read(path)
     np.testing.assert_allclose(radii(projections), 250.0)

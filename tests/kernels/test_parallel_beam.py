@@ -28,12 +28,11 @@ def _ellipse(
     y = ((np.arange(rows * finer) + 0.5) / finer - rows / 2) * beam.pixel_mm[0]
     x = ((np.arange(columns * finer) + 0.5) / finer - columns / 2) * beam.pixel_mm[1]
     inside = ((x[None] - centre_mm[0]) / radii_mm[0]) ** 2 + ((y[:, None] - centre_mm[1]) / radii_mm[1]) ** 2 <= 1.0
-    return inside.reshape(rows, finer, columns, finer).mean(axis=(1, 3)).astype(np.float32)
+    drawn: NDArray[np.float32] = inside.reshape(rows, finer, columns, finer).mean(axis=(1, 3)).astype(np.float32)
+    return drawn
 
 
-def _chords(
-    beam: ParallelBeam, centre_mm: tuple[float, float], radii_mm: tuple[float, float]
-) -> NDArray[np.float64]:
+def _chords(beam: ParallelBeam, centre_mm: tuple[float, float], radii_mm: tuple[float, float]) -> NDArray[np.float64]:
     """Length of every ray inside the ellipse, mm, in closed form."""
     s = (np.arange(beam.bins) - (beam.bins - 1) / 2) * beam.bin_mm
     c, n = np.cos(beam.angles_rad)[:, None], np.sin(beam.angles_rad)[:, None]

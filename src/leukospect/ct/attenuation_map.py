@@ -81,7 +81,7 @@ def is_truncated(ct_image: Image) -> bool:
     pixel_mm = float(np.mean(ct_image.geometry.spacing_mm[1:]))
     # The outline is true to a few millimetres only, so it decides whose tissue it is, and the HU whether it is tissue.
     near_body = ndimage.maximum_filter(body_outline(ct_image), size=(1, 7, 7))
-    rim = near_body[:, edge] & (ct_image.array[:, edge] > BODY_THRESHOLD_HU)
+    rim = near_body[:, edge] & (np.asarray(ct_image.array[:, edge], dtype=np.float32) > BODY_THRESHOLD_HU)
     return bool(rim.sum(axis=1).max(initial=0) * pixel_mm / _EDGE_PIXELS >= _LEAST_CUT_MM)
 
 
@@ -102,4 +102,4 @@ def _edge_of_view(array: NDArray[np.generic]) -> NDArray[np.bool_]:
     inside = ~(padding & outside_circle) if is_circle else np.ones_like(padding)
     framed = np.pad(inside, 1)
     eroded = ndimage.binary_erosion(framed, iterations=_EDGE_PIXELS)[1:-1, 1:-1]
-    return inside & ~eroded
+    return np.asarray(inside & ~eroded, dtype=np.bool_)

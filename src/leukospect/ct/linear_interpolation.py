@@ -27,7 +27,11 @@ def beam_of_slice(shape: tuple[int, int], pixel_mm: tuple[float, float]) -> Para
 
 
 def without_shadow(
-    beam: ParallelBeam, slice_hu: NDArray[np.float32], metal: NDArray[np.bool_], body: NDArray[np.bool_], tissue_hu: float
+    beam: ParallelBeam,
+    slice_hu: NDArray[np.float32],
+    metal: NDArray[np.bool_],
+    body: NDArray[np.bool_],
+    tissue_hu: float,
 ) -> NDArray[np.float32]:
     """Reduce the streaks of one slice by linear interpolation.
 

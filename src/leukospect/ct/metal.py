@@ -95,7 +95,7 @@ def find_metal(
     _check_hu(image)
     if not np.isfinite(threshold_hu) or threshold_hu < 1000.0:
         raise InputError(f"A metal threshold of {threshold_hu} HU would take bone for metal; give one above 1000 HU.")
-    dense: NDArray[np.bool_] = np.asarray(image.array > threshold_hu)
+    dense: NDArray[np.bool_] = np.asarray(image.array, dtype=np.float32) > threshold_hu
     if not dense.any():
         return dense
     return dense & (body_outline(image) if body is None else body)
@@ -138,11 +138,10 @@ def reduce_metal(
         raise InputError(f"Metal reduction knows the methods {', '.join(METHODS)}; '{method}' is none of them.")
     _check_hu(ct.image)
     _check_axial(ct.image)
-    dense = np.asarray(ct.image.array > threshold_hu)
-    body = body_outline(ct.image) if dense.any() else dense
+    reduced = np.array(ct.image.array, dtype=np.float32)
+    body = body_outline(ct.image) if reduced.max() > threshold_hu else np.zeros(reduced.shape, dtype=np.bool_)
     metal = find_metal(ct.image, threshold_hu, body=body)
     with_metal = [int(k) for k in np.flatnonzero(metal.any(axis=(1, 2)))]
-    reduced = np.array(ct.image.array, dtype=np.float32)
     beam = beam_of_slice(ct.image.geometry.shape[1:], ct.image.geometry.spacing_mm[1:])
 
     def work(k: int) -> StreakMeasure:
@@ -195,9 +194,7 @@ def _typical(slice_hu: NDArray[np.float32], ring: NDArray[np.bool_]) -> float:
     return float(np.median(values)) if values.size else 0.0
 
 
-def _judged(
-    k: int, before: NDArray[np.float32], after: NDArray[np.float32], ring: NDArray[np.bool_]
-) -> StreakMeasure:
+def _judged(k: int, before: NDArray[np.float32], after: NDArray[np.float32], ring: NDArray[np.bool_]) -> StreakMeasure:
     """Compare the unrest of the same pixels: bone of the original left out, as is gas that is gas in both."""
     low, high = _SOFT_TISSUE_HU
     tissue = ring & (before < high) & ((before > low) | (after > low))

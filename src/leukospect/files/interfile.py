@@ -27,8 +27,9 @@ def patient_angles(start_deg: float, extent_deg: float, views: int, direction: s
 
     Interfile does not define them as DICOM does: its zero lies half a turn away, and from which side the direction is
     seen is not said (UCL/STIR discussion 1180). Taken here: the patient's angle is Interfile's plus 180 degrees, and
-    ``CCW`` is seen from the feet, as in DICOM. Projections alone cannot prove the start angle (a turned body gives the
-    same views); a wrong direction shows, since attenuation and blur then grow on the wrong side.
+    ``CCW`` is seen from the feet, as in DICOM, with columns as seen from behind the detector. Projections alone cannot
+    prove the start angle (a turned body gives the same views); a wrong direction shows, since attenuation and blur then
+    grow on the wrong side. Direction and columns wrong together would mirror the patient, which only a mark can show.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ class ParallelBeam:
         bin_mm = min(pixel_mm)
         diagonal = float(np.hypot(shape[0] * pixel_mm[0], shape[1] * pixel_mm[1]))
         bins = int(np.ceil(diagonal / bin_mm)) + 8
-        return cls(shape, pixel_mm, np.arange(views) * (np.pi / views), bins, bin_mm)
+        return cls(shape, pixel_mm, np.arange(views, dtype=np.float64) * (np.pi / views), bins, bin_mm)
 
     def checked(self, array: NDArray[np.generic], of: str) -> None:
         """Refuse a slice or a sinogram that does not fit."""

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,7 @@ from leukospect.physics.decay import decay_factor, frame_start_factor
 from leukospect.physics.nuclides import Nuclide, nuclide
 
 GammaScan = SpectAcquisition | PlanarAcquisition
+_Scan = TypeVar("_Scan", SpectAcquisition | PlanarAcquisition, CtAcquisition)
 Progress = Callable[[str, float], None]
 _KINDS: dict[str, Kind] = {"SPECT": "TOMO", "PLANAR": "STATIC", "CT": "CT"}
 _WHEN = {"time_point", "hours", "frame"}
@@ -124,12 +126,11 @@ def _header(phantom: Phantom, scan: Acquisition, seed: int, number: int) -> Acqu
     )
 
 
-def _in_groups(phantom: Phantom, unlike: set[str], kinds: tuple[str, ...]) -> list[list[int]]:
-    """Group the scans that differ only in `unlike`: their geometry is traced once."""
-    groups: dict[str, list[int]] = {}
-    for number, scan in enumerate(phantom.acquisition):
-        if scan.kind in kinds:
-            groups.setdefault(scan.model_dump_json(exclude=unlike), []).append(number)
+def _in_groups(scans: list[tuple[int, _Scan]], unlike: set[str]) -> list[list[tuple[int, _Scan]]]:
+    """Group numbered scans that differ only in `unlike`: their geometry is traced once."""
+    groups: dict[str, list[tuple[int, _Scan]]] = {}
+    for number, scan in scans:
+        groups.setdefault(scan.model_dump_json(exclude=unlike), []).append((number, scan))
     return list(groups.values())
 
 
@@ -162,19 +163,22 @@ def _gamma_scan(scan: GammaScan, counts: NDArray[np.float32], radii: NDArray[np.
     )
 
 
-def _mean_counts(phantom: Phantom, group: list[int], isotope: Nuclide, threads: int, report: Callable[[float], None]
+def _mean_counts(
+    phantom: Phantom,
+    group: list[tuple[int, GammaScan]],
+    isotope: Nuclide,
+    threads: int,
+    report: Callable[[float], None],
 ) -> dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Mean counts of each scan of a group, all and primary only: (windows, views, rows, columns)."""
-    scans = [scan for scan in phantom.acquisition if not isinstance(scan, CtAcquisition)]
-    chosen = [scan for number in group for scan in scans if scan is phantom.acquisition[number]]
     energy = isotope.photons[0][0]
-    activity = activity_kbq_per_ml(phantom, tuple(scan.hours for scan in chosen), isotope.half_life_s)
+    activity = activity_kbq_per_ml(phantom, tuple(scan.hours for _, scan in group), isotope.half_life_s)
     camera = GammaCamera(
-        scene_of(phantom), phantom.camera, chosen[0], energy, activity, phantom.finest_mm, phantom.rays_per_cell
+        scene_of(phantom), phantom.camera, group[0][1], energy, activity, phantom.finest_mm, phantom.rays_per_cell
     )
     rates = camera.count(threads, report)
     counts = {}
-    for time, (number, scan) in enumerate(zip(group, chosen, strict=True)):
+    for time, (number, scan) in enumerate(group):
         fractions = window_fractions(energy, phantom.camera.energy_resolution_percent, scan.window)
         # The sensitivity is that of the photopeak window, whatever part of the primary photons it holds.
         fractions /= fractions[:, 0].max()
@@ -237,22 +241,21 @@ def simulate_study(
     def reporter(what: str) -> Callable[[float], None]:
         return lambda done: progress(what, done) if progress is not None else None
 
-    for group in _in_groups(phantom, _HOW_LONG, ("PLANAR", "SPECT")):
-        report = reporter(_title(phantom, group))
-        for number, (mean, primary) in _mean_counts(phantom, group, isotope, workers, report).items():
-            scan = phantom.acquisition[number]
-            assert not isinstance(scan, CtAcquisition)
-            means[number] = (mean, primary)
+    numbered = list(enumerate(phantom.acquisition))
+    cameras = [(number, scan) for number, scan in numbered if not isinstance(scan, CtAcquisition)]
+    for gamma in _in_groups(cameras, _HOW_LONG):
+        radii = scan_radii_mm(scene_of(phantom), gamma[0][1])
+        means |= _mean_counts(phantom, gamma, isotope, workers, reporter(_title(gamma)))
+        for number, scan in gamma:
+            mean = means[number][0]
             counts = np.random.default_rng([seed, number]).poisson(mean).astype(np.float32) if noise else mean
-            radii = scan_radii_mm(scene_of(phantom), scan)
             made[number] = _gamma_scan(scan, counts, radii, _header(phantom, scan, seed, number))
-    for group in _in_groups(phantom, _WHEN, ("CT",)):
-        first = phantom.acquisition[group[0]]
-        assert isinstance(first, CtAcquisition)
-        scanner = CtScanner(scene_of(phantom), first)
-        noises = tuple(_block_generator(seed, number) if noise else None for number in group)
-        for number, hu in zip(group, scanner.scan_hu(noises, workers, reporter(_title(phantom, group))), strict=True):
-            made[number] = _ct_series(first, scanner, hu, _header(phantom, phantom.acquisition[number], seed, number))
+    for group in _in_groups([(number, scan) for number, scan in numbered if isinstance(scan, CtAcquisition)], _WHEN):
+        scanner = CtScanner(scene_of(phantom), group[0][1])
+        noises = tuple(_block_generator(seed, number) if noise else None for number, _ in group)
+        volumes = scanner.scan_hu(noises, workers, reporter(_title(group)))
+        for (number, tomography), hu in zip(group, volumes, strict=True):
+            made[number] = _ct_series(tomography, scanner, hu, _header(phantom, tomography, seed, number))
     order = sorted(made, key=lambda number: (phantom.acquisition[number].hours, number))
     return SimulatedStudy(
         phantom,
@@ -262,9 +265,8 @@ def simulate_study(
     )
 
 
-def _title(phantom: Phantom, group: list[int]) -> str:
-    scans = [phantom.acquisition[number] for number in group]
-    return f"{scans[0].kind} ({', '.join(scan.time_point for scan in scans)})"
+def _title(group: list[tuple[int, _Scan]]) -> str:
+    return f"{group[0][1].kind} ({', '.join(scan.time_point for _, scan in group)})"
 
 
 def _block_generator(seed: int, number: int) -> Callable[[int], np.random.Generator]:

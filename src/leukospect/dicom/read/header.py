@@ -15,14 +15,14 @@ from leukospect.dicom.read.times import acquisition_start, injection_moment
 from leukospect.errors import InputError
 
 # DICOM PS3.16 CID 18; the older SNM3 and SRT designators share their code values.
-_NUCLIDE_CODES = {"C-163A8": "Tc-99m", "C-145A4": "In-111", "C-111A1": "F-18", "72454008": "Tc-99m"}
+_NUCLIDE_CODES = {"C-163A8": "Tc-99m", "C-145A4": "In-111", "C-111A1": "F-18", "72454006": "Tc-99m", "56609000": "In-111"}
 _NUCLIDE_WORDS = {
     "Tc-99m": re.compile(r"99\W*m\W*(tc\b|technet)|\b(tc|technetium)(\W+tc)?\W*99\W*m", re.IGNORECASE),
     "In-111": re.compile(r"111\W*(in\b|indium)|\b(in|indium)(\W+in)?\W*111", re.IGNORECASE),
     "F-18": re.compile(r"\b18\W*(f\b|fluor)|\b(f|fluorine)(\W+f)?\W*18\b", re.IGNORECASE),
 }
 # Codes of PS3.16 CID 19 and 21: (SRT, SCT); the words are for files whose codes are of another scheme.
-_GANTRY = {"H": ("F-10470", "102540001"), "F": ("F-10480", "102541002")}
+_GANTRY = {"H": ("F-10470", "102540008"), "F": ("F-10480", "102541007")}
 _MODIFIER = {"S": ("F-10340", "40199007"), "P": ("F-10310", "1240000")}
 _IMPLAUSIBLE_MBQ = 1e5  # a hundred times any diagnostic dose: the value is in Bq
 

@@ -32,6 +32,10 @@ _TAKEN_OVER = (
 )
 _MAY_BE_EMPTY = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID")
 _ALSO_EMPTY = ("AccessionNumber", "ReferringPhysicianName", "Manufacturer", "PositionReferenceIndicator")
+_UNPAIRED = {
+    *("ABDOMEN", "BRAIN", "CHEST", "CSPINE", "HEAD", "HEART", "LIVER", "LSPINE", "NECK", "PELVIS", "SKULL", "SPINE"),
+    *("TSPINE", "WHOLEBODY"),
+}
 _DATE = re.compile(r"(?!0000)\d{4}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 
 
@@ -116,8 +120,8 @@ def begin_derived(
     for keyword in (*_MAY_BE_EMPTY, *_ALSO_EMPTY):
         if keyword not in ds:
             setattr(ds, keyword, "")
-    if not ds.get("BodyPartExamined") and "Laterality" not in ds:
-        ds.Laterality = ""
+    if "Laterality" not in ds and ds.get("BodyPartExamined") not in _UNPAIRED:
+        ds.Laterality = ""  # unknown; only an unpaired part may go without
     references = source_items(sources)
     origin = sorted(str(item.ReferencedSOPInstanceUID) for item in references) or [content]
     ds.SeriesInstanceUID = named_uid("derived series", __version__, description, derivation, *settings, *origin)
