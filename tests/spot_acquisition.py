@@ -1,4 +1,4 @@
-"""Acquisitions made in memory: empty ones, and those of small sources whose places on the detector are known in closed form."""
+"""Acquisitions made in memory: empty ones, and those of small sources, whose spots follow in closed form."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from leukospect.data import AcquisitionHeader, EnergyWindow, Orbit, Projections
 
 PHOTOPEAK = EnergyWindow(((129.3, 151.7),), "peak")
 Values = NDArray[np.float64]
+
+
+def orbit(start_deg: float, direction: str, views: int = 32, arc_deg: float = 360.0) -> Values:
+    """Angles of a rotation, counter-clockwise (CC) or clockwise (CW), each view once."""
+    return start_deg + (1 if direction == "CC" else -1) * np.arange(views) * arc_deg / views
 
 
 def acquisition(
@@ -49,7 +54,7 @@ def _on_pixels(place_mm: float, sigma_mm: float, size: int, first_mm: float, ste
     """Integrate a Gaussian over each of a row of pixels."""
     edges = first_mm + (np.arange(size + 1) - 0.5) * step_mm
     below = 0.5 * (1 + erf((edges - place_mm) / sigma_mm / np.sqrt(2)))
-    return np.abs(np.diff(below))
+    return np.asarray(np.abs(np.diff(below)))
 
 
 def spot_counts(

@@ -132,10 +132,9 @@ def _run_on_dask(
         raise InputError(
             'Dask is not installed; run pip install "leukospect[dask]", or leave --workers out.'
         ) from error
-    local = scheduler is None
     # Port 0 and no dashboard: several batches may run on one machine.
-    target = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) if local else scheduler
-    with Client(target) as client:
+    cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) if scheduler is None else None
+    with Client(cluster or scheduler) as client:
         futures = {
             client.submit(
                 run_one, str(s.resolve()), str(o.resolve()), protocol, fingerprint, threads, retries=1, pure=False
@@ -148,8 +147,8 @@ def _run_on_dask(
                 yield future.result()
             else:
                 yield StudyRecord(name, "failed", "The worker that ran it was lost, twice.", fingerprint)
-    if local:
-        target.close()
+    if cluster is not None:
+        cluster.close()
 
 
 def _fingerprint(study: Path, protocol: Protocol) -> str:

@@ -30,7 +30,7 @@ class TerminalProgress:
     def __init__(self, *, quiet: bool, verbose: bool) -> None:
         self._quiet, self._verbose = quiet, verbose
         self._stage, self._began = "", time.monotonic()
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[Any] | None = None
 
     def __call__(self, stage: str, fraction: float) -> None:
         """Show a stage's name and the fraction of it done."""

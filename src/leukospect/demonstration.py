@@ -49,7 +49,7 @@ def _fill(folder: Path, phantom: Phantom, seed: int, progress: Progress | None) 
     if progress:
         progress("writing the study", 0.0)
     _write_study(folder, simulated, phantom)
-    if phantom.regions:
+    if phantom.region:
         (folder / "regions.toml").write_text(regions_toml(phantom), encoding="utf-8")
     if progress:
         progress("writing the study", 1.0)

@@ -50,7 +50,7 @@ def smooth_to_resolution(mu: Image, fwhm_mm: float, *, threads: int | None = Non
     smooth = np.array(mu.array, dtype=np.float32)
     if fwhm_mm > 0:
         sigmas = [fwhm_mm * _SIGMA_PER_FWHM / spacing for spacing in mu.geometry.spacing_mm]
-        workers = threads or len(os.sched_getaffinity(0))
+        workers = threads or os.cpu_count() or 1
         with ThreadPoolExecutor(max_workers=workers) as pool:
             list(pool.map(lambda plane: _within_slice(plane, sigmas[1], sigmas[2]), smooth))
             list(pool.map(lambda j: _along_slices(smooth[:, j], sigmas[0]), range(smooth.shape[1])))

@@ -154,7 +154,7 @@ def reduce_metal(
         return measure
 
     measures: list[StreakMeasure] = []
-    with ThreadPoolExecutor(max_workers=threads or len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(max_workers=threads or os.cpu_count() or 1) as pool:
         for measure in pool.map(work, with_metal):
             measures.append(measure)
             if progress:

@@ -68,8 +68,9 @@ class _GammaScan(_Scan):
 
 
 class SpectAcquisition(_GammaScan):
-    """A SPECT scan: `stops` of `seconds` each, on one head or two opposed ones; without `radius_mm` it follows the body.
+    """A SPECT scan: `stops` of `seconds` each, on one head or two opposed ones.
 
+    Without `radius_mm` the heads follow the body at `clearance_mm`.
     With two heads each covers half of `arc_deg`; views are those of the first head, then those of the second.
     """
 
@@ -85,12 +86,12 @@ class SpectAcquisition(_GammaScan):
     def angles_deg(self) -> NDArray[np.float64]:
         """Angles of the first head, (stops,), degrees from 0 to 360; the second head's lie half a turn away."""
         step = self.arc_deg / self.heads / self.stops * (1.0 if self.direction == "CC" else -1.0)
-        return np.mod(self.start_angle_deg + step * np.arange(self.stops), 360.0)
+        return np.asarray(np.mod(self.start_angle_deg + step * np.arange(self.stops), 360.0))
 
     @property
     def view_start_s(self) -> NDArray[np.float64]:
         """Start of each stop after the scan's, (stops,), s."""
-        return np.arange(self.stops) * (self.seconds + self.step_seconds)
+        return np.asarray(np.arange(self.stops) * (self.seconds + self.step_seconds), dtype=np.float64)
 
 
 class PlanarAcquisition(_GammaScan):

@@ -1,8 +1,9 @@
 """The simulated CT: a tungsten spectrum, parallel rays, noise, water correction and filtered back-projection to HU.
 
 Spectrum: Kramers' continuum (Phil. Mag. 46 (1923) 836) with the K lines of tungsten, through aluminium; the detector
-weights photons with their energy. Readings are Poisson counts with electronic noise, at least one count, so that rays along
-a screw starve. They are corrected for the beam hardening of water only: bone and metal keep theirs, and their streaks.
+weights photons with their energy. Readings are Poisson counts with electronic noise, at least one count, so that rays
+along a screw starve. They are corrected for the beam hardening of water only: bone and metal keep theirs, and their
+streaks.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from leukospect.phantoms.acquisitions import CtAcquisition
-from leukospect.phantoms.kernels_ct import back_project, transmissions
+from leukospect.phantoms.kernels_ct import back_project, read_out, transmissions
 from leukospect.phantoms.materials import linear_attenuation_per_cm
 from leukospect.phantoms.scene import Scene
 
@@ -69,8 +70,8 @@ class CtScanner:
     def __init__(self, scene: Scene, scan: CtAcquisition) -> None:
         self._scene, self._scan = scene.select(scene.material >= 0), scan
         rows, columns = scan.matrix
-        self._x = (np.arange(columns) - (columns - 1) / 2.0) * scan.pixel_mm[1]
-        self._y = (np.arange(rows) - (rows - 1) / 2.0) * scan.pixel_mm[0]
+        self._x: NDArray[np.float64] = (np.arange(columns) - (columns - 1) / 2.0) * scan.pixel_mm[1]
+        self._y: NDArray[np.float64] = (np.arange(rows) - (rows - 1) / 2.0) * scan.pixel_mm[0]
         self.z_mm = scan.center_z_mm + (np.arange(scan.slices) - (scan.slices - 1) / 2.0) * scan.slice_spacing_mm
         limits = [self._scene.limits_mm(np.zeros(3), direction) for direction in np.eye(3)]
         present = (limits[2][:, 0] <= self.z_mm[-1]) & (limits[2][:, 1] >= self.z_mm[0])
@@ -83,7 +84,8 @@ class CtScanner:
         self._limits_z = limits[2][present]
         self._angle = np.arange(scan.views) * np.pi / scan.views
         self._step = min(scan.pixel_mm)
-        reach = np.hypot(*(np.abs(axis[inside]).max() for axis, inside in zip((self._x, self._y), self._inside)))
+        x, y = self._pixels_inside
+        reach = np.hypot(np.abs(x).max(), np.abs(y).max())
         self._bins = 2 * ceil(reach / self._step) + 3
         self._u0 = -(self._bins - 1) / 2.0 * self._step
 
@@ -91,6 +93,10 @@ class CtScanner:
     def first_voxel_mm(self) -> tuple[float, float, float]:
         """Centre of the first pixel of the lowest slice, LPS mm."""
         return float(self._x[0]), float(self._y[0]), float(self.z_mm[0])
+
+    @property
+    def _pixels_inside(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return self._x[self._inside[0]], self._y[self._inside[1]]
 
     def _signal(self, slices: slice) -> NDArray[np.float32]:
         energies, spectrum = detected_spectrum(self._scan)
@@ -100,7 +106,7 @@ class CtScanner:
             self._scene.unit,
             self._scene.taper,
             self._scene.inverse,
-            np.array([solid.centre_mm for solid in self._scene.solids]),
+            self._scene.local(np.zeros(3))[0],
             self._limits_z,
             limits_u,
             self._scene.material,
@@ -116,23 +122,25 @@ class CtScanner:
 
     def _water_mm(self, signal: NDArray[np.float32], rng: np.random.Generator | None) -> NDArray[np.float32]:
         """Take readings, with noise where a generator is given, to the length of water that would give them."""
-        photons = self._scan.photons_per_ray
-        counts = signal.astype(np.float32) * np.float32(photons)
-        if rng is not None:
-            scarce = np.flatnonzero(counts.ravel() < 50.0)
-            rare = rng.poisson(counts.ravel()[scarce]).astype(np.float32)
-            counts += np.sqrt(counts) * rng.standard_normal(counts.shape, dtype=np.float32)
-            counts.ravel()[scarce] = rare
-            noise = self._scan.electronic_noise_photons
-            counts += np.float32(noise) * rng.standard_normal(counts.shape, dtype=np.float32)
-        projected = np.log(np.float32(photons) / np.maximum(counts, np.float32(1.0)))
         energies, spectrum = detected_spectrum(self._scan)
         water = linear_attenuation_per_cm("water", energies) / 10.0
         known = -np.log(np.exp(-np.outer(_WATER_MM, water)) @ spectrum)
-        # Air rays read a little below zero half of the time: the straight line through the origin goes on there.
-        slope = (_WATER_MM[1] - _WATER_MM[0]) / (known[1] - known[0])
-        length = np.where(projected > 0.0, np.interp(projected, known, _WATER_MM), projected * slope)
-        return length.astype(np.float32)
+        steps = np.linspace(0.0, known[-1], 4 * _WATER_MM.size)
+        table = np.interp(steps, known, _WATER_MM)
+        photons, electronic = self._scan.photons_per_ray, self._scan.electronic_noise_photons
+        lengths = signal.ravel().copy()
+        if rng is None:
+            read_out(lengths, np.zeros(lengths.size, np.float32), photons, 0.0, table, steps[1])
+        else:
+            normal = rng.standard_normal(lengths.size, dtype=np.float32)
+            # Where photons are few their own distribution counts; its deviation takes the place of the normal one.
+            scarce = np.flatnonzero(lengths < 50.0 / photons)
+            mean = lengths[scarce].astype(np.float64) * photons
+            spread = np.sqrt(mean + electronic**2)
+            drawn = rng.poisson(mean) - mean + electronic * normal[scarce]
+            normal[scarce] = np.divide(drawn, spread, out=np.zeros_like(drawn), where=spread > 0)
+            read_out(lengths, normal, photons, electronic, table, steps[1])
+        return lengths.reshape(signal.shape)
 
     def _reconstruct(self, water_mm: NDArray[np.float32]) -> NDArray[np.int16]:
         """Filter and back-project: (slices, rows inside, columns inside), HU."""
@@ -140,7 +148,7 @@ class CtScanner:
         size = fft.next_fast_len(2 * self._bins, real=True)
         spectrum = fft.rfft(water_mm, size, axis=1) * response[:, None].astype(np.float32)
         filtered = np.ascontiguousarray(fft.irfft(spectrum, size, axis=1)[:, : self._bins], dtype=np.float32)
-        x, y = (axis[inside] for axis, inside in zip((self._x, self._y), self._inside, strict=True))
+        x, y = self._pixels_inside
         water = back_project(filtered, self._angle, self._u0, self._step, x, y) * np.float32(np.pi / self._angle.size)
         hounsfield = np.clip(np.rint(1000.0 * (water - 1.0)), -1000, 3071)
         return np.moveaxis(hounsfield.astype(np.int16), 2, 0)

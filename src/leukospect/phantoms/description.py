@@ -121,7 +121,8 @@ def _sentence(name: str, problem: dict[str, Any] | Any) -> str:
     parts = [str(part + 1) if isinstance(part, int) else str(part) for part in place]
     if problem["type"] == "extra_forbidden":
         where = " ".join(parts[:-1])
-        return f"Phantom '{name}' has the unknown key '{parts[-1]}'{' in ' + where if where else ''}; remove or correct it."
+        inside = f" in {where}" if where else ""
+        return f"Phantom '{name}' has the unknown key '{parts[-1]}'{inside}; remove or correct it."
     what = str(problem["msg"]).removeprefix("Value error, ")
     return f"Phantom '{name}': {' '.join(parts) + ': ' if parts else ''}{what}."
 
@@ -150,7 +151,7 @@ def phantom_from_toml(text: str, name: str) -> Phantom:
         raise ProtocolError(f"Phantom '{name}': {error}") from error
     if len(photons) != 1:
         raise ProtocolError(
-            f"Phantom '{name}' uses {phantom.injection.nuclide}; scans of nuclides with several photons are not simulated."
+            f"Phantom '{name}' uses {phantom.injection.nuclide}; nuclides with several photons are not simulated."
         )
     return phantom
 

@@ -1,9 +1,9 @@
 """What the simulated camera's energy windows see of primary and of scattered photons.
 
 Scattered photons' energies: the Klein-Nishina cross section gives those scattered once; those scattered twice have lost
-twice, each loss drawn from the same distribution. The camera blurs each with a Gaussian whose width grows with the square
-root of the energy. So the spectra under the photopeak and beside it differ, as they do in a patient: a triple-energy-window
-estimate is near the truth but does not meet it.
+twice, each loss drawn from the same distribution. The camera blurs each with a Gaussian whose width grows with the
+square root of the energy. So the spectra under the photopeak and beside it differ, as they do in a patient: a
+triple-energy-window estimate is near the truth but does not meet it.
 """
 
 from __future__ import annotations
@@ -30,9 +30,7 @@ def _scattered_once(energy_kev: float) -> NDArray[np.float64]:
     return np.asarray(density / density.sum())
 
 
-def window_fractions(
-    energy_kev: float, resolution_percent: float, windows: tuple[Window, ...]
-) -> NDArray[np.float64]:
+def window_fractions(energy_kev: float, resolution_percent: float, windows: tuple[Window, ...]) -> NDArray[np.float64]:
     """Tell what fraction of primary, once and twice scattered photons each window counts.
 
     Parameters

@@ -1,13 +1,13 @@
 """The simulated gamma camera: what its heads would count on average, primary and scattered.
 
-The model, for one head at one place: activity is attenuated along the line at right angles to the collimator (mu of each
-material at the photon's energy, exact along the ray), every plane is blurred with the Gaussian of its own distance, and the
-planes are added. Of the photons that would have reached the head, the fraction tau exp(-tau) is taken to have scattered once
-and tau^2 / 2 exp(-tau) twice on the way (tau: the attenuation path), as forward scatter would build them up; each
-scatter widens the Gaussian by 10 mm + 0.12 z (z: distance from the collimator), variances adding. What the windows see of
-them follows from their spectra.
+The model, for one head at one place: activity is attenuated along the line at right angles to the collimator (mu of
+each material at the photon's energy, exact along the ray), every plane is blurred with the Gaussian of its own
+distance, and the planes are added. Of the photons that set out for the head, the fraction tau exp(-tau) is taken to arrive
+scattered once and tau^2 / 2 exp(-tau) twice (tau: the attenuation path), as forward scatter would build them up; each
+scatter widens the Gaussian by 10 mm + 0.12 z (z: distance from the collimator), variances adding. What the windows see
+of them follows from their spectra.
 
-The collimator: geometric FWHM d (Le + z) / Le, Le = L - 2 / mu of lead, added in quadrature to the intrinsic resolution.
+The collimator: geometric FWHM d (Le + z) / Le, Le = L - 2 / mu of lead, added in quadrature to the intrinsic one.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class HeadCounts:
 
 
 def detector_normal(angle_deg: float) -> NDArray[np.float64]:
-    """Unit vector from the axis of rotation to the detector, LPS."""
+    """Give the unit vector from the axis of rotation to the detector, LPS."""
     angle = np.deg2rad(angle_deg)
     return np.array([np.sin(angle), np.cos(angle), 0.0])
 
 
 def detector_columns(angle_deg: float) -> NDArray[np.float64]:
-    """Unit vector along the projection's columns, LPS."""
+    """Give the unit vector along the projection's columns, LPS."""
     angle = np.deg2rad(angle_deg)
     return np.array([-np.cos(angle), np.sin(angle), 0.0])
 
@@ -96,7 +96,7 @@ def scan_radii_mm(scene: Scene, scan: SpectAcquisition | PlanarAcquisition) -> N
 
 
 def collimator_sigma_mm(camera: Camera, energy_kev: float, distance_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standard deviation of the camera's Gaussian response at distances from the collimator's face, mm.
+    """Give the standard deviation of the camera's Gaussian response at distances from the collimator's face, mm.
 
     Raises
     ------
@@ -158,7 +158,11 @@ def _interpolation(targets: int, fine: int, margin: int, coarse: int, cells: int
 
 
 def _blurs(
-    camera: Camera, energy_kev: float, distance_mm: NDArray[np.float64], orders: tuple[int, ...], steps: tuple[float, float]
+    camera: Camera,
+    energy_kev: float,
+    distance_mm: NDArray[np.float64],
+    orders: tuple[int, ...],
+    steps: tuple[float, float],
 ) -> Blur:
     """Half kernels along u and v for (heads, planes) distances and orders of scatter, (heads, orders, planes, taps)."""
     collimator = collimator_sigma_mm(camera, energy_kev, distance_mm)
@@ -220,7 +224,8 @@ class GammaCamera:
             self._scene.unit,
             self._scene.taper,
             self._scene.local(axis, u, v, s),
-            np.hstack([self._scene.limits_mm(axis, u), self._scene.limits_mm(axis, v)]),
+            self._scene.limits_mm(axis, u),
+            self._scene.limits_mm(axis, v),
             self._scene.material,
             self._scene.compartment,
             self._attenuation,

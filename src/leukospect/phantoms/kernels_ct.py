@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from leukospect.phantoms.kernels_rays import meet, paint
+from leukospect.phantoms.kernels_rays import enter_row, meet_row, paint
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True)
 def _transmitted(
     segments: int, edges: Any, seg_material: Any, mu: Any, spectrum: Any, path: Any, exponent: Any
 ) -> float:
@@ -39,7 +39,7 @@ def transmissions(
     unit: Any,
     taper: Any,
     inverse: Any,
-    centre: Any,
+    base: Any,
     limits_z: Any,
     limits_u: Any,
     material: Any,
@@ -55,7 +55,9 @@ def transmissions(
 
     Parameters
     ----------
-    unit, taper, inverse, centre, material : arrays of the solids, all with a material
+    unit, taper, inverse, material : arrays of the solids, all with a material
+    base : (shapes, 3) array
+        Each solid's own coordinates of the origin.
     limits_z : (shapes, 2) array
         Lowest and highest z of each solid, mm.
     limits_u : (views, shapes, 2) array
@@ -75,7 +77,8 @@ def transmissions(
     edges = np.empty(2 * shapes)
     seg_material, unused = np.empty(2 * shapes, np.int64), np.empty(2 * shapes, np.int64)
     path, exponent = np.empty(mu.shape[0]), np.empty(spectrum.size)
-    along_u, along_ray, origin = np.empty((shapes, 3)), np.empty((shapes, 3)), np.empty((shapes, 3))
+    along_u, along_ray, origins = np.empty((shapes, 3)), np.empty((shapes, 3)), np.empty((shapes, 3))
+    along_z = np.ascontiguousarray(inverse[:, :, 2])
     crossing = np.empty(shapes, np.int64)
     o = np.empty(3)
     for view in range(angle.size):
@@ -85,35 +88,53 @@ def transmissions(
                 along_u[i, axis] = inverse[i, axis, 0] * cosine + inverse[i, axis, 1] * sine
                 along_ray[i, axis] = -inverse[i, axis, 0] * sine + inverse[i, axis, 1] * cosine
         for k in range(z.size):
-            crossed, lowest, highest = 0, 1e30, -1e30
-            for i in range(shapes):
-                if limits_z[i, 0] <= z[k] <= limits_z[i, 1]:
-                    crossing[crossed] = i
-                    for axis in range(3):
-                        origin[i, axis] = inverse[i, axis, 2] * z[k]
-                        for other in range(3):
-                            origin[i, axis] -= inverse[i, axis, other] * centre[i, other]
-                    crossed += 1
-                    lowest, highest = min(lowest, limits_u[view, i, 0]), max(highest, limits_u[view, i, 1])
+            crossed, lowest, highest = enter_row(z[k], limits_u[view], limits_z, base, along_z, origins, crossing)
             first = max(0, int(np.ceil((lowest - u0) / step))) if crossed else 0
             last = min(bins, int(np.floor((highest - u0) / step)) + 1) if crossed else 0
             for b in range(first, last):
                 u = u0 + b * step
-                count = 0
-                for c in range(crossed):
-                    i = crossing[c]
-                    if u < limits_u[view, i, 0] or u > limits_u[view, i, 1]:
-                        continue
-                    for axis in range(3):
-                        o[axis] = origin[i, axis] + u * along_u[i, axis]
-                    start, end = meet(unit[i], taper[i], o, along_ray[i])
-                    if end > start:
-                        starts[count], ends[count], hits[count] = start, end, i
-                        count += 1
+                count = meet_row(
+                    u,
+                    crossed,
+                    crossing,
+                    limits_u[view],
+                    origins,
+                    along_u,
+                    along_ray,
+                    unit,
+                    taper,
+                    o,
+                    starts,
+                    ends,
+                    hits,
+                )
                 if count:
                     segments = paint(count, starts, ends, hits, material, material, edges, seg_material, unused)
                     out[view, b, k] = _transmitted(segments, edges, seg_material, mu, spectrum, path, exponent)
     return out
+
+
+@njit(cache=True, nogil=True)
+def read_out(signal: Any, normal: Any, photons: float, electronic: float, table: Any, step: float) -> None:
+    """Turn `signal`, in place, from fractions of the air signal into lengths of water, mm, as the noisy readings give.
+
+    Parameters
+    ----------
+    signal, normal : (n,) float32 arrays
+        `normal` holds standard normal deviates.
+    photons, electronic : float
+        Photons of the air signal, and the standard deviation of the electronic noise in photons.
+    table : (m,) array
+        Length of water at equal steps of minus the logarithm of the signal, from 0.
+    step : float
+    """
+    for i in range(signal.size):
+        counts = signal[i] * photons
+        counts = max(counts + np.sqrt(counts + electronic * electronic) * normal[i], 1.0)
+        place = np.log(photons / counts) / step
+        # Air reads a little below zero half of the time: the straight line goes on there, and beyond the last entry.
+        low = min(max(int(place), 0), table.size - 2)
+        signal[i] = table[low] + (place - low) * (table[low + 1] - table[low])
 
 
 @njit(cache=True, nogil=True, fastmath=True)

@@ -1,8 +1,8 @@
 """One stop of the simulated gamma camera: rays through the solids, attenuation, collimator response, scatter.
 
-A stop has one or two opposed heads. u runs along the columns of the first head, v along its rows (head to feet), s towards
-it. A ray runs along s, so depth is never sampled: every plane of the running row gets the exact attenuated integral of
-the activity across it. Each row's planes are blurred along u and added, blurred along v, to the camera's rows.
+A stop has one or two opposed heads. u runs along the columns of the first head, v along its rows (head to feet), s
+towards it. A ray runs along s, so depth is never sampled: every plane of the running row gets the exact attenuated
+integral of the activity across it. Each row's planes are blurred along u and added, blurred along v, to the camera's rows.
 """
 
 # mypy: disallow-untyped-decorators=False
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from leukospect.phantoms.kernels_rays import meet, paint
+from leukospect.phantoms.kernels_rays import enter_row, meet_row, paint
 
 
 @njit(cache=True)
@@ -75,6 +75,18 @@ def _deposit(
 
 
 @njit(cache=True, fastmath=True)
+def _scaled(out: Any, values: Any, weight: float) -> None:
+    for j in range(out.size):
+        out[j] = weight * values[j]
+
+
+@njit(cache=True, fastmath=True)
+def _add_scaled(out: Any, values: Any, weight: float) -> None:
+    for j in range(out.size):
+        out[j] += weight * values[j]
+
+
+@njit(cache=True, fastmath=True)
 def _blur_row(row: Any, along_u: Any, reach_u: Any, along_v: Any, reach_v: Any, at: int, line: Any, out: Any) -> None:
     """Blur each plane of a row along u, then add it to rows `at` + k of `out`, weighted along v; empties the row."""
     columns = row.shape[1]
@@ -88,23 +100,17 @@ def _blur_row(row: Any, along_u: Any, reach_u: Any, along_v: Any, reach_v: Any, 
         if last < 0:
             continue
         reach = reach_u[plane]
-        weights = along_u[plane]
         low, high = max(first - reach, 0), min(last + reach + 1, columns)
-        for j in range(low, high):
-            line[j] = weights[0] * values[j]
+        target = line[low:high]
+        _scaled(target, values[low:high], along_u[plane, 0])
         for k in range(1, reach + 1):
-            weight = weights[k]
-            for j in range(max(first - k, 0), min(last - k + 1, columns)):
-                line[j] += weight * values[j + k]
-            for j in range(max(first + k, 0), min(last + k + 1, columns)):
-                line[j] += weight * values[j - k]
-        weights = along_v[plane]
+            # Slices from zero, not offsets: the compiler then knows that no index is negative, and vectorises.
+            left, right = min(high, columns - k), max(low, k)
+            _add_scaled(line[low:left], values[low + k : left + k], along_u[plane, k])
+            _add_scaled(line[right:high], values[right - k : high - k], along_u[plane, k])
         for k in range(-reach_v[plane], reach_v[plane] + 1):
-            target = at + k
-            if 0 <= target < out.shape[0]:
-                weight = weights[abs(k)]
-                for j in range(low, high):
-                    out[target, j] += weight * line[j]
+            if 0 <= at + k < out.shape[0]:
+                _add_scaled(out[at + k, low:high], target, along_v[plane, abs(k)])
         values[:] = 0.0
 
 
@@ -113,7 +119,8 @@ def project_stop(
     unit: Any,
     taper: Any,
     local: Any,
-    limits: Any,
+    limits_u: Any,
+    limits_v: Any,
     material: Any,
     compartment: Any,
     mu: Any,
@@ -130,7 +137,7 @@ def project_stop(
     unit, taper, material, compartment : (shapes,) arrays
     local : (4, shapes, 3) float64 array
         Each solid's own coordinates of the grid's origin, and of the steps of 1 mm along u, v and s.
-    limits : (shapes, 4) array
+    limits_u, limits_v : (shapes, 2) arrays
         Lowest and highest u and v of each solid, mm.
     mu : (materials,) array, 1/mm
     concentration : (times, compartments) float64 array
@@ -167,31 +174,15 @@ def project_stop(
     for iv in range(rows):
         for sub_v in range(rays):
             v = v0 + (iv + (sub_v + 0.5) / rays) * v_step
-            crossed = 0
-            lowest, highest = 1e30, -1e30
-            for i in range(shapes):
-                if limits[i, 2] <= v <= limits[i, 3]:
-                    crossing[crossed] = i
-                    for axis in range(3):
-                        origins[crossed, axis] = local[0, i, axis] + v * local[2, i, axis]
-                    crossed += 1
-                    lowest, highest = min(lowest, limits[i, 0]), max(highest, limits[i, 1])
+            crossed, lowest, highest = enter_row(v, limits_u, limits_v, local[0], local[2], origins, crossing)
             first = max(0, int(np.floor((lowest - u0) / u_step * rays))) if crossed else 0
             last = min(columns * rays, int(np.ceil((highest - u0) / u_step * rays))) if crossed else 0
             for fine in range(first, last):
                 # Rays of neighbouring sub-rows are staggered, so that edges along v are sampled between columns too.
                 u = u0 + (fine + (0.25 if (iv * rays + sub_v) % 2 else 0.75)) * u_step / rays
-                count = 0
-                for c in range(crossed):
-                    i = crossing[c]
-                    if u < limits[i, 0] or u > limits[i, 1]:
-                        continue
-                    for axis in range(3):
-                        o[axis] = origins[c, axis] + u * local[1, i, axis]
-                    start, end = meet(unit[i], taper[i], o, local[3, i])
-                    if end > start:
-                        starts[count], ends[count], hits[count] = start, end, i
-                        count += 1
+                count = meet_row(
+                    u, crossed, crossing, limits_u, origins, local[1], local[3], unit, taper, o, starts, ends, hits
+                )
                 if count:
                     segments = paint(
                         count, starts, ends, hits, material, compartment, edges, seg_material, seg_compartment

@@ -22,33 +22,33 @@ def _within(origin: float, slope: float, start: float, end: float) -> Any:
 
 
 @njit(cache=True, inline="never")
-def _within_frustum(
-    x: float, y: float, z: float, dx: float, dy: float, dz: float, taper: float
-) -> Any:
+def _below_zero(a: float, b: float, c: float, start: float, end: float) -> Any:
+    """Cut [start, end] down to where a t^2 + 2 b t + c <= 0, given that this is one interval."""
+    if abs(a) < _PARALLEL and abs(b) < _PARALLEL:
+        return (start, end) if c <= 0.0 else _MISS
+    if abs(a) < _PARALLEL:
+        root = -c / (2.0 * b)
+        return (start, min(end, root)) if b > 0.0 else (max(start, root), end)
+    square = b * b - a * c
+    if square <= 0.0:
+        return _MISS if a > 0.0 else (start, end)
+    root = np.sqrt(square) / abs(a)
+    first, last = -b / a - root, -b / a + root
+    if a > 0.0:
+        return max(start, first), min(end, last)
+    # Steeper than the cone: below zero before the first root and after the last one, in the other half of the cone.
+    return (start, min(end, first)) if min(end, first) > start else (max(start, last), end)
+
+
+@njit(cache=True, inline="never")
+def _within_frustum(x: float, y: float, z: float, dx: float, dy: float, dz: float, taper: float) -> Any:
     """Interval inside x^2 + y^2 <= (1 + taper z)^2 and |z| <= 1."""
     start, end = _within(z, dz, -1e30, 1e30)
     if end <= start:
         return _MISS
     edge, slope = 1.0 + taper * z, taper * dz
     a = dx * dx + dy * dy - slope * slope
-    b = x * dx + y * dy - slope * edge
-    c = x * x + y * y - edge * edge
-    if abs(a) < _PARALLEL:
-        if abs(b) < _PARALLEL:
-            return (start, end) if c <= 0.0 else _MISS
-        root = -c / (2.0 * b)
-        return (start, min(end, root)) if b > 0.0 else (max(start, root), end)
-    square = b * b - a * c
-    if square <= 0.0:
-        return _MISS if a > 0.0 else (start, end)
-    root = np.sqrt(square)
-    first, last = min((-b - root) / a, (-b + root) / a), max((-b - root) / a, (-b + root) / a)
-    if a > 0.0:
-        return max(start, first), min(end, last)
-    # Steeper than the cone: inside before the first root or after the last one, and |z| <= 1 leaves one of the two.
-    if min(end, first) > start:
-        return start, min(end, first)
-    return max(start, last), end
+    return _below_zero(a, x * dx + y * dy - slope * edge, x * x + y * y - edge * edge, start, end)
 
 
 @njit(cache=True, inline="never")
@@ -114,3 +114,56 @@ def paint(
         seg_material[segment] = found_material
         seg_compartment[segment] = found_compartment
     return max(places - 1, 0)
+
+
+@njit(cache=True, inline="never")
+def enter_row(
+    v: float, limits_u: Any, limits_v: Any, base: Any, along_v: Any, origins: Any, crossing: Any
+) -> tuple[int, float, float]:
+    """Find the solids that a row of parallel rays at `v` may meet.
+
+    Fills `crossing` with their numbers in painting order, and `origins` with their own coordinates of the row at u = 0.
+    Returns how many there are, and between which u they lie.
+    """
+    crossed, lowest, highest = 0, 1e30, -1e30
+    for i in range(base.shape[0]):
+        if limits_v[i, 0] <= v <= limits_v[i, 1]:
+            crossing[crossed] = i
+            for axis in range(3):
+                origins[i, axis] = base[i, axis] + v * along_v[i, axis]
+            crossed += 1
+            lowest, highest = min(lowest, limits_u[i, 0]), max(highest, limits_u[i, 1])
+    return crossed, lowest, highest
+
+
+@njit(cache=True, inline="never")
+def meet_row(
+    u: float,
+    crossed: int,
+    crossing: Any,
+    limits_u: Any,
+    origins: Any,
+    along_u: Any,
+    along_ray: Any,
+    unit: Any,
+    taper: Any,
+    o: Any,
+    starts: Any,
+    ends: Any,
+    hits: Any,
+) -> int:
+    """Fill `starts`, `ends` and `hits` with the solids that the row's ray at `u` meets; return how many.
+
+    `o` is room for three numbers; the other arguments are as `enter_row` left them.
+    """
+    count = 0
+    for c in range(crossed):
+        i = crossing[c]
+        if limits_u[i, 0] <= u <= limits_u[i, 1]:
+            for axis in range(3):
+                o[axis] = origins[i, axis] + u * along_u[i, axis]
+            start, end = meet(unit[i], taper[i], o, along_ray[i])
+            if end > start:
+                starts[count], ends[count], hits[count] = start, end, i
+                count += 1
+    return count

@@ -12,7 +12,11 @@ from leukospect.phantoms.scene import scene_of
 
 
 def _averaged(
-    phantom: Phantom, geometry: Geometry, by_material: NDArray[np.float64], by_compartment: NDArray[np.float64], samples: int
+    phantom: Phantom,
+    geometry: Geometry,
+    by_material: NDArray[np.float64],
+    by_compartment: NDArray[np.float64],
+    samples: int,
 ) -> NDArray[np.float64]:
     scene = scene_of(phantom)
     steps = (geometry.affine[:3, axis] for axis in range(3))

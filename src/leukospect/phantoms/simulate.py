@@ -77,7 +77,7 @@ class SimulatedStudy:
     expected_primary: tuple[NDArray[np.float32] | None, ...]
 
     def truth(self, time_point: TimePoint, geometry: Geometry, samples: int = 4) -> Image:
-        """Give the true activity at the start of a SPECT scan: counts/s/mL that one head would count without attenuation.
+        """Give the true activity at the start of a SPECT scan, counts/s/mL of one head without attenuation.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class SimulatedStudy:
         left = decay_factor(nuclide(self.phantom.injection.nuclide).half_life_s, hours * 3600.0)
         rate = left * 1e-3 * self.phantom.camera.sensitivity_cps_per_mbq
         concentration = concentration_map(self.phantom, hours, geometry, samples)
-        return Image(concentration.array * rate, geometry, "counts/s/mL")
+        return Image(np.asarray(concentration.array, dtype=np.float64) * rate, geometry, "counts/s/mL")
 
 
 def _uid(*parts: object) -> str:
@@ -141,14 +141,23 @@ def _view_times_s(scan: GammaScan) -> tuple[NDArray[np.float64], NDArray[np.floa
     return starts, np.full(views, scan.seconds)
 
 
-def _gamma_scan(scan: GammaScan, counts: NDArray[np.float32], radii: NDArray[np.float64], header: AcquisitionHeader
+def _gamma_scan(
+    scan: GammaScan, counts: NDArray[np.float32], radii: NDArray[np.float64], header: AcquisitionHeader
 ) -> Projections | PlanarImages:
     windows = tuple(EnergyWindow(((w.lower_kev, w.upper_kev),), w.name) for w in scan.window)
     starts, durations = _view_times_s(scan)
     angles = scan_angles_deg(scan)
     if isinstance(scan, SpectAcquisition):
         return Projections(
-            counts, windows, Orbit(angles, radii), scan.pixel_mm, scan.axis_mm, scan.first_row_z_mm, starts, durations, header
+            counts,
+            windows,
+            Orbit(angles, radii),
+            scan.pixel_mm,
+            scan.axis_mm,
+            scan.first_row_z_mm,
+            starts,
+            durations,
+            header,
         )
     (rows, columns), (dv, du) = scan.matrix, scan.pixel_mm
     corners = [
@@ -158,9 +167,7 @@ def _gamma_scan(scan: GammaScan, counts: NDArray[np.float32], radii: NDArray[np.
         + np.array([0.0, 0.0, (rows - 1) / 2.0 * dv])
         for angle, radius in zip(angles, radii, strict=True)
     ]
-    return PlanarImages(
-        counts, windows, ("anterior", "posterior"), scan.pixel_mm, durations, header, np.array(corners)
-    )
+    return PlanarImages(counts, windows, ("anterior", "posterior"), scan.pixel_mm, durations, header, np.array(corners))
 
 
 def _mean_counts(

@@ -1,7 +1,8 @@
 """Solid shapes of a phantom: how a file describes them, and the one form in which rays meet them.
 
 Every shape is convex, so a ray meets it in one interval. Each is an affine image of a unit solid: the unit ball, the
-cone frustum ``x^2 + y^2 <= (1 + taper z)^2, |z| <= 1`` (a cylinder where the taper is 0) or the cube ``|x|, |y|, |z| <= 1``.
+cone frustum ``x^2 + y^2 <= (1 + taper z)^2, |z| <= 1`` (a cylinder where the taper is 0) or the cube
+``|x|, |y|, |z| <= 1``.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ class Table(BaseModel):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Solid:
-    """A unit solid's image: its name, centre (x, y, z) mm, half axes as the columns of a (3, 3) array, mm, and taper."""
+    """A unit solid's image: its name, centre (x, y, z), half axes as the columns of a (3, 3) array, mm, and taper."""
 
     unit: Literal["ball", "frustum", "cube"]
     centre_mm: NDArray[np.float64]
@@ -62,7 +63,7 @@ class _Oriented(Table):
         return self
 
     def _axes(self, half_mm: tuple[float, float, float]) -> NDArray[np.float64]:
-        return _frame(np.array(self.along), np.array(self.across)) * np.array(half_mm)
+        return np.asarray(_frame(np.array(self.along), np.array(self.across)) * np.array(half_mm))
 
 
 class Paint(Table):
@@ -137,7 +138,7 @@ class Cylinder(Paint):
 
 
 class EllipticCylinder(Paint):
-    """A capped elliptic cylinder: `radii_mm` along `across` and at right angles to it, times `to_scale` at the far end."""
+    """A capped elliptic cylinder: `radii_mm` along `across` and at right angles to it, times `to_scale` at its end."""
 
     kind: Literal["elliptic_cylinder"]
     from_mm: Point

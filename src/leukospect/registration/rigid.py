@@ -17,7 +17,6 @@ from scipy import ndimage
 from leukospect.data import Geometry, Image
 from leukospect.errors import InputError
 from leukospect.registration.conversion import Matrix
-from leukospect.registration.resampling import resample
 from leukospect.registration.search import Pair, mutual_information, one_thread_a_filter, two_searches
 
 # What a transform must bring over a simpler one: this much of its mutual information.
@@ -139,19 +138,19 @@ def _unsearched(reason: str) -> Registration:
 
 
 def _working(image: Image) -> Image:
-    """Bring a fine grid to about 4 mm along each axis, the same box."""
+    """Average blocks of a fine grid's voxels to at most 4 mm along each axis; what fills no block is left out."""
     geometry = image.geometry
-    wanted = np.maximum(1.0, _WORKING_MM / np.array(geometry.spacing_mm))
-    wanted[wanted < 1.5] = 1.0
-    shape = np.maximum(1, np.round(np.array(geometry.shape) / wanted)).astype(int)
-    steps = np.array(geometry.shape) / shape
-    if np.all(steps == 1.0):
+    factors = np.maximum(1, np.floor(_WORKING_MM / np.array(geometry.spacing_mm) + 0.05)).astype(int)
+    factors = np.minimum(factors, geometry.shape)
+    if np.all(factors == 1):
         return image
+    k, j, i = (int(n // f) for n, f in zip(geometry.shape, factors, strict=True))
+    whole = np.asarray(image.array, dtype=np.float32)[: k * factors[0], : j * factors[1], : i * factors[2]]
+    means = whole.reshape(k, factors[0], j, factors[1], i, factors[2]).mean(axis=(1, 3, 5))
     affine = geometry.affine.copy()
-    affine[:3, :3] *= steps
-    affine[:3, 3] = geometry.to_lps((steps - 1.0) / 2.0)
-    coarse = Geometry((int(shape[0]), int(shape[1]), int(shape[2])), affine, geometry.frame_of_reference_uid)
-    return resample(image, coarse, outside=float(image.array.min()))
+    affine[:3, :3] *= factors
+    affine[:3, 3] = geometry.to_lps((factors - 1.0) / 2.0)
+    return Image(means, Geometry((k, j, i), affine, geometry.frame_of_reference_uid), image.unit)
 
 
 def _overlap(fixed: Image, moving: Image) -> float:
@@ -192,43 +191,50 @@ def _chosen(pair: Pair, searches: tuple[list[Matrix], ...], limits: tuple[float,
     """Go from the identity to the shift to shift and rotation, as far as each is earned."""
     identity = np.eye(4)
     measured = mutual_information(pair.fixed, pair.moving, [identity, *(found[0] for found in searches)])
-    taken, reason, at = identity, "", 0
+    taken, at, shown, reason = identity, 0, 1, ""
     for number, found in enumerate(searches, start=1):
-        objection = _objection(pair, found, taken, (measured[at], measured[number]), limits)
+        gains = measured[number] >= (1.0 + LEAST_RELATIVE_GAIN) * measured[at]
+        if gains and not _within(pair, found[0], limits):
+            # What explains the images best cannot be believed, so neither can the half of it found before.
+            taken, at, shown = identity, 0, number
+            reason = f"{_ended(pair, found[0])}, which is not plausible, so the identity was kept."
+            break
+        objection = _objection(pair, found, taken, (measured[at], measured[number]))
         if not objection:
-            taken, at = found[0], number
-        elif not reason:
-            reason = objection
-    # Nothing accepted: report the richest search, whose objection is as a rule the first one's, too.
-    shown = taken if at else searches[0][0]
-    shift, rotation = _size(pair, shown)
-    after = measured[at or 1]
+            taken, at, shown = found[0], number, number
+        reason = reason or objection
+    shift, rotation = _size(pair, searches[shown - 1][0])
     if at:
-        gain = 100.0 * (after / measured[0] - 1.0)
         reason = (
             f"A shift of {shift:.1f} mm and a rotation of {rotation:.1f} degrees raise the mutual information by "
-            f"{gain:.0f} %, from two starts alike."
+            f"{100.0 * (measured[at] / measured[0] - 1.0):.0f} %, from two starts alike."
         )
-    return Registration(taken, at > 0, reason, shift, rotation, measured[0], after)
+    return Registration(taken, at > 0, reason, shift, rotation, measured[0], measured[shown])
 
 
-def _objection(
-    pair: Pair, found: list[Matrix], simpler: Matrix, information: tuple[float, float], limits: tuple[float, float]
-) -> str:
+def _within(pair: Pair, matrix: Matrix, limits: tuple[float, float]) -> bool:
+    shift, rotation = _size(pair, matrix)
+    return shift <= limits[0] and rotation <= limits[1]
+
+
+def _ended(pair: Pair, matrix: Matrix) -> str:
+    shift, rotation = _size(pair, matrix)
+    return f"The search ended at a shift of {shift:.1f} mm and a rotation of {rotation:.1f} degrees"
+
+
+def _objection(pair: Pair, found: list[Matrix], simpler: Matrix, information: tuple[float, float]) -> str:
     """Say why a transform is not taken over a simpler one; nothing where it is."""
     best, second = found
-    shift, rotation = _size(pair, best)
     voxel = min(pair.fixed.geometry.spacing_mm)
     moves, apart = _displacement_mm(pair, best, simpler), _displacement_mm(pair, best, second)
     before, after = information
-    what = f"The search ended at a shift of {shift:.1f} mm and a rotation of {rotation:.1f} degrees"
-    if shift > limits[0] or rotation > limits[1]:
-        return f"{what}, which is not plausible, so the identity was kept."
     if moves < _LEAST_MOVE_VOXELS * voxel:
         return f"The images are aligned to {moves:.1f} mm, so the identity was kept."
     if not after >= (1.0 + LEAST_RELATIVE_GAIN) * before:
         gain = 100.0 * (after / before - 1.0) if before > 0 else 0.0
-        return f"{what}, which raises the mutual information by {gain:.1f} % only, so the identity was kept."
+        return (
+            f"{_ended(pair, best)}, which changes the mutual information by {gain:.1f} % only; the identity was kept."
+        )
     if apart > voxel:
-        return f"{what}, a second one {apart:.1f} mm away from it, so the identity was kept."
+        return f"{_ended(pair, best)}, a second one {apart:.1f} mm away from it, so the identity was kept."
     return ""

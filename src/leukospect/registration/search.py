@@ -21,6 +21,8 @@ _SAMPLES_A_LEVEL = 40_000
 _BINS = 40
 # Where the second search of each pair starts: rotations in rad and shift in mm away from the first.
 _OTHER_ROTATION, _OTHER_SHIFT_MM = (0.03, -0.02, 0.025), (6.0, -5.0, 7.0)
+# A radian weighs as much as a shift by this: scales taken from the field's corners let the rotations lag behind.
+_LEVER_MM = 40.0
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -80,13 +82,13 @@ def _search(pair: Pair, rotation: tuple[float, float, float], shift_mm: NDArray[
     method.SetSmoothingSigmasPerLevel(_SIGMAS_MM)
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
     method.SetOptimizerAsRegularStepGradientDescent(
-        learningRate=2.0, minStep=0.02, numberOfIterations=60, relaxationFactor=0.5, gradientMagnitudeTolerance=1e-7
+        learningRate=2.0, minStep=0.01, numberOfIterations=150, relaxationFactor=0.6, gradientMagnitudeTolerance=1e-7
     )
     transform = SimpleITK.Euler3DTransform() if rotate else SimpleITK.TranslationTransform(3)
     if rotate:
         transform.SetCenter(pair.centre_mm.tolist())
         transform.SetParameters((*rotation, *shift_mm.tolist()))
-        method.SetOptimizerScalesFromPhysicalShift()
+        method.SetOptimizerScales([_LEVER_MM**2] * 3 + [1.0] * 3)
     else:
         transform.SetOffset(shift_mm.tolist())
     method.SetInitialTransform(transform, inPlace=True)

@@ -1,0 +1,99 @@
+"""The roles of energy windows, from their limits alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from leukospect.data import EnergyWindow
+from leukospect.errors import InputError
+from leukospect.physics.nuclides import nuclide
+from leukospect.physics.windows import Photopeak, find_photopeaks, nuclide_of_windows
+
+
+def _window(lower: float, upper: float, name: str = "") -> EnergyWindow:
+    return EnergyWindow(((lower, upper),), name)
+
+
+PEAK, LOWER, UPPER = _window(129.3, 151.7), _window(114.0, 129.3), _window(151.7, 167.0)
+TC, INDIUM = nuclide("Tc-99m"), nuclide("In-111")
+
+
+@pytest.mark.parametrize(
+    ("windows", "roles"),
+    [
+        ((PEAK, LOWER, UPPER), (0, 1, 2)),
+        ((UPPER, LOWER, PEAK), (2, 1, 0)),
+        ((LOWER, PEAK), (1, 0, None)),
+        ((PEAK, UPPER), (0, None, 1)),
+        ((PEAK,), (0, None, None)),
+    ],
+)
+def test_peak_and_scatter_are_told_by_their_limits(
+    windows: tuple[EnergyWindow, ...], roles: tuple[int, int | None, int | None]
+) -> None:
+    assert find_photopeaks(windows, TC) == (Photopeak(140.511, *roles),)
+
+
+def test_names_that_lie_change_nothing() -> None:
+    windows = (_window(129.3, 151.7, "Lower scatter"), _window(114.0, 129.3, "Tc99m photopeak"))
+    assert find_photopeaks(windows, TC) == (Photopeak(140.511, 0, 1, None),)
+
+
+def test_windows_a_little_apart_or_overlapping_are_neighbours_and_far_ones_are_not() -> None:
+    assert find_photopeaks((PEAK, _window(110.0, 126.0), _window(150.5, 165.0)), TC)[0] == Photopeak(140.511, 0, 1, 2)
+    assert find_photopeaks((PEAK, _window(60.0, 90.0), _window(300.0, 330.0)), TC)[0] == Photopeak(
+        140.511, 0, None, None
+    )
+
+
+def test_the_nearest_of_two_lower_windows_is_taken() -> None:
+    windows = (_window(105.0, 115.0), PEAK, _window(119.0, 128.0))
+    assert find_photopeaks(windows, TC)[0].lower_scatter == 2
+
+
+def test_indium_has_two_photopeaks_each_with_its_own_scatter() -> None:
+    windows = (
+        _window(221.0, 270.0), _window(154.0, 188.0), _window(139.0, 153.0), _window(189.0, 203.0),
+        _window(204.0, 220.0), _window(271.0, 290.0),
+    )  # fmt: skip
+    assert find_photopeaks(windows, INDIUM) == (Photopeak(171.28, 1, 2, 3), Photopeak(245.35, 0, 4, 5))
+
+
+def test_another_photopeak_is_never_taken_for_scatter() -> None:
+    touching = (_window(154.0, 205.0), _window(206.0, 270.0))
+    for peak in find_photopeaks(touching, INDIUM):
+        assert peak.lower_scatter is None
+        assert peak.upper_scatter is None
+
+
+def test_one_of_indiums_photopeaks_is_enough() -> None:
+    assert find_photopeaks((_window(221.0, 270.0),), INDIUM) == (Photopeak(245.35, 0, None, None),)
+
+
+def test_two_windows_over_one_photopeak_are_refused() -> None:
+    with pytest.raises(InputError, match=r"2 energy windows cover the 140\.511 keV photopeak"):
+        find_photopeaks((PEAK, _window(126.0, 154.0)), TC)
+
+
+@pytest.mark.parametrize(
+    "both", [EnergyWindow(((154.0, 188.0), (221.0, 270.0)), "In111"), EnergyWindow(((150.0, 275.0),), "wide")]
+)
+def test_one_window_over_both_photopeaks_is_refused(both: EnergyWindow) -> None:
+    with pytest.raises(InputError, match="several photopeaks"):
+        find_photopeaks((both,), INDIUM)
+
+
+def test_a_study_without_a_photopeak_window_is_refused() -> None:
+    with pytest.raises(InputError, match="No energy window"):
+        find_photopeaks((LOWER, UPPER), TC)
+
+
+def test_the_recorded_nuclide_must_fit_the_windows() -> None:
+    assert nuclide_of_windows((LOWER, PEAK), "Tc-99m") is TC
+    with pytest.raises(InputError, match=r"129.3-151.7 keV.*In-111"):
+        nuclide_of_windows((PEAK,), "In-111")
+
+
+def test_the_nuclide_is_never_told_from_the_windows() -> None:
+    with pytest.raises(InputError, match="does not record its radionuclide"):
+        nuclide_of_windows((PEAK,), None)
