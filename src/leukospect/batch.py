@@ -133,7 +133,9 @@ def _run_on_dask(
             'Dask is not installed; run pip install "leukospect[dask]", or leave --workers out.'
         ) from error
     # Port 0 and no dashboard: several batches may run on one machine.
-    cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) if scheduler is None else None
+    cluster = (
+        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) if scheduler is None else None
+    )
     with Client(cluster or scheduler) as client:
         futures = {
             client.submit(

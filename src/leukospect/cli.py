@@ -127,6 +127,7 @@ def _add_recon(commands: Any) -> None:
     parser.add_argument("--algorithm", choices=["osem", "mlem", "map", "fbp"], default="osem")
     parser.add_argument("--injection-time", metavar="T", help="YYYY-MM-DDTHH:MM, or HH:MM of the same day")
     parser.add_argument("--dose-mbq", type=float, metavar="D")
+    parser.add_argument("--nuclide", metavar="NAME", help="Tc-99m or In-111, where the file does not record it")
     parser.add_argument("--calibration-cps-per-mbq", type=float, metavar="K", help="of one head; gives Bq/mL")
     parser.add_argument("--mar", action=argparse.BooleanOptionalAction, default=False, help="CT metal reduction")
     parser.add_argument("--register", action=argparse.BooleanOptionalAction, default=False, help="SPECT to CT")
@@ -211,6 +212,7 @@ def _recon(options: argparse.Namespace, progress: TerminalProgress) -> int:
     protocol = protocol_of(
         {
             "name": "recon",
+            "nuclide": options.nuclide,
             "reconstruction": {
                 "algorithm": options.algorithm,
                 "iterations": options.iterations,

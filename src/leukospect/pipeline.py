@@ -169,11 +169,12 @@ def _mu_map(
     found = attenuation_map(
         corrected,
         ct.kvp,
-        peak.energy_kev,
+        peak.energy_for("attenuation correction from CT"),
         geometry,
         spect_to_ct=None if registration is None else registration.matrix,
         smoothing_fwhm_mm=protocol.attenuation.smoothing_fwhm_mm,
         hu_table=protocol.attenuation.hu_table,
+        coherent_counted=protocol.attenuation.coherent_counted,
     )
     if float(found.array.max()) <= 0:
         raise InputError(
@@ -184,7 +185,7 @@ def _mu_map(
 
 
 def _corrections(peak: PhotopeakCounts, mu: Image | None, protocol: Protocol) -> tuple[str, ...]:
-    done = ["DECY"]
+    done = [] if peak.half_life_s is None else ["DECY"]
     if mu is not None:
         done.append("ATTN")
     if peak.scatter is not None:

@@ -33,10 +33,11 @@ class ReconstructionSettings(_Section):
 
 
 class AttenuationSettings(_Section):
-    """From CT to the attenuation map."""
+    """From CT to the attenuation map; `coherent_counted` leaves coherent scattering out of its coefficients."""
 
     enabled: bool = True
-    smoothing_fwhm_mm: float = Field(10.0, ge=0, le=50)
+    smoothing_fwhm_mm: float = Field(8.0, ge=0, le=50)
+    coherent_counted: bool = True
     hu_table: Literal["scanner", "icru-bone"] = "scanner"
 
 

@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 
 from leukospect.ct.attenuation_map import smooth_to_resolution
 from leukospect.data import Geometry, Image, Projections
-from leukospect.errors import AssumptionWarning
+from leukospect.errors import AssumptionWarning, MissingInformationError
 from leukospect.physics.attenuation import hu_to_mu
 from leukospect.physics.collimators import FWHM_PER_SIGMA, Collimator, find_collimator
 from leukospect.physics.nuclides import Nuclide
@@ -47,16 +47,30 @@ class PhotopeakCounts:
     scatter : array of the same shape, or None
         Expected scatter counts.
     scatter_method : str
-    nuclide : Nuclide
-    energy_kev : float
-        Of the photopeak; the mean by yield where several are summed.
+    nuclide : Nuclide or None
+        None where it is not recorded.
+    energy_kev : float or None
+        Of the photopeak; the mean by yield where several are summed; None without a nuclide.
     """
 
     counts: Array
     scatter: Array | None
     scatter_method: str
-    nuclide: Nuclide
-    energy_kev: float
+    nuclide: Nuclide | None
+    energy_kev: float | None
+
+    @property
+    def half_life_s(self) -> float | None:
+        """Half-life of the nuclide, s."""
+        return None if self.nuclide is None else self.nuclide.half_life_s
+
+    def energy_for(self, purpose: str) -> float:
+        """Give the photopeak's energy, keV; where it is unknown, say what it is needed for."""
+        if self.energy_kev is None:
+            raise MissingInformationError(
+                f"The acquisition does not record its radionuclide, which {purpose} needs; give --nuclide."
+            )
+        return self.energy_kev
 
 
 def photopeak_counts(
@@ -75,10 +89,23 @@ def photopeak_counts(
     scatter, scatter_k, scatter_smoothing_fwhm_mm
         As in `physics.scatter.estimate_scatter`.
     nuclide_name : str or None
-        Overrides what the acquisition records.
+        Stands in for what the acquisition records.
+
+    Raises
+    ------
+    InputError
+        The windows do not fit the nuclide, or there are several and no nuclide is known.
     """
     recorded = projections.header.radiopharmaceutical
     named = nuclide_name or (recorded.nuclide if recorded else None)
+    if named is None and len(projections.energy_windows) == 1:
+        warnings.warn(
+            "The radionuclide is not recorded: the only energy window is taken as its photopeak, and decay during the "
+            "acquisition is not corrected.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+        return PhotopeakCounts(views_of_counts(projections.counts[0]), None, "none", None, None)
     source = nuclide_of_windows(projections.energy_windows, named)
     peaks = find_photopeaks(projections.energy_windows, source)
     if len(peaks) > 1:
@@ -137,6 +164,7 @@ def attenuation_map(
     spect_to_ct: NDArray[np.float64] | None = None,
     smoothing_fwhm_mm: float = 10.0,
     hu_table: str = "scanner",
+    coherent_counted: bool = True,
 ) -> Image:
     """Turn a CT into the attenuation map on the grid of a reconstruction.
 
@@ -153,12 +181,16 @@ def attenuation_map(
     smoothing_fwhm_mm : float
     hu_table : str
         Row set of the HU-to-mu table.
+    coherent_counted : bool
+        Leave coherent scattering out of the coefficient: the photopeak counts those photons, see
+        `physics.attenuation.water_mu_per_cm`.
 
     Returns
     -------
     Image, 1/cm, zero outside the CT
     """
-    mu = Image(hu_to_mu(np.asarray(ct.array, np.float32), kvp, energy_kev, hu_table), ct.geometry, "1/cm")
+    hu = np.asarray(ct.array, np.float32)
+    mu = Image(hu_to_mu(hu, kvp, energy_kev, hu_table, coherent_counted=coherent_counted), ct.geometry, "1/cm")
     smooth = smooth_to_resolution(mu, smoothing_fwhm_mm)
     resampled = resample(smooth, onto, fixed_to_moving=spect_to_ct, anti_alias=False)
     return Image(np.maximum(resampled.array.astype(np.float32), np.float32(0)), onto, "1/cm")
@@ -225,8 +257,9 @@ def prepare_reconstruction(
     collimator : Collimator or None
         None leaves resolution recovery out.
     """
-    projector, support = spect_projector(projections, mu, collimator, peak.energy_kev, threads=threads)
-    model = system_model(projector, projections, peak.nuclide.half_life_s)
+    energy_kev = 0.0 if collimator is None else peak.energy_for("resolution recovery")
+    projector, support = spect_projector(projections, mu, collimator, energy_kev, threads=threads)
+    model = system_model(projector, projections, peak.half_life_s)
     divided = prepare_subsets(model, subset_views(projections.orbit.angles_deg, subsets), support[..., None], progress)
     return Reconstructor(
         divided, reconstruction_geometry(projections), iterations, post_filter_fwhm_mm, calibration_cps_per_mbq

@@ -137,9 +137,10 @@ def measure_spect_times(
 
 
 def _decay_to_injection(result: SpectResult) -> float:
-    if result.hours is None:
+    half_life_s = result.peak.half_life_s
+    if result.hours is None or half_life_s is None:
         return 1.0
-    return 1.0 / decay_factor(result.peak.nuclide.half_life_s, result.hours * 3600.0)
+    return 1.0 / decay_factor(half_life_s, result.hours * 3600.0)
 
 
 def _replicates(

@@ -67,7 +67,7 @@ def spect_facts(result: SpectResult) -> dict[str, str]:
     """Tell in words what was acquired and reconstructed."""
     header, views = result.projections.header, result.projections.orbit.views
     injected = header.radiopharmaceutical
-    facts = {"Nuclide": result.peak.nuclide.name}
+    facts = {"Nuclide": result.peak.nuclide.name if result.peak.nuclide else "not recorded"}
     if injected is not None and injected.name:
         facts["Radiopharmaceutical"] = injected.name
     if injected is not None and injected.dose_mbq is not None:
@@ -92,8 +92,8 @@ def spect_facts(result: SpectResult) -> dict[str, str]:
 def spect_pictures(result: SpectResult, labels: Image | None) -> SpectPictures:
     """Hand one time point's volumes to the report."""
     decay = None
-    if result.hours is not None:
-        decay = 1.0 / decay_factor(result.peak.nuclide.half_life_s, result.hours * 3600.0)
+    if result.hours is not None and result.peak.half_life_s is not None:
+        decay = 1.0 / decay_factor(result.peak.half_life_s, result.hours * 3600.0)
     return SpectPictures(
         time_point=result.time_point or "SPECT",
         hours=float("nan") if result.hours is None else result.hours,

@@ -58,6 +58,10 @@ def _ramp(bins: int, step_mm: float) -> NDArray[np.float64]:
     return np.asarray(response * hann)
 
 
+def _centred(count: int, spacing_mm: float) -> NDArray[np.float64]:
+    return np.asarray((np.arange(count) - (count - 1) / 2.0) * spacing_mm, dtype=np.float64)
+
+
 class CtScanner:
     """A CT scan of a scene; scans that differ only in their noise share the tracing of rays.
 
@@ -70,9 +74,9 @@ class CtScanner:
     def __init__(self, scene: Scene, scan: CtAcquisition) -> None:
         self._scene, self._scan = scene.select(scene.material >= 0), scan
         rows, columns = scan.matrix
-        self._x: NDArray[np.float64] = (np.arange(columns) - (columns - 1) / 2.0) * scan.pixel_mm[1]
-        self._y: NDArray[np.float64] = (np.arange(rows) - (rows - 1) / 2.0) * scan.pixel_mm[0]
-        self.z_mm = scan.center_z_mm + (np.arange(scan.slices) - (scan.slices - 1) / 2.0) * scan.slice_spacing_mm
+        self._x = _centred(columns, scan.pixel_mm[1])
+        self._y = _centred(rows, scan.pixel_mm[0])
+        self.z_mm = scan.center_z_mm + _centred(scan.slices, scan.slice_spacing_mm)
         limits = [self._scene.limits_mm(np.zeros(3), direction) for direction in np.eye(3)]
         present = (limits[2][:, 0] <= self.z_mm[-1]) & (limits[2][:, 1] >= self.z_mm[0])
         self._scene = self._scene.select(present)

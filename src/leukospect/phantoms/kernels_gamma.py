@@ -2,7 +2,7 @@
 
 A stop has one or two opposed heads. u runs along the columns of the first head, v along its rows (head to feet), s
 towards it. A ray runs along s, so depth is never sampled: every plane of the running row gets the exact attenuated
-integral of the activity across it. Each row's planes are blurred along u and added, blurred along v, to the camera's rows.
+integral of the activity across it. Each row's planes are blurred along u and added, blurred along v, to the rows.
 """
 
 # mypy: disallow-untyped-decorators=False

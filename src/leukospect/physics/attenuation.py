@@ -13,13 +13,24 @@ from leukospect.tables.reading import read_csv_table
 _REFERENCE_ENERGY_KEV = 140.511
 
 
-def water_mu_per_cm(energy_kev: float) -> float:
-    """Narrow-beam attenuation coefficient of water, 1/cm, between the table's energies by log-log interpolation."""
+def water_mu_per_cm(energy_kev: float, *, coherent_counted: bool = False) -> float:
+    """Give the attenuation coefficient of water, 1/cm; between the table's energies by log-log interpolation.
+
+    Parameters
+    ----------
+    energy_kev : float
+    coherent_counted : bool
+        False: narrow beam, every interaction removes the photon. True: without coherent scattering, which takes no
+        energy and turns a 140 keV photon by 7 degrees (median), so that the photopeak window still counts it and
+        scatter windows do not see it.
+    """
     rows = read_csv_table("water_attenuation.csv")
     energies = np.array([float(row["energy_kev"]) for row in rows])
     if not energies[0] * 0.98 <= energy_kev <= energies[-1] * 1.02:
         raise InputError(f"Water's attenuation at {energy_kev:g} keV is not in the table (140 to 245 keV).")
-    coefficients = np.array([float(row["mu_per_cm"]) for row in rows])
+    total = np.array([float(row["mu_per_cm"]) for row in rows])
+    coherent = np.array([float(row["coherent_per_cm"]) for row in rows])
+    coefficients = total - coherent if coherent_counted else total
     return float(np.exp(np.interp(np.log(energy_kev), np.log(energies), np.log(coefficients))))
 
 
@@ -64,7 +75,12 @@ def _energy_ratio(energy_kev: float) -> float:
 
 
 def hu_to_mu(
-    hu: NDArray[np.floating], kvp: float | None, energy_kev: float, material: str = "scanner"
+    hu: NDArray[np.floating],
+    kvp: float | None,
+    energy_kev: float,
+    material: str = "scanner",
+    *,
+    coherent_counted: bool = False,
 ) -> NDArray[np.float32]:
     """Take CT numbers to linear attenuation coefficients at a photon energy.
 
@@ -77,6 +93,8 @@ def hu_to_mu(
         Energy of the photopeak.
     material : str
         Row set of the table: ``scanner`` (published rows of scanners) or ``icru-bone`` (spectrum calculation).
+    coherent_counted : bool
+        As in `water_mu_per_cm`.
 
     Returns
     -------
@@ -91,7 +109,7 @@ def hu_to_mu(
     """
     if not np.all(np.isfinite(hu)):
         raise InputError("The CT holds values that are not finite; it cannot give an attenuation map.")
-    water = water_mu_per_cm(energy_kev)
+    water = water_mu_per_cm(energy_kev, coherent_counted=coherent_counted)
     slope = bone_slope_per_cm(kvp, energy_kev, material)
     values = np.asarray(hu, dtype=np.float32)
     below = np.maximum(values, np.float32(-1000.0)) * np.float32(water / 1000.0)
