@@ -24,7 +24,8 @@ class _Matrix(ViewOperator):
         return np.asarray(self.matrix @ x.ravel(), dtype=np.float32)
 
     def _adjoint(self, y: Array) -> Array:
-        return np.einsum("vbx,vb->x", self.matrix, y.astype(np.float64)).reshape(self.in_shape).astype(np.float32)
+        added = np.einsum("vbx,vb->x", self.matrix, y.astype(np.float64))
+        return np.asarray(added.reshape(self.in_shape), dtype=np.float32)
 
     def subset(self, views: NDArray[np.intp]) -> _Matrix:
         return _Matrix(self.matrix[views], self.in_shape)

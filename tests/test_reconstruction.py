@@ -30,8 +30,15 @@ def test_subsets_hold_each_view_once_and_are_of_even_size(views: int, subsets: i
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_a_subset_looks_from_equally_spread_angles_with_two_heads() -> None:
-    angles = np.concatenate([orbit(0.0, "CC", 30, 180.0), orbit(180.0, "CC", 30, 180.0)])
+@pytest.mark.parametrize("order", ["blocks", "interleaved", "right angles", "falling"])
+def test_a_subset_looks_from_equally_spread_angles_whatever_the_order_of_the_views(order: str) -> None:
+    first, second = orbit(10.0, "CC", 30, 180.0), orbit(190.0, "CC", 30, 180.0)
+    angles = {
+        "blocks": np.concatenate([first, second]),
+        "interleaved": np.stack([first, second], axis=1).ravel(),
+        "right angles": np.concatenate([first[:15], first[:15] + 90, first[:15] + 180, first[:15] - 90]),
+        "falling": orbit(300.0, "CW", 60),
+    }[order]
     for part in subset_views(angles, 15):
         np.testing.assert_allclose(np.diff(np.sort(angles[part] % 360.0)), 90.0)
 

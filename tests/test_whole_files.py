@@ -35,7 +35,9 @@ def test_a_file_appears_with_its_contents_and_nothing_beside_it(tmp_path: Path) 
         assert not target.exists()
         with partial.open("ab") as stream:
             stream.write(b"second part")
+        written = partial.stat().st_ino
     assert target.read_bytes() == b"first part, second part"
+    assert target.stat().st_ino == written  # renamed: a copy could be seen half done
     assert list(target.parent.iterdir()) == [target]
 
 

@@ -3,9 +3,9 @@
 The model, for one head at one place: activity is attenuated along the line at right angles to the collimator (mu of
 each material at the photon's energy, exact along the ray), every plane is blurred with the Gaussian of its own
 distance, and the planes are added. Of the photons that set out for the head, the fraction tau exp(-tau) is taken to
-arrive scattered once and tau^2 / 2 exp(-tau) twice (tau: the attenuation path), as forward scatter builds them up;
-each scatter widens the Gaussian by 10 mm + 0.12 z (z: distance from the collimator), variances adding. What the windows see
-of them follows from their spectra.
+arrive scattered once and tau^2 / 2 exp(-tau) twice (tau: the attenuation path), as forward scatter builds them up.
+Each scatter widens the Gaussian by 10 mm + 0.12 z (z: distance from the collimator), variances adding. What the
+windows see of them follows from their spectra.
 
 The collimator: geometric FWHM d (Le + z) / Le, Le = L - 2 / mu of lead, added in quadrature to the intrinsic one.
 """
