@@ -251,3 +251,15 @@ def test_what_cannot_be_projected_is_refused() -> None:
     plan = plan_response(np.ones(1), 4, 4.0, 4.0, None)
     with pytest.raises(GeometryError, match="as deep as wide"):
         SpectProjector((4, 5, 3), np.zeros(1), np.zeros(1), plan, None, np.ones((4, 5), np.bool_))
+
+
+@pytest.mark.parametrize("angle", [0.0, 90.0, 180.0, 270.0])
+def test_attenuation_on_the_first_and_last_row_and_column_counts(angle: float) -> None:
+    n = 16
+    empty = acquisition(np.array([angle]), (3, n), (5.0, 4.0))
+    geometry = reconstruction_geometry(empty)
+    projector = projector_of(empty, Image(np.full(geometry.shape, 0.15, np.float32), geometry), response=False)
+    image = np.zeros(projector.in_shape, np.float32)
+    image[7:9, 7:9, 1] = 1
+    expected = np.exp(-0.06 * np.array([7.5, 8.5])).sum() * 2
+    assert projector.forward(image).sum() == pytest.approx(expected, rel=1e-4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -139,3 +141,37 @@ def test_an_installation_without_its_files_says_so(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(resources, "_PACKAGE", tmp_path / "src" / "leukospect")
     with pytest.raises(InputError, match="reinstall"):
         resources.shipped("pipelines")
+
+
+def test_the_current_folder_is_filled_and_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "provenance.json").write_text("old")
+    (tmp_path / "stale.txt").write_text("old")
+    monkeypatch.chdir(tmp_path)
+    with whole_folder(Path()) as partial:
+        (partial / "provenance.json").write_text("new")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["provenance.json"]
+    assert (tmp_path / "provenance.json").read_text() == "new"
+
+
+def test_a_linked_folder_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "real")
+    with whole_folder(tmp_path / "out") as partial:
+        (partial / "provenance.json").write_text("{}")
+    assert (tmp_path / "real" / "provenance.json").is_file()
+
+
+@pytest.mark.parametrize("kind", [whole_file, whole_folder])
+def test_folders_made_on_the_way_go_when_the_block_fails(
+    tmp_path: Path, kind: Callable[[Path], AbstractContextManager[Path]]
+) -> None:
+    with pytest.raises(RuntimeError), kind(tmp_path / "a" / "b" / "c"):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_an_interrupted_run_left_is_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / ".partial-x").mkdir()
+    with whole_folder(tmp_path) as partial:
+        (partial / "provenance.json").write_text("{}")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["provenance.json"]

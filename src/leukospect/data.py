@@ -250,6 +250,8 @@ def _checked_counts(counts: NDArray[np.generic], what: str) -> NDArray[np.float3
     array = np.ascontiguousarray(counts, dtype=np.float32)
     if array.ndim != 4:
         raise InputError(f"{what} need counts of shape (windows, views, rows, columns); found {array.shape}.")
+    if array.size == 0:
+        raise InputError(f"{what} are empty: their counts have the shape {array.shape}.")
     if not np.all(np.isfinite(array)):
         raise InputError(f"{what} contain values that are not finite.")
     if array.min() < 0:

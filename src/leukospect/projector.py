@@ -30,6 +30,8 @@ _ACCUMULATORS = 4
 
 _LARGEST_TAP = 0.25
 
+_HIGHEST_MU_PER_CM = 5.0
+
 
 def views_of_counts(counts: NDArray[np.floating]) -> Array:
     """Take (views, rows, columns) counts, rows head to feet, to the operators' (views, columns, slices)."""
@@ -321,8 +323,14 @@ def spect_projector(
 def _attenuation_per_plane(mu: Image, geometry: Geometry, plane_mm: float) -> Array:
     if not mu.geometry.same_grid(geometry):
         raise GeometryError("The attenuation map is not on the grid of the reconstruction; resample it first.")
-    if not np.all(np.isfinite(mu.array)) or float(mu.array.min()) < 0:
-        raise InputError("The attenuation map holds negative values or values that are not finite.")
+    highest = float(mu.array.max(initial=0.0)) if np.all(np.isfinite(mu.array)) else np.inf
+    if highest > _HIGHEST_MU_PER_CM:
+        raise InputError(
+            f"The attenuation map reaches {highest:g} 1/cm, more than any implant at 140 keV ({_HIGHEST_MU_PER_CM:g}); "
+            "check that its unit is 1/cm."
+        )
+    if float(mu.array.min()) < 0:
+        raise InputError("The attenuation map holds negative values.")
     return np.multiply(volume_of_image(mu), np.float32(plane_mm / 10.0))
 
 

@@ -128,12 +128,20 @@ def osem(
     -------
     array of the model's input shape
 
+    Raises
+    ------
+    InputError
+        Counts or scatter are of another shape, negative or not finite.
+
     Notes
     -----
     Hudson and Larkin, IEEE Trans Med Imaging 1994; 13:601.
     """
     if iterations < 1:
         raise InputError(f"OSEM needs at least one iteration; found {iterations}.")
+    _check_counts("counts", counts, subsets)
+    if scatter is not None:
+        _check_counts("scatter", scatter, subsets)
     image = _uniform_start(subsets, counts, scatter) if start is None else start.astype(np.float32, copy=True)
     updates = iterations * len(subsets.operators)
     for update in range(updates):
@@ -148,6 +156,14 @@ def osem(
         if progress:
             progress((update + 1) / updates)
     return image
+
+
+def _check_counts(name: str, array: Array, subsets: OrderedSubsets) -> None:
+    shape = (sum(indices.size for indices in subsets.views), *subsets.operators[0].out_shape[1:])
+    if array.shape != shape:
+        raise InputError(f"OSEM needs {name} of shape {shape} (views, columns, slices); found {array.shape}.")
+    if not np.all(np.isfinite(array)) or float(array.min(initial=0.0)) < 0:
+        raise InputError(f"OSEM needs {name} that are finite and not negative.")
 
 
 def _least(expected: Array) -> np.float32:

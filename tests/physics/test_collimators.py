@@ -89,3 +89,9 @@ def test_resolution_worsens_with_distance_and_stays_at_the_face_behind_it() -> N
 def test_penetrated_septa_resolve_worse_at_higher_energy() -> None:
     medium, distance = find_collimator("MEGP", "GE"), np.array([120.0])
     assert system_sigma_mm(medium, IN_HIGH, distance)[0] > system_sigma_mm(medium, IN_LOW, distance)[0]
+
+
+def test_a_maker_is_a_whole_word() -> None:
+    assert find_collimator("LEHR", "GE MEDICAL SYSTEMS").manufacturer == "ge"
+    with pytest.raises(MissingInformationError, match="Generic Imaging"):
+        find_collimator("LEHR", "Generic Imaging")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leukospect.data import EnergyWindow
-from leukospect.errors import InputError
+from leukospect.errors import InputError, MissingInformationError
 from leukospect.physics.nuclides import nuclide
 from leukospect.physics.windows import Photopeak, find_photopeaks, nuclide_of_windows
 
@@ -95,5 +95,5 @@ def test_the_recorded_nuclide_must_fit_the_windows() -> None:
 
 
 def test_the_nuclide_is_never_told_from_the_windows() -> None:
-    with pytest.raises(InputError, match="does not record its radionuclide"):
+    with pytest.raises(MissingInformationError, match="does not record its radionuclide"):
         nuclide_of_windows((PEAK,), None)

@@ -47,6 +47,9 @@ def _place(
     y = sine * across + cosine * depth + 0.5 * (rows - 1)
     # Fractions a rounding away from a grid line would make two runs out of one.
     i, j = floor(x + 1e-9), floor(y + 1e-9)
+    # A place on the last row or column has its neighbours before it.
+    i -= int(i == columns - 1 and x - i < 1e-9)
+    j -= int(j == rows - 1 and y - j < 1e-9)
     return j, i, max(y - j, 0.0), max(x - i, 0.0)
 
 

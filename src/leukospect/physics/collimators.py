@@ -61,7 +61,8 @@ def find_collimator(name: str, manufacturer: str) -> Collimator:
             f"The acquisition does not name its collimator; give --collimator (one of {known}) or --no-resolution."
         )
     fitting = [c for names, c in _COLLIMATORS if _plain(name) in names]
-    same_maker = [c for c in fitting if _plain(manufacturer).startswith(_plain(c.manufacturer))]
+    words = set(re.findall(r"[A-Z0-9]+", manufacturer.upper().replace("GENERAL ELECTRIC", "GE").replace("GEMS", "GE")))
+    same_maker = [c for c in fitting if c.manufacturer.upper() in words]
     if len(same_maker) != 1:
         raise MissingInformationError(
             f"The collimator '{name}' of the camera maker '{manufacturer or 'not recorded'}' is not in the table; "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from leukospect.data import EnergyWindow
-from leukospect.errors import InputError
+from leukospect.errors import InputError, MissingInformationError
 from leukospect.physics.nuclides import Nuclide, nuclide
 
 
@@ -24,11 +24,16 @@ def nuclide_of_windows(windows: tuple[EnergyWindow, ...], named: str | None) -> 
 
     Raises
     ------
+    MissingInformationError
+        No nuclide is recorded.
     InputError
-        No nuclide is recorded, or no window covers a photopeak of it.
+        The nuclide is not known here, or no window covers a photopeak of it.
     """
     if named is None:
-        raise InputError("The acquisition does not record its radionuclide; it cannot be told from the windows alone.")
+        raise MissingInformationError(
+            "The acquisition does not record its radionuclide, and the windows alone do not prove it; give --nuclide "
+            "(recon) or a protocol that names it (run)."
+        )
     found = nuclide(named)
     if not any(_covers(window, energy) for window in windows for energy, _ in found.photons):
         ranges = "; ".join(f"{lo:g}-{hi:g}" for window in windows for lo, hi in window.ranges_kev)

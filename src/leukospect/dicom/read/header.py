@@ -15,7 +15,13 @@ from leukospect.dicom.read.times import acquisition_start, injection_moment
 from leukospect.errors import InputError
 
 # DICOM PS3.16 CID 18; the older SNM3 and SRT designators share their code values.
-_NUCLIDE_CODES = {"C-163A8": "Tc-99m", "C-145A4": "In-111", "C-111A1": "F-18", "72454006": "Tc-99m", "56609000": "In-111"}
+_NUCLIDE_CODES = {
+    "C-163A8": "Tc-99m",
+    "C-145A4": "In-111",
+    "C-111A1": "F-18",
+    "72454006": "Tc-99m",
+    "56609000": "In-111",
+}
 _NUCLIDE_WORDS = {
     "Tc-99m": re.compile(r"99\W*m\W*(tc\b|technet)|\b(tc|technetium)(\W+tc)?\W*99\W*m", re.IGNORECASE),
     "In-111": re.compile(r"111\W*(in\b|indium)|\b(in|indium)(\W+in)?\W*111", re.IGNORECASE),
