@@ -97,3 +97,16 @@ def test_the_map_rises_with_the_ct_number_and_is_never_negative() -> None:
 def test_values_that_are_not_finite_are_refused(bad: float) -> None:
     with pytest.raises(InputError, match="not finite"):
         hu_to_mu(np.array([0.0, bad]), 110.0, TC)
+
+
+@pytest.mark.parametrize(("energy_kev", "water", "bone"), [(140.511, 0.1509, 0.2817), (245.35, 0.1267, 0.2282)])
+def test_photons_scattered_coherently_are_not_lost_to_the_photopeak(
+    energy_kev: float, water: float, bone: float
+) -> None:
+    assert water_mu_per_cm(energy_kev, coherent_counted=True) == pytest.approx(water, abs=2e-4)
+    # In the narrow-beam map this CT number is cortical bone; without coherent scattering it must be, too.
+    narrow = water_mu_per_cm(energy_kev)
+    total = {140.511: 0.293, 245.35: 0.232}[energy_kev]
+    hu = np.array([(total - narrow) / bone_slope_per_cm(110.0, energy_kev)])
+    assert hu_to_mu(hu, 110.0, energy_kev)[0] == pytest.approx(total, rel=1e-4)
+    assert hu_to_mu(hu, 110.0, energy_kev, coherent_counted=True)[0] == pytest.approx(bone, abs=4e-4)

@@ -201,7 +201,7 @@ class GammaCamera:
         self._camera, self._scan, self._energy_kev = camera, scan, energy_kev
         self._activity = np.ascontiguousarray(activity_kbq_per_ml, dtype=np.float64)
         self._grid, self._finest_mm, self._rays = _FineGrid.of(scan, finest_mm), finest_mm, rays_per_cell
-        self._attenuation = self._scene.attenuation_per_mm(energy_kev)
+        self._attenuation = self._scene.photopeak_attenuation_per_mm(energy_kev)
         self._angles = scan_angles_deg(scan)
         self._radii = scan_radii_mm(scene, scan)
         self._heads = 2 if isinstance(scan, PlanarAcquisition) else scan.heads

@@ -16,6 +16,29 @@ MATERIALS: tuple[str, ...] = ("air", *_ROWS)
 METALS: frozenset[str] = frozenset({"titanium_alloy", "steel_316l", "aluminium"})
 
 
+_COHERENT = {row["material"]: row for row in read_csv_table("coherent_scattering.csv")}
+
+
+def photopeak_attenuation_per_cm(material: str, energy_kev: float) -> float:
+    """Give what attenuates a photopeak, 1/cm: every interaction but coherent scattering.
+
+    A coherently scattered photon keeps its energy and nearly its direction, so the photopeak window counts it.
+
+    Parameters
+    ----------
+    material : str
+    energy_kev : float
+        140.511, 171.28 or 245.35; between them the coherent part is interpolated in the logarithms.
+    """
+    total = float(linear_attenuation_per_cm(material, energy_kev))
+    if material == "air":
+        return total
+    row = _COHERENT[material]
+    energies = [float(name) for name in row if name != "material"]
+    coherent = np.exp(np.interp(np.log(energy_kev), np.log(energies), np.log([float(row[str(e)]) for e in energies])))
+    return total - float(coherent) * float(_ROWS[material]["density_g_per_cm3"])
+
+
 def linear_attenuation_per_cm(material: str, energy_kev: ArrayLike) -> NDArray[np.float64]:
     """Linear attenuation coefficient for a narrow beam, 1/cm, interpolated in the logarithms; air's is taken as 0.
 

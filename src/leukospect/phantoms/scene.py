@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukospect.phantoms.description import NO_ACTIVITY, Phantom
-from leukospect.phantoms.materials import linear_attenuation_per_cm
+from leukospect.phantoms.materials import linear_attenuation_per_cm, photopeak_attenuation_per_cm
 from leukospect.phantoms.solids import UNIT_SOLIDS, Solid
 
 
@@ -66,6 +66,10 @@ class Scene:
     def attenuation_per_mm(self, energy_kev: float | NDArray[np.float64]) -> NDArray[np.float64]:
         """Linear attenuation coefficients, (materials,) or (materials, energies), 1/mm."""
         return np.array([linear_attenuation_per_cm(name, energy_kev) / 10.0 for name in self.materials])
+
+    def photopeak_attenuation_per_mm(self, energy_kev: float) -> NDArray[np.float64]:
+        """Give what attenuates a photopeak, coherent scattering left out: (materials,), 1/mm."""
+        return np.array([photopeak_attenuation_per_cm(name, energy_kev) / 10.0 for name in self.materials])
 
 
 def scene_of(phantom: Phantom) -> Scene:

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
 from leukospect.tables.reading import read_csv_table
 
-_REFERENCE_ENERGY_KEV = 140.511
-
 
 def water_mu_per_cm(energy_kev: float, *, coherent_counted: bool = False) -> float:
     """Give the attenuation coefficient of water, 1/cm; between the table's energies by log-log interpolation.
@@ -24,14 +22,28 @@ def water_mu_per_cm(energy_kev: float, *, coherent_counted: bool = False) -> flo
         energy and turns a 140 keV photon by 7 degrees (median), so that the photopeak window still counts it and
         scatter windows do not see it.
     """
-    rows = read_csv_table("water_attenuation.csv")
+    return _photopeak_mu("water", energy_kev, coherent_counted=coherent_counted)
+
+
+def _photopeak_mu(material: str, energy_kev: float, *, coherent_counted: bool) -> float:
+    rows = [row for row in read_csv_table("photopeak_attenuation.csv") if row["material"] == material]
     energies = np.array([float(row["energy_kev"]) for row in rows])
     if not energies[0] * 0.98 <= energy_kev <= energies[-1] * 1.02:
-        raise InputError(f"Water's attenuation at {energy_kev:g} keV is not in the table (140 to 245 keV).")
+        raise InputError(f"Attenuation at {energy_kev:g} keV is not in the table (140 to 245 keV).")
     total = np.array([float(row["mu_per_cm"]) for row in rows])
     coherent = np.array([float(row["coherent_per_cm"]) for row in rows])
     coefficients = total - coherent if coherent_counted else total
     return float(np.exp(np.interp(np.log(energy_kev), np.log(energies), np.log(coefficients))))
+
+
+def _slope_without_coherent(energy_kev: float) -> float:
+    """Tell what part of bone's excess over water is left when coherent scattering is left out of both."""
+    excess = [
+        _photopeak_mu("cortical_bone", energy_kev, coherent_counted=counted)
+        - _photopeak_mu("water", energy_kev, coherent_counted=counted)
+        for counted in (True, False)
+    ]
+    return excess[0] / excess[1]
 
 
 def bone_slope_per_cm(kvp: float | None, energy_kev: float, material: str = "scanner") -> float:
@@ -111,6 +123,8 @@ def hu_to_mu(
         raise InputError("The CT holds values that are not finite; it cannot give an attenuation map.")
     water = water_mu_per_cm(energy_kev, coherent_counted=coherent_counted)
     slope = bone_slope_per_cm(kvp, energy_kev, material)
+    if coherent_counted:
+        slope *= _slope_without_coherent(energy_kev)
     values = np.asarray(hu, dtype=np.float32)
     below = np.maximum(values, np.float32(-1000.0)) * np.float32(water / 1000.0)
     mu = np.where(values <= 0, below, values * np.float32(slope)) + np.float32(water)
