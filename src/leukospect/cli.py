@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_inspect(commands)
     _add_recon(commands)
+    _add_volumes(commands)
     _add_run(commands)
     _add_batch(commands)
     _add_phantom(commands)
@@ -135,6 +136,19 @@ def _add_recon(commands: Any) -> None:
     parser.set_defaults(job=_recon)
 
 
+def _add_volumes(commands: Any) -> None:
+    mar = _command(commands, "mar", "reduce the metal artefacts of a CT series")
+    mar.add_argument("ct", type=Path, metavar="CT_DIR")
+    mar.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    mar.add_argument("--threads", type=_positive, metavar="N")
+    mar.set_defaults(job=_mar)
+    register = _command(commands, "register", "register one image to another, rigidly")
+    register.add_argument("fixed", type=Path, metavar="FIXED", help="CT series, reconstructed SPECT or NIfTI file")
+    register.add_argument("moving", type=Path, metavar="MOVING", help="the same")
+    register.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    register.set_defaults(job=_register)
+
+
 def _add_run(commands: Any) -> None:
     parser = _command(commands, "run", "take a study all the way to its report and flag")
     parser.add_argument("study", type=Path, metavar="STUDY", help="folder of DICOM files")
@@ -163,7 +177,7 @@ def _add_phantom(commands: Any) -> None:
     making = _command(actions, "make", "simulate a phantom's study and write it as DICOM")
     making.add_argument("name", metavar="NAME", help="a phantom that ships, or a TOML file")
     making.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    making.add_argument("--seed", type=int, default=0, metavar="N")
+    making.add_argument("--seed", type=_not_negative, default=0, metavar="N")
     making.set_defaults(job=_phantom_make)
 
 
@@ -177,6 +191,13 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def _not_negative(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
     return value
 
 
@@ -209,6 +230,8 @@ def _recon(options: argparse.Namespace, progress: TerminalProgress) -> int:
 
     if options.algorithm in ("map", "fbp"):
         raise InputError(f"The algorithm '{options.algorithm}' is not in this version; take osem or mlem.")
+    if options.ct is None and (options.mar or options.register):
+        raise InputError("--mar and --register work on a CT; give it with --ct.")
     protocol = protocol_of(
         {
             "name": "recon",
@@ -246,6 +269,31 @@ def _recon(options: argparse.Namespace, progress: TerminalProgress) -> int:
     )
     progress.close()
     _tell(outcome, options)
+    return DONE
+
+
+def _mar(options: argparse.Namespace, progress: TerminalProgress) -> int:
+    from leukospect.volume_jobs import mar_job
+
+    reduction, notes = mar_job(options.ct, options.output, threads=options.threads, progress=progress)
+    progress.close()
+    slices = len(reduction.measures)
+    _tell_notes(notes, options)
+    if not options.quiet:
+        print(f"{slices} slices hold metal; {len(reduction.slices)} were corrected, the others are as they were.")
+        print(f"CT: {options.output / 'ct_mar.nii.gz'}")
+    return DONE
+
+
+def _register(options: argparse.Namespace, progress: TerminalProgress) -> int:
+    from leukospect.volume_jobs import register_job
+
+    found, notes = register_job(options.fixed, options.moving, options.output, progress=progress)
+    progress.close()
+    _tell_notes(notes, options)
+    if not options.quiet:
+        print(found.reason)
+        print(f"Transform: {options.output / 'fixed_to_moving.tfm'}")
     return DONE
 
 
@@ -313,13 +361,18 @@ def _tell(outcome: Outcome, options: argparse.Namespace) -> None:
     """Print what came out: warnings to standard error, the flag and where the report is to standard output."""
     if options.quiet:
         return
-    for text in outcome.warnings:
-        print(f"note: {text}", file=sys.stderr)
+    _tell_notes(outcome.warnings, options)
     if outcome.flag is not None:
         print(f"Flag: {outcome.flag.flag} (rule {outcome.flag.rule}; a research tool, no diagnosis)")
         for lesion in outcome.flag.lesions:
             print(f"  {lesion.lesion}: {lesion.flag}. {lesion.reason}")
     print(f"Report: {outcome.output / 'report.html'}")
+
+
+def _tell_notes(notes: Sequence[str], options: argparse.Namespace) -> None:
+    if not options.quiet:
+        for text in notes:
+            print(f"note: {text}", file=sys.stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -346,8 +399,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         progress.close()
         _trace(options)
         print(
-            f"leukospect: a defect of the program ({type(error).__name__}); run it again with --debug and report what it "
-            "prints.",
+            f"leukospect: a defect of the program ({type(error).__name__}); run it again with --debug and report what "
+            "it prints.",
             file=sys.stderr,
         )
         return DEFECT

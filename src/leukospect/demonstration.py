@@ -64,7 +64,8 @@ def _write_study(folder: Path, simulated: SimulatedStudy, phantom: Phantom) -> N
     scans = {scan.hours: scan for scan in phantom.acquisition if isinstance(scan, SpectAcquisition)}
     places = folder / "study"
     for number, acquisition in enumerate(simulated.study.acquisitions, start=1):
-        hours = acquisition.header.hours_after_injection or 0.0
+        start = acquisition.header.start or phantom.injection.time
+        hours = (start - phantom.injection.time).total_seconds() / 3600.0
         stem = f"{number:02d}-{hours:04.1f}h"
         if isinstance(acquisition, Projections):
             scan = min(scans.values(), key=lambda one: abs(one.hours - hours))

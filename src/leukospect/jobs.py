@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from leukospect import __version__
-from leukospect.data import Acquisition, CtSeries, Projections, Study
+from leukospect.data import Acquisition, CtSeries, Projections, Radiopharmaceutical, Study
 from leukospect.dicom.read.ct import read_ct
 from leukospect.dicom.read.study import read_projections, read_study
 from leukospect.errors import AssumptionWarning, InputError
@@ -98,6 +99,8 @@ def run_job(
     -------
     Outcome
     """
+    if regions_file is not None and not regions_file.is_file():
+        raise InputError(f"There is no region file '{regions_file.name}'; check the path.")
     with whole_folder(output) as folder:
         progress("reading the study", 0.0)
         study = read_study(study_path)
@@ -121,7 +124,8 @@ def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: li
         place = folder / (spect.time_point or "spect") if many else folder
         place.mkdir(exist_ok=True)
         labels = result.labels[number] if result.regions else None
-        notes[spect.time_point or "spect"] = write_spect_files(place, spect, labels, digest)
+        files = write_spect_files(place, spect, labels, digest)
+        notes[spect.time_point or "spect"] = {"alignment to CT": spect.registration_note, **files}
     document = results_document(
         regions=result.regions,
         measurements=result.measurements,
@@ -153,6 +157,7 @@ def read_any_projections(path: Path, options: ReadingOptions) -> Projections:
     """Read projections from a DICOM file, a folder, or an Interfile header (.hs, .h00)."""
     if not path.exists():
         raise InputError(f"There is nothing at '{path}'; check the path.")
+    _check_finite(options)
     if path.is_file() and path.suffix.lower() in (".hs", ".h00"):
         found = read_interfile(path, start_angle_deg=options.start_angle_deg, direction=options.direction)
         if options.axis_mm is not None:
@@ -167,12 +172,20 @@ def read_any_projections(path: Path, options: ReadingOptions) -> Projections:
     return with_injection(found, options)
 
 
+def _check_finite(options: ReadingOptions) -> None:
+    for name, values in (("start-angle-deg", (options.start_angle_deg,)), ("axis-mm", options.axis_mm or ())):
+        if not all(value is None or math.isfinite(value) for value in values):
+            raise InputError(f"--{name} must be a finite number; give degrees or millimetres.")
+    if options.dose_mbq is not None and not (math.isfinite(options.dose_mbq) and options.dose_mbq > 0):
+        raise InputError(f"The injected activity must be positive; --dose-mbq {options.dose_mbq:g} is not.")
+
+
 def with_injection(projections: Projections, options: ReadingOptions) -> Projections:
     """Replace injection time and dose by what the command line gives."""
     header = projections.header
-    injected = header.radiopharmaceutical
-    if injected is None or (options.injection_time is None and options.dose_mbq is None):
+    if options.injection_time is None and options.dose_mbq is None:
         return projections
+    injected = header.radiopharmaceutical or Radiopharmaceutical(None)
     if options.injection_time is not None:
         injected = replace(injected, injection_time=_time_of(options.injection_time, header.start))
     if options.dose_mbq is not None:
@@ -186,10 +199,15 @@ def _time_of(text: str, start: datetime | None) -> datetime:
             found = reading(text)
         except ValueError:
             continue
-        if isinstance(found, datetime):
-            return found
-        if start is not None:
-            return datetime.combine(start.date(), found)
+        if isinstance(found, time):
+            if start is None:
+                break
+            found = datetime.combine(start.date(), found)
+        if found.tzinfo is not None:
+            raise InputError("The injection time must be in the acquisition's own local time, without a time zone.")
+        if start is not None and found > start:
+            raise InputError("The injection time lies after the start of the acquisition; check --injection-time.")
+        return found
     raise InputError(
         f"The injection time '{text}' is not understood; give YYYY-MM-DDTHH:MM, or HH:MM of the acquisition's day."
     )
@@ -233,7 +251,8 @@ def recon_job(
         result = reconstruct_spect(projections, ct, protocol, mu=mu, threads=threads, progress=progress)
         progress("writing the results", 0.0)
         settings = protocol.model_dump(mode="json")
-        notes = write_spect_files(folder, result, None, digest_of(settings))
+        files = write_spect_files(folder, result, None, digest_of(settings))
+        notes = {"alignment to CT": result.registration_note, **files}
         write_report(reconstruction_content(result, protocol, texts), folder / "report.html")
         inputs = _inputs_of(acquisitions, mu_path)
         write_provenance(provenance_document(settings, inputs, texts, notes), folder / "provenance.json")

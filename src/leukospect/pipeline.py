@@ -14,7 +14,7 @@ import numpy as np
 
 from leukospect.ct.attenuation_map import is_truncated
 from leukospect.ct.metal import MetalReduction, reduce_metal
-from leukospect.data import CtSeries, Image, Projections, Study
+from leukospect.data import CtSeries, Geometry, Image, Projections, Study
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
 from leukospect.interpretation.decision import apply_rule
 from leukospect.interpretation.rules import load_rule
@@ -156,8 +156,7 @@ def _mu_map(
     if not protocol.attenuation.enabled:
         return None
     if given is not None:
-        resampled = resample(given, geometry)
-        return Image(np.maximum(resampled.array.astype(np.float32), np.float32(0)), geometry, "1/cm")
+        return _given_map(given, geometry)
     if ct is None or corrected is None:
         return None
     if is_truncated(corrected):
@@ -182,6 +181,20 @@ def _mu_map(
             "belong together."
         )
     return found
+
+
+def _given_map(given: Image, geometry: Geometry) -> Image:
+    """Bring an attenuation map that the user made to the reconstruction's grid."""
+    if not np.all(np.isfinite(given.array)) or float(given.array.min()) < -0.01:
+        raise InputError(
+            "The attenuation map holds values below 0 or that are no numbers; give one in 1/cm, not in HU."
+        )
+    found = np.maximum(resample(given, geometry).array.astype(np.float32), np.float32(0))
+    if float(found.max()) <= 0:
+        raise InputError(
+            "The attenuation map is empty where the SPECT lies; check that they belong together and its millimetres."
+        )
+    return Image(found, geometry, "1/cm")
 
 
 def _corrections(peak: PhotopeakCounts, mu: Image | None, protocol: Protocol) -> tuple[str, ...]:

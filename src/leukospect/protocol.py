@@ -160,4 +160,6 @@ def protocol_of(document: dict[str, Any], what: str = "The options") -> Protocol
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ProtocolError(f"{what} hold a wrong value at '{where}': {first['msg']}.") from error
+        if first["type"] == "extra_forbidden":
+            raise ProtocolError(f"{what}: '{where}' is not known; remove or correct it.") from error
+        raise ProtocolError(f"{what}: wrong value at '{where}': {first['msg']}.") from error

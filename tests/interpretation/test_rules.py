@@ -78,10 +78,13 @@ def test_few_counts_do_not_prove_that_there_is_no_uptake() -> None:
 def test_a_growing_size_raises_a_doubt_but_no_flag() -> None:
     fallen: Counts = {"delayed": 30_000, "late": 20_000}
     stable: Counts = {"delayed": 20_000, "late": 20_000}
-    assert judged(fallen, sizes=(4.0, 6.0)).flag == "equivocal"
-    assert judged(stable, sizes=(4.0, 8.0)).flag == "equivocal"
-    without = replace(load_rule("visual-increase"), uses_size=False)
-    assert judged(fallen, sizes=(4.0, 6.0), rule=without).flag == "negative"
+    with_size = replace(load_rule("visual-increase"), uses_size=True)
+    assert judged(fallen, sizes=(4.0, 6.0), rule=with_size).flag == "equivocal"
+    assert judged(stable, sizes=(4.0, 8.0), rule=with_size).flag == "equivocal"
+
+
+def test_size_is_not_judged_while_noise_alone_makes_it_grow() -> None:
+    assert judged({"delayed": 30_000, "late": 20_000}, sizes=(4.0, 6.0)).flag == "negative"
 
 
 def test_the_early_time_is_a_recorded_fallback() -> None:

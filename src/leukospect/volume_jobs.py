@@ -1,0 +1,127 @@
+"""Jobs on single volumes: metal reduction of a CT, and registration of two images."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from leukospect.ct.metal import MetalReduction, reduce_metal
+from leukospect.data import CtSeries, Image, ReconstructedSeries
+from leukospect.dicom.read.ct import read_ct
+from leukospect.dicom.read.study import read_study
+from leukospect.dicom.write.ct_series import write_derived_ct
+from leukospect.errors import AssumptionWarning, InputError
+from leukospect.files.nifti import read_nifti, write_nifti
+from leukospect.files.transforms import write_transform
+from leukospect.jobs import collected_assumptions
+from leukospect.provenance import digest_of, provenance_document, write_provenance
+from leukospect.registration import Registration, register_rigid, resample
+from leukospect.whole_files import whole_folder
+
+Progress = Callable[[str, float], None]
+
+
+def mar_job(
+    ct_path: Path, output: Path, *, threads: int | None = None, progress: Progress
+) -> tuple[MetalReduction, tuple[str, ...]]:
+    """Reduce the metal artefacts of a CT series.
+
+    Parameters
+    ----------
+    ct_path : Path
+        Folder of the series.
+    output : Path
+        Appears whole: ct_mar.nii.gz, metal_mask.nii.gz, ``dicom/ct_mar/`` and provenance.json.
+    threads : int or None
+    progress : function of a stage's name and the fraction of it done
+    """
+    texts: list[str] = []
+    with whole_folder(output) as folder, collected_assumptions(texts):
+        progress("reading the CT", 0.0)
+        ct = read_ct(ct_path)
+        reduction = reduce_metal(ct, threads=threads, progress=lambda done: progress("reducing metal artefacts", done))
+        progress("writing the results", 0.0)
+        settings = {"command": "mar", "method": reduction.method}
+        rounded = np.rint(np.clip(reduction.image.array, -32768, 32767)).astype(np.int16)
+        write_nifti(replace(reduction.image, array=rounded), folder / "ct_mar.nii.gz")
+        write_nifti(reduction.metal, folder / "metal_mask.nii.gz")
+        _write_ct(folder, reduction, ct, digest_of(settings))
+        notes = {
+            "slices corrected": list(reduction.slices),
+            "streaks": [
+                {"slice": m.slice_index, "before_hu": m.before_hu, "after_hu": m.after_hu, "corrected": m.corrected}
+                for m in reduction.measures
+            ],
+        }
+        write_provenance(provenance_document(settings, ct.header.sources, texts, notes), folder / "provenance.json")
+        texts += [text for text in ct.header.assumptions if text not in texts]
+    return reduction, tuple(texts)
+
+
+def _write_ct(folder: Path, reduction: MetalReduction, ct: CtSeries, digest: str) -> None:
+    write_derived_ct(
+        reduction.image,
+        folder / "dicom" / "ct_mar",
+        source=ct,
+        description="CT, metal artefacts reduced",
+        derivation="Metal artefact reduction by linear interpolation of the metal's trace in parallel projections",
+        settings_digest=digest,
+    )
+
+
+def register_job(
+    fixed_path: Path, moving_path: Path, output: Path, *, progress: Progress
+) -> tuple[Registration, tuple[str, ...]]:
+    """Register one image to another, rigidly.
+
+    Parameters
+    ----------
+    fixed_path, moving_path : Path
+        A CT series, a reconstructed SPECT (DICOM) or a NIfTI file each.
+    output : Path
+        Appears whole: fixed_to_moving.tfm (takes points of the fixed image to points of the moving one, LPS mm),
+        moving_on_fixed.nii.gz and provenance.json.
+    progress : function of a stage's name and the fraction of it done
+    """
+    texts: list[str] = []
+    with whole_folder(output) as folder, collected_assumptions(texts):
+        progress("reading", 0.0)
+        fixed, moving = read_volume(fixed_path), read_volume(moving_path)
+        progress("registering", 0.0)
+        found = register_rigid(fixed, moving)
+        progress("registering", 1.0)
+        write_transform(found.matrix, folder / "fixed_to_moving.tfm")
+        on_fixed = resample(moving, fixed.geometry, fixed_to_moving=found.matrix)
+        write_nifti(replace(on_fixed, array=np.asarray(on_fixed.array, np.float32)), folder / "moving_on_fixed.nii.gz")
+        notes = {"accepted": found.accepted, "reason": found.reason}
+        inputs = [path for path in (fixed_path, moving_path) if path.is_file()]
+        write_provenance(provenance_document({"command": "register"}, inputs, texts, notes), folder / "provenance.json")
+    return found, tuple(texts)
+
+
+def read_volume(path: Path) -> Image:
+    """Read one volume: NIfTI, a CT series, or a reconstructed SPECT or PET in DICOM.
+
+    Raises
+    ------
+    InputError
+        There is no volume, or more than one.
+    """
+    if not path.exists():
+        raise InputError(f"There is nothing at '{path}'; check the path.")
+    if path.is_file() and path.name.lower().endswith((".nii", ".nii.gz")):
+        image = read_nifti(path)
+        if float(np.min(np.asarray(image.array, np.float32))) < -200:
+            warnings.warn(
+                "A NIfTI volume with values below -200 is taken as a CT in HU.", AssumptionWarning, stacklevel=2
+            )
+            return replace(image, unit="HU")
+        return image
+    volumes = [a for a in read_study(path).acquisitions if isinstance(a, CtSeries | ReconstructedSeries)]
+    if len(volumes) != 1:
+        raise InputError(f"'{path}' holds {len(volumes)} volumes; give one series, or a NIfTI file.")
+    return volumes[0].image
