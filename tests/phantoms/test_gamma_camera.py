@@ -75,7 +75,8 @@ def test_a_slab_attenuates_by_its_thickness_on_the_way_to_the_detector_only() ->
     slab = box((12.0, -60.0, 10.0), (150.0, 30.0, 150.0), 'material = "cortical_bone"')
     phantom = make(slab + ball((10.0, -11.0, 16.0), 6.0), spect_text(2, 180.0), rays=4)
     totals = mean_rates(phantom).primary[0].sum(axis=(1, 2)) / (RATE_PER_ML * ball_ml(6))
-    # Bone without coherent scattering is 0.2819 1/cm. View 0 looks from the front through 3 cm of it, view 4 is opposite and sees none of it.
+    # Bone without coherent scattering is 0.2819 1/cm.
+    # View 0 looks from the front through 3 cm of it, view 4 is opposite and sees none of it.
     assert totals[0] == pytest.approx(np.exp(-0.2819 * 3.0), rel=2e-3)
     assert totals[4] == pytest.approx(1.0, rel=2e-3)
 
