@@ -26,6 +26,9 @@ from leukospect.study_result import SpectResult
 
 Progress = Callable[[str, float], None]
 
+_PLANAR_CONTRAST = 1.5
+"""Least peak of a lesion over the body's median in a planar view, where the limb before and behind dilutes it."""
+
 _SLAB_MM = 100.0
 """Thickness given to a planar view where lesions are looked for in it: a limb's, so that areas become volumes."""
 
@@ -238,16 +241,26 @@ def _planar_regions(study: Study, protocol: Protocol, regions_file: Path | None)
     last = usable[-1]
     slab = planar_slab(last, last.view_names.index("anterior"), photopeak_of_planar(last, protocol)[0])
     if regions_file is not None:
-        labels, regions = read_regions(regions_file, slab.geometry)
-    else:
-        labels, regions = find_lesions(
-            slab,
-            body=None,
-            relative_threshold=protocol.regions.relative_threshold,
-            minimum_volume_ml=protocol.regions.minimum_volume_ml,
-            maximum_lesions=protocol.regions.maximum_lesions,
-        )
+        labels, regions = read_regions(regions_file, _deepened(slab.geometry))
+        return PlacedRegions((labels,), regions, {"planar": "The drawn regions were projected onto the views."})
+    labels, regions = find_lesions(
+        slab,
+        body=None,
+        relative_threshold=protocol.regions.relative_threshold,
+        minimum_volume_ml=protocol.regions.minimum_volume_ml,
+        maximum_lesions=protocol.regions.maximum_lesions,
+        minimum_contrast=_PLANAR_CONTRAST,
+    )
     return PlacedRegions((labels,), regions, {"planar": "Regions were found in the last anterior view."})
+
+
+def _deepened(slab: Geometry) -> Geometry:
+    """Make a grid with a slab's columns and rows that is as deep as it is wide, to draw solid regions on."""
+    slices, _, columns = slab.shape
+    axial, _, transverse = slab.spacing_mm
+    x, _, z = slab.affine[:3, 3]
+    half = (columns - 1) / 2 * transverse
+    return Geometry.axial((slices, columns, columns), (-axial, transverse, transverse), (x, -half, z))
 
 
 def planar_slab(planar: PlanarImages, view: int, window: int) -> Image:
