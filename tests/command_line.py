@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from leukospect.cli import main
 
@@ -45,7 +45,7 @@ class Volume:
 
     def places_mm(self) -> Float64:
         """LPS place of every voxel, (i, j, k, 3)."""
-        indices = np.stack(np.indices(self.array.shape), axis=-1)
+        indices = np.moveaxis(np.indices(self.array.shape), 0, -1)
         places: Float64 = indices @ self.affine[:3, :3].T + self.affine[:3, 3]
         return places
 
@@ -55,9 +55,11 @@ class Volume:
         place: Float64 = self.affine[:3, :3] @ np.array(index) + self.affine[:3, 3]
         return place
 
-    def near(self, place_mm: tuple[float, float, float] | Float64, radius_mm: float) -> NDArray[np.bool_]:
+    def near(self, place_mm: ArrayLike, radius_mm: float) -> NDArray[np.bool_]:
         """Voxels whose centre lies within `radius_mm` of a place."""
-        found: NDArray[np.bool_] = np.linalg.norm(self.places_mm() - np.asarray(place_mm), axis=-1) <= radius_mm
+        found: NDArray[np.bool_] = (
+            np.linalg.norm(self.places_mm() - np.asarray(place_mm, np.float64), axis=-1) <= radius_mm
+        )
         return found
 
     @property

@@ -6,16 +6,18 @@ import hashlib
 import json
 import re
 import tomllib
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
+import SimpleITK
 from pydicom import dcmread
+from scipy.ndimage import gaussian_filter, map_coordinates
 
-from tests.command_line import leukospect, volume
+from tests.command_line import Float64, Volume, leukospect, volume
 from tests.conftest import SmallRun
 from tests.dicom.written import dciodvfy_errors
 
@@ -72,7 +74,9 @@ def test_the_second_screw_is_the_hottest_and_at_the_patients_right(small_run: Sm
     drawn = tomllib.loads((small_phantom / "regions.toml").read_text())["region"]
     [centre] = [region["sphere"][0]["center_mm"] for region in drawn if region["name"] == SCREW_2]
     seen = volume(small_run.folder / "late" / "recon.nii.gz")
-    for hottest in (late[SCREW_2]["hottest_mm"], seen.hottest_mm()):
+    # Single voxels after 75 updates are noise in so short an acquisition; the hottest part is 30 mm wide.
+    smooth = replace(seen, array=gaussian_filter(seen.array, 20.0 / 2.355 / seen.voxel_mm))
+    for hottest in (late[SCREW_2]["hottest_mm"], smooth.hottest_mm()):
         assert hottest[0] < 0
         assert np.linalg.norm(np.asarray(hottest) - centre) <= 15.0
 
@@ -172,8 +176,8 @@ def test_the_dicom_volume_is_valid_and_lies_where_the_nifti_does(
     path = small_run.folder / time_point / "dicom" / f"{name}.dcm"
     assert dciodvfy_errors(path) == []
     nifti = volume(small_run.folder / time_point / f"{name}.nii.gz")
-    read = sitk.ReadImage(str(path))
-    array = sitk.GetArrayFromImage(read)
+    read = SimpleITK.ReadImage(str(path))
+    array = SimpleITK.GetArrayFromImage(read)
     k, j, i = (int(n) for n in np.unravel_index(int(array.argmax()), array.shape))
     place = np.array(read.TransformIndexToPhysicalPoint((i, j, k)))
     assert np.abs(place - nifti.hottest_mm()).max() <= nifti.voxel_mm.min() / 2
@@ -188,10 +192,21 @@ def test_the_dicom_volume_is_valid_and_lies_where_the_nifti_does(
 def test_the_transform_takes_spect_points_to_the_ct(small_run: SmallRun) -> None:
     for time_point in TIMES:
         folder = small_run.folder / time_point
-        transform = sitk.ReadTransform(str(folder / "spect_to_ct.tfm"))
+        transform = SimpleITK.ReadTransform(str(folder / "spect_to_ct.tfm"))
         spect, on_ct = volume(folder / "recon.nii.gz"), volume(folder / "recon_on_ct.nii.gz")
-        place = np.array(transform.TransformPoint(spect.hottest_mm().tolist()))
-        assert np.abs(place - on_ct.hottest_mm()).max() <= spect.voxel_mm.max() / 2
+        moved = np.array([transform.TransformPoint(place) for place in spect.places_mm().reshape(-1, 3).tolist()])
+
+        def likeness(
+            shift_mm: tuple[float, float, float], moved: Float64 = moved, spect: Volume = spect, on_ct: Volume = on_ct
+        ) -> float:
+            to_index = np.linalg.inv(on_ct.affine)
+            indices = to_index[:3, :3] @ (moved + shift_mm).T + to_index[:3, 3:]
+            return float(np.corrcoef(map_coordinates(on_ct.array, indices, order=1), spect.array.ravel())[0, 1])
+
+        here = likeness((0, 0, 0))
+        assert here > 0.95
+        for shift in np.concatenate([5.0 * np.eye(3), -5.0 * np.eye(3)]):
+            assert likeness(tuple(shift)) < here
         assert volume(folder / "ct_mar.nii.gz").array.shape == on_ct.array.shape
 
 
@@ -279,4 +294,4 @@ def test_a_calibrated_image_reads_the_true_concentration(tmp_path: Path) -> None
     assert mean["Bq/mL"] == pytest.approx(at_start, rel=0.05)  # scatter by TEW is approximate
     assert mean["counts/s/mL"] == pytest.approx(mean["Bq/mL"] * 90 / 1e6, rel=1e-5)
     recon = dcmread(tmp_path / "Bq_mL" / "dicom" / "recon.dcm", stop_before_pixels=True)
-    assert recon.Units == "BQML" if "Units" in recon else True
+    assert "DCAL" in recon.CorrectedImage

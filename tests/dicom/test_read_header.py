@@ -85,7 +85,7 @@ def test_doses(modality: str, dose: float, mbq: float | None, assumed: int) -> N
     [
         ({"RadionuclideCodeSequence": nuclide_code("C-163A8", "")}, "Tc-99m"),
         ({"RadionuclideCodeSequence": nuclide_code("C-145A4", "")}, "In-111"),
-        ({"RadionuclideCodeSequence": nuclide_code("72454008", "")}, "Tc-99m"),
+        ({"RadionuclideCodeSequence": nuclide_code("72454006", "")}, "Tc-99m"),
         ({"RadionuclideCodeSequence": nuclide_code("?", "^111^Indium")}, "In-111"),
         ({"RadionuclideCodeSequence": nuclide_code("?", "Technetium Tc 99m")}, "Tc-99m"),
         ({"RadionuclideCodeSequence": nuclide_code("?", "^133^Barium")}, None),
@@ -117,7 +117,7 @@ def test_positions_from_codes() -> None:
 
     assert patient_position(lying("F-10470", "F-10340")) == "HFS"
     assert patient_position(lying("F-10480", "F-10310")) == "FFP"
-    assert patient_position(lying("102541002", "40199007")) == "FFS"
+    assert patient_position(lying("102541007", "40199007")) == "FFS"
     assert patient_position(lying("?", "F-10340")) == ""
 
 
