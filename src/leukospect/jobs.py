@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, time
@@ -24,7 +26,7 @@ from leukospect.pipeline import reconstruct_spect, run_study
 from leukospect.protocol import Protocol
 from leukospect.provenance import digest_of, provenance_document, write_provenance
 from leukospect.report.html import write_report
-from leukospect.run_folder import write_spect_files
+from leukospect.run_folder import write_dicom, write_images
 from leukospect.study_report import reconstruction_content, study_content
 from leukospect.study_result import SpectResult, StudyResult
 from leukospect.whole_files import whole_folder
@@ -109,23 +111,15 @@ def run_job(
         with collected_assumptions(texts):
             result = run_study(study, protocol, regions_file=regions_file, threads=threads, progress=progress)
             progress("writing the results", 0.0)
-            _write_study(folder, result, texts, _inputs_of(study.acquisitions, regions_file))
+            _write_study(folder, result, texts, _inputs_of(study.acquisitions, regions_file), threads)
             progress("writing the results", 1.0)
         texts += [text for text in result.flag.warnings if text not in texts]
     return Outcome(output, tuple(texts), result.flag, result)
 
 
-def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: list[Path]) -> None:
+def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: list[Path], threads: int | None) -> None:
     settings = result.protocol.model_dump(mode="json")
-    digest = digest_of(settings)
-    notes: dict[str, Any] = dict(result.notes)
-    many = len(result.spect) > 1
-    for number, spect in enumerate(result.spect):
-        place = folder / (spect.time_point or "spect") if many else folder
-        place.mkdir(exist_ok=True)
-        labels = result.labels[number] if result.regions else None
-        files = write_spect_files(place, spect, labels, digest)
-        notes[spect.time_point or "spect"] = {"alignment to CT": spect.registration_note, **files}
+    notes: dict[str, Any] = {**result.notes, **_write_each_spect(folder, result, digest_of(settings), threads)}
     document = results_document(
         regions=result.regions,
         measurements=result.measurements,
@@ -140,6 +134,21 @@ def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: li
     write_results(document, folder / "results.json")
     write_report(study_content(result, texts), folder / "report.html")
     write_provenance(provenance_document(settings, inputs, texts, notes), folder / "provenance.json")
+
+
+def _write_each_spect(folder: Path, result: StudyResult, digest: str, threads: int | None) -> dict[str, Any]:
+    """Write the files of every SPECT acquisition; images side by side, as most of that is compression."""
+    places = [folder / (s.time_point or "spect") if len(result.spect) > 1 else folder for s in result.spect]
+    labels = result.labels if result.regions else [None] * len(places)
+    for place in places:
+        place.mkdir(exist_ok=True)
+    with ThreadPoolExecutor(max_workers=threads or os.cpu_count() or 1) as pool:
+        list(pool.map(write_images, places, result.spect, labels))
+    notes: dict[str, Any] = {}
+    for place, spect in zip(places, result.spect, strict=True):
+        files = write_dicom(place / "dicom", spect, digest)
+        notes[spect.time_point or "spect"] = {"alignment to CT": spect.registration_note, **files}
+    return notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +260,8 @@ def recon_job(
         result = reconstruct_spect(projections, ct, protocol, mu=mu, threads=threads, progress=progress)
         progress("writing the results", 0.0)
         settings = protocol.model_dump(mode="json")
-        files = write_spect_files(folder, result, None, digest_of(settings))
+        write_images(folder, result, None)
+        files = write_dicom(folder / "dicom", result, digest_of(settings))
         notes = {"alignment to CT": result.registration_note, **files}
         write_report(reconstruction_content(result, protocol, texts), folder / "report.html")
         inputs = _inputs_of(acquisitions, mu_path)

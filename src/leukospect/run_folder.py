@@ -17,13 +17,8 @@ from leukospect.files.transforms import write_transform
 from leukospect.study_result import SpectResult
 
 
-def write_spect_files(
-    folder: Path,
-    result: SpectResult,
-    labels: Image | None,
-    settings_digest: str,
-) -> dict[str, Any]:
-    """Write everything of one SPECT acquisition that is not the report.
+def write_images(folder: Path, result: SpectResult, labels: Image | None) -> None:
+    """Write the NIfTI images of one SPECT acquisition and its transform to the CT.
 
     Parameters
     ----------
@@ -32,13 +27,6 @@ def write_spect_files(
     result : SpectResult
     labels : Image or None
         Regions on the SPECT grid.
-    settings_digest : str
-        Makes the identifiers of derived DICOM objects follow the settings.
-
-    Returns
-    -------
-    dict
-        What provenance should know of the files, such as the largest rounding of the DICOM volume.
     """
     write_nifti(result.recon, folder / "recon.nii.gz")
     write_nifti(result.recon_nac, folder / "recon_nac.nii.gz")
@@ -55,10 +43,23 @@ def write_spect_files(
         rounded = np.rint(np.clip(reduced.array, -32768, 32767)).astype(np.int16)
         write_nifti(replace(reduced, array=rounded), folder / "ct_mar.nii.gz")
         write_nifti(result.reduction.metal, folder / "metal_mask.nii.gz")
-    return _write_dicom(folder / "dicom", result, settings_digest)
 
 
-def _write_dicom(folder: Path, result: SpectResult, settings_digest: str) -> dict[str, Any]:
+def write_dicom(folder: Path, result: SpectResult, settings_digest: str) -> dict[str, Any]:
+    """Write the derived DICOM objects of one SPECT acquisition.
+
+    Parameters
+    ----------
+    folder : Path
+    result : SpectResult
+    settings_digest : str
+        Makes the identifiers of derived DICOM objects follow the settings.
+
+    Returns
+    -------
+    dict
+        What provenance should know of the files, such as the largest rounding of a volume.
+    """
     calibrated = result.recon.unit == "Bq/mL"
     pictures: Mapping[str, tuple[Image, tuple[str, ...]]] = {
         "recon.dcm": (result.recon, result.corrections),
