@@ -123,6 +123,55 @@ def test_projections_given_as_ct_are_refused(small_spect: Path, refused: Callabl
     assert "No CT" in refused("recon", small_spect, "--ct", small_spect, *FAST)
 
 
+def test_a_ct_of_another_patient_is_refused(
+    small_spect: Path, small_ct: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    (tmp_path / "ct").mkdir()
+    for number, path in enumerate(sorted(small_ct.iterdir())):
+        dataset = dcmread(path)
+        dataset.PatientID, dataset.PatientName = "4711", "Doe^Jane"
+        dataset.save_as(tmp_path / "ct" / f"{number}.dcm")
+    sentence = refused("recon", small_spect, "--ct", tmp_path / "ct", *FAST)
+    assert "2 patients" in sentence
+    assert "Doe" not in sentence
+
+
+def test_a_ct_that_is_not_in_hu_is_refused(
+    small_spect: Path, small_ct: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    (tmp_path / "ct").mkdir()
+    for number, path in enumerate(sorted(small_ct.iterdir())):
+        dataset = dcmread(path)
+        del dataset.RescaleSlope, dataset.RescaleIntercept
+        dataset.save_as(tmp_path / "ct" / f"{number}.dcm")
+    assert "Rescale Slope" in refused("recon", small_spect, "--ct", tmp_path / "ct", *FAST)
+
+
+def test_projections_without_counts_are_refused(small_spect: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
+    dataset = dcmread(small_spect)
+    dataset.PixelData = bytes(len(dataset.PixelData))
+    dataset.save_as(tmp_path / "scan.dcm")
+    assert "no counts" in refused("recon", tmp_path / "scan.dcm", *FAST)
+
+
+def test_counts_of_unknown_duration_are_not_calibrated(
+    small_spect: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    dataset = dcmread(small_spect)
+    for rotation in dataset.RotationInformationSequence:
+        rotation.ActualFrameDuration = None
+    dataset.save_as(tmp_path / "scan.dcm")
+    assert "Bq/mL" in refused("recon", tmp_path / "scan.dcm", *FAST, "--calibration-cps-per-mbq", 80)
+    said = command("recon", tmp_path / "scan.dcm", "-o", tmp_path / "out", *FAST)
+    assert said.code == 0
+    assert "counts per view" in said.stderr
+    assert dcmread(tmp_path / "out" / "dicom" / "recon.dcm").Units == "PROPCNTS"
+
+
+def test_a_wrong_option_is_named_as_it_was_written(small_spect: Path, refused: Callable[..., str]) -> None:
+    assert "'--calibration-cps-per-mbq'" in refused("recon", small_spect, "--calibration-cps-per-mbq", -1)
+
+
 @pytest.mark.parametrize("kind", ["nan", "inf", "HU", "negative", "elsewhere"])
 def test_an_impossible_attenuation_map_is_refused(
     kind: str, small_spect: Path, tmp_path: Path, refused: Callable[..., str]

@@ -127,6 +127,9 @@ class Image:
         object.__setattr__(self, "array", array)
 
 
+LIMITS_NOT_RECORDED_KEV = ((1.0, 1000.0),)
+
+
 @dataclass(frozen=True, slots=True)
 class EnergyWindow:
     """An energy window: one or several (lower, upper) ranges in keV; the name is the camera's and proves nothing."""
@@ -140,6 +143,11 @@ class EnergyWindow:
         for lower, upper in self.ranges_kev:
             if not 0 <= lower < upper:
                 raise InputError(f"Energy window '{self.name}' runs from {lower} to {upper} keV, which is impossible.")
+
+    @property
+    def is_recorded(self) -> bool:
+        """False where `LIMITS_NOT_RECORDED_KEV` stands in for limits that are not recorded."""
+        return self.ranges_kev != LIMITS_NOT_RECORDED_KEV
 
     @property
     def width_kev(self) -> float:
@@ -277,6 +285,8 @@ class Projections:
     view_start_s, view_duration_s : (views,) arrays
         Start of each view after `header.start`, and for how long it counted.
     header : AcquisitionHeader
+    duration_recorded : bool
+        False where a duration of 1 s a view stands in for one that is not recorded.
     """
 
     counts: NDArray[np.float32]
@@ -288,6 +298,7 @@ class Projections:
     view_start_s: NDArray[np.float64]
     view_duration_s: NDArray[np.float64]
     header: AcquisitionHeader
+    duration_recorded: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "counts", _checked_counts(self.counts, "Projections"))

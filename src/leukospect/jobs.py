@@ -16,6 +16,7 @@ from typing import Any
 from leukospect import __version__
 from leukospect.data import Acquisition, CtSeries, Projections, Radiopharmaceutical, Study
 from leukospect.dicom.read.ct import read_ct
+from leukospect.dicom.read.entries import refuse_files_of_several_patients
 from leukospect.dicom.read.study import read_projections, read_study
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.files.interfile import read_interfile
@@ -254,6 +255,8 @@ def recon_job(
         ct = None if ct_path is None else read_ct(ct_path)
         mu = None if mu_path is None else read_nifti(mu_path)
         progress("reading", 1.0)
+        if ct is not None:
+            refuse_files_of_several_patients([*projections.header.sources[:1], *ct.header.sources[:1]])
         _check_frames(projections, ct)
         acquisitions: list[Acquisition] = [projections] if ct is None else [projections, ct]
         texts += [text for text in _assumptions_of(acquisitions) if text not in texts]

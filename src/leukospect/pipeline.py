@@ -177,8 +177,8 @@ def _mu_map(
     )
     if float(found.array.max()) <= 0:
         raise InputError(
-            "The CT and the SPECT do not overlap in space, so the CT cannot correct attenuation; check that they "
-            "belong together."
+            "The CT shows no body where the SPECT lies, so it cannot correct attenuation; check that they belong "
+            "together."
         )
     return found
 

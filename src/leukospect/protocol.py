@@ -131,6 +131,9 @@ def _override(document: dict[str, Any], setting: str) -> None:
     place[parts[-1]] = _value_of(text.strip())
 
 
+OPTIONS = "The options"
+
+
 def load_protocol(name_or_file: str, settings: Sequence[str] = ()) -> Protocol:
     """Load a protocol by the name of one that ships, or from a TOML file, and apply ``section.key=value`` settings.
 
@@ -153,7 +156,7 @@ def load_protocol(name_or_file: str, settings: Sequence[str] = ()) -> Protocol:
     return protocol_of(document, f"The protocol '{name_or_file}'")
 
 
-def protocol_of(document: dict[str, Any], what: str = "The options") -> Protocol:
+def protocol_of(document: dict[str, Any], what: str = OPTIONS) -> Protocol:
     """Make a protocol of plain values; an unknown key or a value out of range is a ProtocolError that names it."""
     try:
         return Protocol.model_validate(document)
@@ -162,4 +165,6 @@ def protocol_of(document: dict[str, Any], what: str = "The options") -> Protocol
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise ProtocolError(f"{what}: '{where}' is not known; remove or correct it.") from error
+        if what == OPTIONS:
+            where = "--" + where.rpartition(".")[2].replace("_", "-")
         raise ProtocolError(f"{what}: wrong value at '{where}': {first['msg']}.") from error

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from leukospect.ct.attenuation_map import smooth_to_resolution
+from leukospect.ct.attenuation_map import completed_along_axis, smooth_to_resolution
 from leukospect.data import Geometry, Image, Projections
-from leukospect.errors import AssumptionWarning, MissingInformationError
+from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
 from leukospect.physics.attenuation import hu_to_mu
 from leukospect.physics.collimators import FWHM_PER_SIGMA, Collimator, find_collimator
 from leukospect.physics.nuclides import Nuclide
@@ -105,6 +105,7 @@ def photopeak_counts(
             AssumptionWarning,
             stacklevel=2,
         )
+        _refuse_nothing(projections.counts[0])
         return PhotopeakCounts(views_of_counts(projections.counts[0]), None, "none", None, None)
     source = nuclide_of_windows(projections.energy_windows, named)
     peaks = find_photopeaks(projections.energy_windows, source)
@@ -126,6 +127,7 @@ def photopeak_counts(
         methods.add(method)
         if estimate is not None:
             estimates.append(estimate)
+    _refuse_nothing(counts)
     if "none" in methods and scatter != "none":
         warnings.warn(
             "No scatter window was recorded: scatter is not corrected, and uptake in depth reads too high.",
@@ -140,6 +142,11 @@ def photopeak_counts(
         source,
         energy,
     )
+
+
+def _refuse_nothing(counts: Array) -> None:
+    if not np.any(counts > 0):
+        raise InputError("The photopeak's window holds no counts in any view; there is nothing to reconstruct.")
 
 
 def _summed(arrays: list[Array]) -> Array:
@@ -168,7 +175,8 @@ def attenuation_map(
 ) -> Image:
     """Turn a CT into the attenuation map on the grid of a reconstruction.
 
-    CT numbers become coefficients on the CT's own grid, are smoothed to SPECT resolution there, then resampled.
+    CT numbers become coefficients on the CT's own grid, are smoothed to SPECT resolution there, then resampled. Above
+    and below the CT its end slices go on.
 
     Parameters
     ----------
@@ -187,12 +195,13 @@ def attenuation_map(
 
     Returns
     -------
-    Image, 1/cm, zero outside the CT
+    Image, 1/cm, zero beside the CT
     """
     hu = np.asarray(ct.array, np.float32)
     mu = Image(hu_to_mu(hu, kvp, energy_kev, hu_table, coherent_counted=coherent_counted), ct.geometry, "1/cm")
     smooth = smooth_to_resolution(mu, smoothing_fwhm_mm)
-    resampled = resample(smooth, onto, fixed_to_moving=spect_to_ct, anti_alias=False)
+    sampled = resample(smooth, onto, fixed_to_moving=spect_to_ct, anti_alias=False)
+    resampled = completed_along_axis(sampled, smooth, spect_to_ct)
     return Image(np.maximum(resampled.array.astype(np.float32), np.float32(0)), onto, "1/cm")
 
 
@@ -207,7 +216,9 @@ class Reconstructor:
     iterations : int
     post_filter_fwhm_mm : float
     calibration_cps_per_mbq : float or None
-        Counts per second and MBq of one head; with it images are in Bq/mL, else in counts/s/mL.
+        Counts per second and MBq of one head; with it images are in Bq/mL.
+    uncalibrated_unit : str
+        ``counts/s/mL``, or ``counts/view/mL`` where no duration is recorded.
     """
 
     subsets: OrderedSubsets
@@ -215,6 +226,7 @@ class Reconstructor:
     iterations: int
     post_filter_fwhm_mm: float
     calibration_cps_per_mbq: float | None
+    uncalibrated_unit: str = "counts/s/mL"
 
     def image(self, peak: PhotopeakCounts, counts: Array | None = None, progress: Progress | None = None) -> Image:
         """Reconstruct the photopeak's counts, or `counts` in their place."""
@@ -225,7 +237,7 @@ class Reconstructor:
             iterations=self.iterations,
             progress=progress,
         )
-        unit = "counts/s/mL"
+        unit = self.uncalibrated_unit
         if self.calibration_cps_per_mbq is not None:
             volume *= np.float32(1e6 / self.calibration_cps_per_mbq)
             unit = "Bq/mL"
@@ -256,13 +268,28 @@ def prepare_reconstruction(
         On `reconstruction_geometry(projections)`; None leaves attenuation out.
     collimator : Collimator or None
         None leaves resolution recovery out.
+
+    Raises
+    ------
+    MissingInformationError
+        A calibration is given, but not for how long a view counted.
     """
+    if calibration_cps_per_mbq is not None and not projections.duration_recorded:
+        raise MissingInformationError(
+            "The acquisition does not record for how long a view counted, so it cannot be calibrated to Bq/mL; leave "
+            "--calibration-cps-per-mbq out."
+        )
     energy_kev = 0.0 if collimator is None else peak.energy_for("resolution recovery")
     projector, support = spect_projector(projections, mu, collimator, energy_kev, threads=threads)
     model = system_model(projector, projections, peak.half_life_s)
     divided = prepare_subsets(model, subset_views(projections.orbit.angles_deg, subsets), support[..., None], progress)
     return Reconstructor(
-        divided, reconstruction_geometry(projections), iterations, post_filter_fwhm_mm, calibration_cps_per_mbq
+        divided,
+        reconstruction_geometry(projections),
+        iterations,
+        post_filter_fwhm_mm,
+        calibration_cps_per_mbq,
+        "counts/s/mL" if projections.duration_recorded else "counts/view/mL",
     )
 
 

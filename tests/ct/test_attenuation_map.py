@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from numpy.typing import NDArray
 
-from leukospect.ct.attenuation_map import is_truncated, smooth_to_resolution
+from leukospect.ct.attenuation_map import completed_along_axis, is_truncated, smooth_to_resolution
 from leukospect.data import Geometry, Image
-from leukospect.errors import InputError
+from leukospect.errors import AssumptionWarning, InputError
+from leukospect.registration import resample
 
 
 def test_a_point_becomes_a_gaussian_of_the_width_asked_for_along_every_axis() -> None:
@@ -46,6 +48,30 @@ def test_threads_change_nothing_and_no_width_changes_nothing() -> None:
     np.testing.assert_array_equal(smooth_to_resolution(image, 0.0).array, array)
     with pytest.raises(InputError, match="-1"):
         smooth_to_resolution(image, -1.0)
+
+
+def test_the_ends_of_a_short_ct_go_on_along_the_body() -> None:
+    """A body that does not change along z has the same map however short its CT, shifted and rotated as it may be."""
+    y, x = np.meshgrid((np.arange(60) - 29.5) * 5.0, (np.arange(60) - 29.5) * 5.0, indexing="ij")
+    body = (0.15 * np.exp(-(((x - 15) / 90) ** 2) - ((y + 8) / 60) ** 2)).astype(np.float32)
+    onto = Geometry.axial((40, 30, 30), (6.0, 8.0, 8.0), (-116.0, -116.0, -120.0))
+    matrix = np.eye(4)
+    matrix[:3, 3] = (7.0, -4.0, 11.0)
+    angle = np.deg2rad(5.0)
+    matrix[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+
+    def mapped(slices: int, first_z: float) -> NDArray[np.float32]:
+        ct = Image(np.repeat(body[None], slices, axis=0), Geometry.axial((slices, 60, 60), (4.0, 5.0, 5.0),
+                   (-147.5, -147.5, first_z)))  # fmt: skip
+        sampled = resample(ct, onto, fixed_to_moving=matrix, anti_alias=False)
+        return np.asarray(completed_along_axis(sampled, ct, matrix).array, np.float32)
+
+    whole = mapped(90, -180.0)
+    assert whole[0].max() > 0.14
+    with pytest.warns(AssumptionWarning, match=r"does not reach \d+ of the SPECT's 40 slices"):
+        short = mapped(10, -30.0)
+    np.testing.assert_allclose(short, whole, atol=1e-5)
+    assert not np.any(mapped(10, 5000.0))  # nothing shared, nothing completed
 
 
 @pytest.mark.parametrize("padding_hu", [-1000, -2000])

@@ -59,18 +59,35 @@ def test_start_of_counting(elements: dict[str, str], start: datetime | None, ass
         ({"RadiopharmaceuticalStartTime": "103000"}, 1.5, 1),
         ({"RadiopharmaceuticalStartTime": "180000"}, 18.0, 1),
         ({"RadiopharmaceuticalStartDateTime": "20240110180000"}, None, 1),
+        ({"RadiopharmaceuticalStartDateTime": "20240110080000+0100"}, 4.0, 1),
+        ({"RadiopharmaceuticalStartDateTime": "20240110080000+0100", "TimezoneOffsetFromUTC": "+0200"}, 3.0, 0),
+        ({"RadiopharmaceuticalStartDateTime": "20240110080000-0330", "TimezoneOffsetFromUTC": "-0500"}, 5.5, 0),
+        ({"RadiopharmaceuticalStartDateTime": "20240110"}, None, 1),
+        ({"RadiopharmaceuticalStartDateTime": "20240110080000", "RadiopharmaceuticalStartTime": "0800"}, 4.0, 0),
+        ({"RadiopharmaceuticalStartDateTime": "20240110080000", "RadiopharmaceuticalStartTime": "0900"}, 4.0, 1),
+        ({"RadiopharmaceuticalStartDateTime": "20231210120000"}, 744.0, 1),
         ({}, None, 0),
     ],
 )
 def test_hours_after_injection(elements: dict[str, str], hours: float | None, assumed: int) -> None:
-    header = acquisition_header(injected(**elements), "TOMO", [])
+    zone = {key: elements[key] for key in elements if key == "TimezoneOffsetFromUTC"}
+    dataset = injected(**{key: value for key, value in elements.items() if key not in zone})
+    dataset.update(item(**zone))
+    header = acquisition_header(dataset, "TOMO", [])
     assert header.hours_after_injection == hours
     assert len(header.assumptions) == assumed
 
 
 @pytest.mark.parametrize(
     ("modality", "dose", "mbq", "assumed"),
-    [("NM", 400, 400.0, 0), ("NM", 4e8, 400.0, 1), ("NM", 0, None, 0), ("NM", 1.0, 1.0, 1), ("PT", 4e8, 400.0, 0)],
+    [
+        ("NM", 400, 400.0, 0),
+        ("NM", 4e8, 400.0, 1),
+        ("NM", 1e20, None, 1),
+        ("NM", 0, None, 0),
+        ("NM", 1.0, 1.0, 1),
+        ("PT", 4e8, 400.0, 0),
+    ],
 )
 def test_doses(modality: str, dose: float, mbq: float | None, assumed: int) -> None:
     kind: Any = "PET" if modality == "PT" else "TOMO"
@@ -99,6 +116,14 @@ def test_nuclides(elements: dict[str, Any], nuclide: str | None) -> None:
     header = acquisition_header(injected(**elements), "TOMO", [])
     assert header.radiopharmaceutical is not None
     assert header.radiopharmaceutical.nuclide == nuclide
+
+
+@pytest.mark.parametrize(("code", "assumed"), [("C-163A8", 1), ("C-145A4", 0)])
+def test_a_dose_in_millicurie_is_suspected_by_the_nuclide(code: str, assumed: int) -> None:
+    header = acquisition_header(
+        injected(RadionuclideTotalDose=13.5, RadionuclideCodeSequence=nuclide_code(code, "")), "TOMO", []
+    )
+    assert len(header.assumptions) == assumed
 
 
 def test_the_header_keeps_no_patient() -> None:

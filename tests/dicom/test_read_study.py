@@ -97,7 +97,7 @@ def test_one_patient_spelled_twice_is_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("reader", [read_study, read_projections, read_ct])
 def test_nothing_usable_is_refused(reader: Any, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="does not exist"):
+    with pytest.raises(InputError, match="There is nothing at"):
         reader(tmp_path / "missing")
     with pytest.raises(InputError, match="is empty"):
         reader(tmp_path)

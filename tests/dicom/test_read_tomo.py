@@ -100,6 +100,56 @@ def test_orientations_that_fit_nothing_are_refused_unless_the_angles_are_told() 
     assert told.orbit.angles_deg[1] == pytest.approx(210.0)
 
 
+@pytest.mark.parametrize(("apart_deg", "said"), [(0.0, False), (0.5, False), (4.0, True), (15.0, True)])
+def test_a_start_angle_a_little_off_its_orientation_is_said(apart_deg: float, said: bool) -> None:
+    dataset = Tomo().dataset()
+    [head] = dataset.DetectorInformationSequence
+    head.StartAngle = 180.0 + apart_deg
+    sentences: list[str] = []
+    assert read_tomo(dataset, sentences).orbit.angles_deg[0] == pytest.approx(180.0 + apart_deg)
+    assert any("differ by" in sentence for sentence in sentences) is said
+
+
+@pytest.mark.parametrize("cosines", [[2, 0, 0, 0, 0, -2], [1, 0, 0, 0.6, 0, -0.8], [1, 0, 0, 0, 0, -0.9]])
+def test_an_orientation_that_is_none_is_refused(cosines: list[float]) -> None:
+    dataset = Tomo().dataset()
+    dataset.DetectorInformationSequence[0].ImageOrientationPatient = cosines
+    with pytest.raises(GeometryError, match="length 1"):
+        read_tomo(dataset, [])
+
+
+def test_without_a_duration_rates_are_said_to_be_unknown() -> None:
+    dataset = Tomo().dataset()
+    assert read_tomo(dataset, []).duration_recorded
+    for missing in (0, None):
+        dataset.RotationInformationSequence[0].ActualFrameDuration = missing
+        said: list[str] = []
+        assert not read_tomo(dataset, said).duration_recorded
+        assert any("counts per view" in sentence for sentence in said)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "words"),
+    [("RadialPosition", 18.0, "in cm"), ("ActualFrameDuration", 72_000_000, "implausibly long")],
+)
+def test_values_that_look_like_another_unit_are_said(keyword: str, value: float, words: str) -> None:
+    tomo = Tomo(angles_of="rotation", positions=False)
+    dataset = tomo.dataset()
+    setattr(dataset.RotationInformationSequence[0], keyword, value)
+    said: list[str] = []
+    read_tomo(dataset, said)
+    assert any(words in sentence for sentence in said)
+
+
+@pytest.mark.parametrize(("position", "sentences"), [("HFS", 2), ("HFDR", 3), ("", 3)])
+def test_how_the_patient_lay_is_said_where_nothing_shows_it(position: str, sentences: int) -> None:
+    dataset = Tomo(positions=False).dataset()
+    dataset.PatientPosition = position
+    said: list[str] = []
+    read_tomo(dataset, said)
+    assert len(said) == sentences
+
+
 def test_an_axis_off_the_isocentre_is_found() -> None:
     projections = read(Tomo(axis_mm=(-7.5, 12.25), start_angles_deg=(180.0, 0.0), views=6))
     assert projections.axis_mm == pytest.approx((-7.5, 12.25), abs=1e-4)
@@ -208,6 +258,7 @@ def broken(**changes: Any) -> Any:
         ({"tomo": {"angles_of": "rotation", "positions": False}}, "look from the same angles"),
         ({"tomo": {"radii_mm": (250.0, 260.0)}}, "2 values for 6 views"),
         ({"PixelSpacing": None}, "Pixel Spacing (0028,0030) is missing"),
+        ({"PixelSpacing": [520.0, 440.0]}, "520 mm cannot be"),
         ({"RescaleIntercept": None, "tomo": {"elements": {"RescaleIntercept": -5, "RescaleSlope": 1}}}, None),
         ({"tomo": {"elements": {"RescaleIntercept": -5, "RescaleSlope": 1}}}, "negative"),
         ({"PixelData": b"\0" * 100}, "cannot be decoded"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy import ndimage
 
 from leukospect.ct.body import BODY_THRESHOLD_HU, body_outline
 from leukospect.data import Image
-from leukospect.errors import InputError
+from leukospect.errors import AssumptionWarning, InputError
 
 _SIGMA_PER_FWHM = 1.0 / np.sqrt(8.0 * np.log(2.0))
 # A reconstruction circle's corners hold one constant padding value; skin within this many pixels of it is cut off.
@@ -63,6 +64,54 @@ def _within_slice(plane: NDArray[np.float32], sigma_rows: float, sigma_columns: 
 
 def _along_slices(plane: NDArray[np.float32], sigma: float) -> None:
     ndimage.gaussian_filter1d(plane, sigma, axis=0, mode="nearest", output=plane)
+
+
+def completed_along_axis(sampled: Image, ct_map: Image, spect_to_ct: NDArray[np.float64] | None = None) -> Image:
+    """Let the CT's first and last slice go on above and below it.
+
+    A CT is often shorter than the SPECT; without attenuation beyond its ends, the image would fall there by the whole
+    attenuation of the body, several-fold, from one slice to the next.
+
+    Parameters
+    ----------
+    sampled : Image
+        The map on the SPECT grid, zero beyond the CT.
+    ct_map : Image
+        The map on the CT grid, at SPECT resolution.
+    spect_to_ct : (4, 4) array or None
+        Takes SPECT points to CT points, LPS mm.
+
+    Returns
+    -------
+    Image
+        On the SPECT grid; as it was where CT and SPECT share no slice.
+
+    Warns
+    -----
+    AssumptionWarning
+        More than one SPECT slice lies beyond the CT.
+    """
+    matrix = np.eye(4) if spect_to_ct is None else spect_to_ct
+    to_index = np.linalg.inv(ct_map.geometry.affine) @ matrix @ sampled.geometry.affine
+    indices = np.indices(sampled.geometry.shape, dtype=np.float64)
+    along = np.tensordot(to_index[0, :3], indices, axes=1) + to_index[0, 3]
+    last = ct_map.geometry.shape[0] - 1
+    beyond = (along < 0) | (along > last)
+    slices = int(np.count_nonzero(beyond.mean(axis=(1, 2)) > 0.5))
+    if not np.any(beyond) or np.all(beyond):
+        return sampled
+    if slices > 1:
+        warnings.warn(
+            f"The CT does not reach {slices} of the SPECT's {sampled.geometry.shape[0]} slices; there the attenuation "
+            "of the CT's nearest slice is taken.",
+            AssumptionWarning,
+            stacklevel=3,
+        )
+    places = to_index[:3, :3] @ indices[:, beyond] + to_index[:3, 3:]
+    places[0] = np.clip(places[0], 0.0, last)
+    array = sampled.array.copy()
+    array[beyond] = ndimage.map_coordinates(ct_map.array, places, order=1, cval=0.0)
+    return Image(array, sampled.geometry, sampled.unit)
 
 
 def is_truncated(ct_image: Image) -> bool:

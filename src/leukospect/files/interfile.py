@@ -13,7 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from leukospect.data import AcquisitionHeader, EnergyWindow, Orbit, Projections, Radiopharmaceutical
+from leukospect.data import (
+    LIMITS_NOT_RECORDED_KEV,
+    AcquisitionHeader,
+    EnergyWindow,
+    Orbit,
+    Projections,
+    Radiopharmaceutical,
+)
 from leukospect.errors import AssumptionWarning, GeometryError, InputError
 from leukospect.files.interfile_header import InterfileHeader, read_header
 
@@ -114,7 +121,8 @@ def read_interfile(
     orbit = Orbit(
         _angles(header, views, start_angle_deg, direction, assumptions), _radii(header, views, radius_mm, assumptions)
     )
-    duration = _view_duration_s(header, views, assumptions)
+    recorded = _view_duration_s(header, views, assumptions)
+    duration = 1.0 if recorded is None else recorded
     assumptions.append("Interfile places nothing: the axis is taken at x = y = 0, the middle of the rows at z = 0.")
     assumptions.append("Interfile does not say which way rows run; the first is taken as the one nearest the head.")
     projections = Projections(
@@ -126,6 +134,7 @@ def read_interfile(
         first_row_z_mm=(rows - 1) / 2 * pixel_mm[0],
         view_start_s=duration * np.arange(views, dtype=np.float64),
         view_duration_s=np.full(views, duration),
+        duration_recorded=recorded is not None,
         header=AcquisitionHeader(
             kind="TOMO",
             radiopharmaceutical=_radiopharmaceutical(header),
@@ -223,7 +232,7 @@ def _windows(header: InterfileHeader, assumptions: list[str]) -> tuple[EnergyWin
         upper = header.indexed("energy window upper level", index)
         if lower is None or upper is None:
             assumptions.append(f"The limits of energy window {index + 1} are not recorded.")
-            windows.append(EnergyWindow(((1.0, 1000.0),), "not recorded"))
+            windows.append(EnergyWindow(LIMITS_NOT_RECORDED_KEV, "not recorded"))
         else:
             windows.append(EnergyWindow(((lower, upper),), f"window {index + 1}"))
     return tuple(windows)
@@ -269,8 +278,8 @@ def _radii(
     return np.broadcast_to(radii * (10.0 if simind else 1.0), (views,)).copy()
 
 
-def _view_duration_s(header: InterfileHeader, views: int, assumptions: list[str]) -> float:
-    """Give how long a view counted: time per projection, else the duration of an image or of the study."""
+def _view_duration_s(header: InterfileHeader, views: int, assumptions: list[str]) -> float | None:
+    """Give how long a view counted: time per projection, else the duration of an image or of the study, or None."""
     each = header.number("time per projection (sec)")
     if each:
         return each
@@ -285,7 +294,7 @@ def _view_duration_s(header: InterfileHeader, views: int, assumptions: list[str]
         assumptions.append(f"The study's duration of {study:g} s is divided by its {views} views.")
         return study / views
     assumptions.append("No duration is recorded; 1 s a view is taken, so rates are counts per view and not per second.")
-    return 1.0
+    return None
 
 
 def _radiopharmaceutical(header: InterfileHeader) -> Radiopharmaceutical | None:

@@ -120,8 +120,10 @@ def read_nifti(path: Path) -> Image:
 
 
 def _load(path: Path) -> Any:  # nibabel has no types
+    if path.is_dir():
+        raise InputError(f"'{path.name}' is a folder; give a .nii or .nii.gz file.")
     if not path.is_file():
-        raise InputError(f"There is no file '{path.name}'.")
+        raise InputError(f"There is no file '{path.name}'; check the path.")
     try:
         nifti = nibabel.load(path)
     except _BROKEN_FILE as error:

@@ -82,6 +82,11 @@ def find_photopeaks(windows: tuple[EnergyWindow, ...], source: Nuclide) -> tuple
         covering = [i for i, window in enumerate(windows) if _covers(window, energy)]
         if not covering:
             continue
+        if len(covering) > 1 and not any(windows[i].is_recorded for i in covering):
+            raise InputError(
+                f"The limits of {len(covering)} energy windows are not recorded, so nothing tells which holds the "
+                f"{energy:g} keV photopeak of {source.name}; keep the photopeak's frames only, or restore the limits."
+            )
         if len(covering) > 1:
             raise InputError(f"{len(covering)} energy windows cover the {energy:g} keV photopeak of {source.name}.")
         peak = windows[covering[0]]

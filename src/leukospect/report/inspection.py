@@ -167,7 +167,7 @@ def _windows(windows: tuple[EnergyWindow, ...], totals: np.ndarray[Any, np.dtype
     return [
         {
             "name": window.name or None,
-            "ranges_kev": [list(limits) for limits in window.ranges_kev],
+            "ranges_kev": [list(limits) for limits in window.ranges_kev] if window.is_recorded else [],
             "counts": float(total),
         }
         for window, total in zip(windows, totals, strict=True)
@@ -226,7 +226,7 @@ def _block(facts: Facts) -> str:
     lines.append(("matrix", _matrix(facts)))
     for window in _items(facts.get("windows")):
         ranges = " + ".join(f"{low:g}-{high:g}" for low, high in _items(window["ranges_kev"]))
-        recorded = window["name"] != "not recorded"
+        recorded = bool(window["ranges_kev"])
         lines.append(
             ("window", f"{ranges + ' keV' if recorded else 'limits not recorded'}  {window['counts']:,.0f} counts")
         )

@@ -61,7 +61,8 @@ def axis_of_rotation_mm(heads: list[HeadPlace], assumptions: list[str]) -> tuple
     """
     if not heads:
         assumptions.append(
-            f"{named('ImagePositionPatient')} of the heads is not recorded; the axis of rotation is taken at x = y = 0."
+            f"{named('ImagePositionPatient')} or {named('ImageOrientationPatient')} of the heads is not recorded; the "
+            "axis of rotation is taken at x = y = 0."
         )
         return 0.0, 0.0
     across = [(column_direction(h.angle_deg)[:2], float(h.centre_mm @ column_direction(h.angle_deg))) for h in heads]

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 from leukospect.data import CtSeries, Image
 from leukospect.dicom.elements import library_warnings_silenced, named, number, text
-from leukospect.dicom.read.entries import Entry, find_entries, load, series_of
+from leukospect.dicom.read.entries import Entry, find_entries, load, refuse_several_patients, series_of
 from leukospect.dicom.read.header import acquisition_header
 from leukospect.dicom.read.slices import stack_slices
 from leukospect.errors import AssumptionWarning, InputError
@@ -49,6 +49,7 @@ def read_ct(folder: Path) -> CtSeries:
         if not series:
             raise InputError(f"No CT images were found: {found.summary()}.")
         chosen = max(series, key=len)
+        refuse_several_patients(chosen)
         assumptions: list[str] = []
         if len(series) > 1:
             sizes = ", ".join(_facts(one) for one in series)
@@ -82,6 +83,11 @@ def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
         assumptions.append(f"{named('RescaleType')} leaves the unit open; the values are taken as HU.")
     elif unit not in ("", "HU"):
         raise InputError(f"{named('RescaleType')} of the CT is not HU; its values cannot be used.")
+    if any(number(one, keyword) is None for one in slices for keyword in ("RescaleSlope", "RescaleIntercept")):
+        raise InputError(
+            f"{named('RescaleSlope')} or {named('RescaleIntercept')} is missing in the CT, so its values are not known "
+            "in HU; restore them."
+        )
     return CtSeries(
         image=Image(array, geometry, "HU"),
         header=acquisition_header(first, "CT", assumptions, [entry.path for entry in entries]),

@@ -74,7 +74,7 @@ def find_entries(path: Path) -> Found:
         `path` does not exist.
     """
     if not path.exists():
-        raise InputError("The file or folder given does not exist; check its path.")
+        raise InputError(f"There is nothing at '{path}'; check the path.")
     single = path.is_file()
     paths = [path] if single else _files_below(path)
     entries, foreign = [], []
@@ -143,6 +143,30 @@ def series_of(entries: Iterable[Entry]) -> list[list[Entry]]:
         # De-identified files may have lost the series; then those of one folder belong together.
         series.setdefault((entry.kind, uid or str(entry.path.parent)), []).append(entry)
     return list(series.values())
+
+
+def number_of_patients(entries: Iterable[Entry]) -> int:
+    """Count patients: those whose ID differs, or whose name does under one ID or none; nothing recorded counts not."""
+
+    def plain(words: str) -> str:
+        return " ".join(words.replace("^", " ").split()).casefold()
+
+    people = {(plain(text(e.dataset, "PatientID")), plain(text(e.dataset, "PatientName"))) for e in entries}
+    identifiers = {identifier for identifier, _ in people if identifier}
+    names = {name for _, name in people if name}
+    return max(len(identifiers), len(names))
+
+
+def refuse_several_patients(entries: Iterable[Entry]) -> None:
+    """Refuse images of different patients where those of one are needed."""
+    patients = number_of_patients(entries)
+    if patients > 1:
+        raise InputError(f"The images are of {patients} patients; give those of one patient.")
+
+
+def refuse_files_of_several_patients(files: Iterable[Path]) -> None:
+    """Refuse DICOM files of different patients; files that are not DICOM tell no patient."""
+    refuse_several_patients(entry for path in files for entry in find_entries(path).entries)
 
 
 def load(entry: Entry) -> Dataset:

@@ -51,7 +51,7 @@ def frame_vector(dataset: Dataset, keyword: str, largest: int) -> NDArray[np.int
     if not values:
         if largest == 1:
             return np.zeros(frames, dtype=np.int64)
-        raise InputError(f"{named(keyword)} is missing though it must tell {largest} apart in {frames} frames.")
+        raise InputError(f"{named(keyword)} is missing, so nothing tells which of the {frames} frames is which.")
     if len(values) != frames:
         raise InputError(f"{named(keyword)} has {len(values)} values for {frames} frames.")
     found = np.array(values)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from leukospect.data import AcquisitionHeader, EnergyWindow, Kind, Radiopharmaceutical
+from leukospect.data import LIMITS_NOT_RECORDED_KEV, AcquisitionHeader, EnergyWindow, Kind, Radiopharmaceutical
 from leukospect.dicom.elements import count, items, named, number, text, texts
 from leukospect.dicom.read.times import acquisition_start, injection_moment
 from leukospect.errors import InputError
@@ -30,7 +30,10 @@ _NUCLIDE_WORDS = {
 # Codes of PS3.16 CID 19 and 21: (SRT, SCT); the words are for files whose codes are of another scheme.
 _GANTRY = {"H": ("F-10470", "102540008"), "F": ("F-10480", "102541007")}
 _MODIFIER = {"S": ("F-10340", "40199007"), "P": ("F-10310", "1240000")}
+_LONG_VIEW_MS = 3.6e6
 _IMPLAUSIBLE_MBQ = 1e5  # a hundred times any diagnostic dose: the value is in Bq
+
+_FEW_MBQ = {"Tc-99m": 40.0, "In-111": 3.0}  # below any adult's dose, and above the same dose in mCi
 
 
 def acquisition_header(
@@ -66,7 +69,7 @@ def _is(item: Dataset, codes: tuple[str, ...], *words: str) -> bool:
 
 
 def patient_position(dataset: Dataset) -> str:
-    """Tell how the patient lay: ``HFS``, ``HFP``, ``FFS``, ``FFP``, or empty where it is not recorded."""
+    """Tell how the patient lay: ``HFS``, ``HFP``, ``FFS``, ``FFP``, or empty where none of them is recorded."""
     direct = text(dataset, "PatientPosition").upper()
     if direct in ("HFS", "HFP", "FFS", "FFP"):
         return direct
@@ -95,11 +98,12 @@ def read_radiopharmaceutical(
     name = text(item, "Radiopharmaceutical")
     if not name:
         name = next((text(code, "CodeMeaning") for code in items(item, "RadiopharmaceuticalCodeSequence")), "")
+    nuclide = _nuclide(item, name, assumptions)
     return Radiopharmaceutical(
-        nuclide=_nuclide(item, name, assumptions),
+        nuclide=nuclide,
         name=name,
-        injection_time=injection_moment(item, start, assumptions),
-        dose_mbq=_dose_mbq(item, text(dataset, "Modality") == "PT", assumptions),
+        injection_time=injection_moment(item, start, assumptions, text(dataset, "TimezoneOffsetFromUTC")),
+        dose_mbq=_dose_mbq(item, nuclide, text(dataset, "Modality") == "PT", assumptions),
     )
 
 
@@ -119,16 +123,19 @@ def _nuclide_in(words: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _dose_mbq(item: Dataset, in_becquerel: bool, assumptions: list[str]) -> float | None:
+def _dose_mbq(item: Dataset, nuclide: str | None, in_becquerel: bool, assumptions: list[str]) -> float | None:
     dose = number(item, "RadionuclideTotalDose")
     if dose is None or dose <= 0:
         return None
     if in_becquerel:
         return dose / 1e6
     if dose > _IMPLAUSIBLE_MBQ:
+        if dose / 1e6 > _IMPLAUSIBLE_MBQ:
+            assumptions.append(f"The dose of {dose:g} can be neither MBq nor Bq; it is taken as not recorded.")
+            return None
         assumptions.append(f"The dose of {dose:g} cannot be in MBq; it is taken as Bq, {dose / 1e6:g} MBq.")
         return dose / 1e6
-    if dose < 3:
+    if dose < _FEW_MBQ.get(nuclide or "", _FEW_MBQ["In-111"]):
         assumptions.append(f"The dose of {dose:g} is taken as MBq, as the standard has it; it would be usual in mCi.")
     return dose
 
@@ -160,17 +167,22 @@ def energy_windows(dataset: Dataset, assumptions: list[str]) -> tuple[EnergyWind
             windows.append(EnergyWindow(tuple(ranges), text(item, "EnergyWindowName")))
         else:
             assumptions.append(f"The limits of energy window {index + 1} are not recorded.")
-            windows.append(EnergyWindow(((1.0, 1000.0),), "not recorded"))
+            windows.append(EnergyWindow(LIMITS_NOT_RECORDED_KEV, "not recorded"))
     return tuple(windows)
 
 
-def frame_duration_s(dataset: Dataset, assumptions: list[str], *, otherwise: Dataset | None = None) -> float:
-    """Give Actual Frame Duration in seconds, from `dataset` or else from `otherwise`; 1 s, said, where none has it."""
+def frame_duration_s(dataset: Dataset, assumptions: list[str], *, otherwise: Dataset | None = None) -> float | None:
+    """Give Actual Frame Duration in seconds, from `dataset` or else from `otherwise`; None, said, where none has it."""
     for place in (dataset, otherwise):
         duration = number(place, "ActualFrameDuration") if place is not None else None
         if duration is not None and duration > 0:
+            if duration > _LONG_VIEW_MS:
+                assumptions.append(
+                    f"{named('ActualFrameDuration')} of {duration / 1000.0:g} s a view is implausibly long; it is "
+                    "taken as recorded, in ms."
+                )
             return duration / 1000.0
     assumptions.append(
         f"{named('ActualFrameDuration')} is missing; 1 s is taken, so rates are counts per view and not per second."
     )
-    return 1.0
+    return None

@@ -17,6 +17,9 @@ from leukospect.dicom.read.frames import frame_vector
 from leukospect.dicom.read.header import frame_duration_s
 from leukospect.errors import GeometryError, InputError
 
+_MANY_VIEWS = 2**16
+_NEAREST_MM = 50.0  # no patient fits between heads nearer to the axis
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sweep:
@@ -31,6 +34,8 @@ class Sweep:
     radii_mm : (views,) array or None
     view_start_s : (views,) array
     view_duration_s : float
+    duration_recorded : bool
+        False where 1 s stands in.
     """
 
     head: int
@@ -39,6 +44,7 @@ class Sweep:
     radii_mm: NDArray[np.float64] | None
     view_start_s: NDArray[np.float64]
     view_duration_s: float
+    duration_recorded: bool
 
 
 def turning(direction: str) -> int:
@@ -70,7 +76,7 @@ def views_per_rotation(
     Number of Frames in Rotation counts the views of one head; some cameras count those of all heads, which shows in the
     Angular View Vector.
     """
-    seen = int(frame_vector(dataset, "AngularViewVector", 2**16).max()) + 1
+    seen = int(frame_vector(dataset, "AngularViewVector", _MANY_VIEWS).max()) + 1
     result = []
     for rotation in rotations:
         recorded = count(rotation, "NumberOfFramesInRotation", default=seen)
@@ -124,6 +130,11 @@ def _radii(head: Dataset, rotation: Dataset, views: int, assumptions: list[str])
             raise GeometryError(f"{named('RadialPosition')} has {found.size} values for {views} views.")
         if found.min() <= 0:
             raise GeometryError(f"{named('RadialPosition')} must be positive; found {found.min():g} mm.")
+        if found.min() < _NEAREST_MM:
+            assumptions.append(
+                f"{named('RadialPosition')} of {found.min():g} mm is implausibly near, as if it were in cm; it is "
+                "taken as recorded, in mm."
+            )
         return np.broadcast_to(found, (views,)).astype(np.float64)
     assumptions.append(f"{named('RadialPosition')} is not recorded, so the distance to the collimator is unknown.")
     return None
@@ -177,10 +188,16 @@ def read_sweeps(
             sign = turning(direction if direction is not None else text(rotation, "RotationDirection"))
             step = angular_step_deg(rotation, views[rotation_number], len(heads), assumptions)
             index = np.arange(views[rotation_number], dtype=np.float64)
-            duration = frame_duration_s(rotation, assumptions, otherwise=dataset)
+            recorded = frame_duration_s(rotation, assumptions, otherwise=dataset)
+            duration = recorded or 1.0
             radii = _radii(head, rotation, index.size, assumptions)
             angles = (start or 0.0) + sign * step * index
-            sweeps.append(Sweep(head_number, rotation_number, angles, radii, begin + index * duration, duration))
+            times = begin + index * duration
+            sweeps.append(
+                Sweep(
+                    head_number, rotation_number, angles, radii, times, duration, duration_recorded=recorded is not None
+                )
+            )
             begin += duration * index.size
     if start_angle_deg is not None:
         turned = start_angle_deg - float(sweeps[0].angles_deg[0])

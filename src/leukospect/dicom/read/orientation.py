@@ -10,11 +10,34 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 
-from leukospect.dicom.elements import named
+from leukospect.dicom.elements import named, vector
 from leukospect.errors import GeometryError
 
 _ALIGNED = 0.95  # cosine: start angles and orientations of real cameras differ by a few degrees
+_SAID_DEG = 1.0
+_UNIT_LENGTH = 0.01
+
+
+def orientation_cosines(item: Dataset) -> NDArray[np.float64] | None:
+    """Read Image Orientation (Patient): six cosines, along the columns, then along the rows; None where absent.
+
+    Raises
+    ------
+    GeometryError
+        They are not two directions of length 1 at a right angle.
+    """
+    found = vector(item, "ImageOrientationPatient", 6)
+    if found is None:
+        return None
+    lengths = np.linalg.norm(found.reshape(2, 3), axis=1)
+    if np.abs(lengths - 1.0).max() > _UNIT_LENGTH or abs(found[:3] @ found[3:]) > _UNIT_LENGTH:
+        raise GeometryError(
+            f"{named('ImageOrientationPatient')} is not two directions of length 1 at a right angle; correct it in the "
+            "file."
+        )
+    return found
 
 
 def column_direction(angle_deg: float) -> NDArray[np.float64]:
@@ -49,6 +72,11 @@ class Reading:
         down = 1.0 if self.flip_rows else -1.0
         return bool(orientation[:3] @ u > _ALIGNED and orientation[5] * down > _ALIGNED)
 
+    def apart_deg(self, recorded_deg: float, orientation: NDArray[np.float64]) -> float:
+        """Give the angle between the columns' direction by the recorded angle and by the orientation, degrees."""
+        u = column_direction(float(self.angle_deg(recorded_deg))) * (-1 if self.flip_columns else 1)
+        return float(np.degrees(np.arccos(np.clip(orientation[:3] @ u, -1.0, 1.0))))
+
 
 PATIENTS = Reading("the patient's", 1, 0.0, False, False)
 _GANTRYS = {
@@ -77,13 +105,17 @@ def whose_angles(
         Angles and orientation fit neither the patient's reading nor the gantry's.
     """
     if not evidence:
-        if patient_position not in ("", "HFS"):
+        if patient_position != "HFS":
+            lies = (
+                f"The patient lies {patient_position}" if patient_position else "How the patient lies is not recorded"
+            )
             assumptions.append(
-                f"The patient lies {patient_position} and no image orientation tells whose angles are recorded; they "
-                "are taken as the patient's, as the standard has it, and rows as running from head to feet."
+                f"{lies} and no image orientation tells whose angles are recorded; they are taken as the patient's, as "
+                "the standard has it, and rows as running from head to feet."
             )
         return PATIENTS
     if all(PATIENTS.explains(angle, orientation) for angle, orientation in evidence):
+        _say_if_apart(PATIENTS, evidence, assumptions)
         return PATIENTS
     for position, reading in _GANTRYS.items():
         if patient_position in ("", position) and all(reading.explains(*head) for head in evidence):
@@ -91,12 +123,22 @@ def whose_angles(
                 f"The image orientation shows that the recorded angles are {reading.name}; they are turned into the "
                 "patient's" + (", and rows and columns are flipped." if reading.flip_rows else ".")
             )
+            _say_if_apart(reading, evidence, assumptions)
             return reading
     raise GeometryError(
         f"{named('ImageOrientationPatient')} of the heads contradicts their {named('StartAngle')} in the patient's "
         f"frame and in the gantry's (patient position {patient_position or 'not recorded'}); tell the patient's angles "
         "with --start-angle-deg and --direction."
     )
+
+
+def _say_if_apart(reading: Reading, evidence: list[tuple[float, NDArray[np.float64]]], assumptions: list[str]) -> None:
+    apart = max(reading.apart_deg(*head) for head in evidence)
+    if apart > _SAID_DEG:
+        assumptions.append(
+            f"{named('StartAngle')} and {named('ImageOrientationPatient')} of the heads differ by {apart:.0f} degrees; "
+            "the start angle is taken, and --start-angle-deg replaces it."
+        )
 
 
 def told_angles(evidence: list[tuple[float, NDArray[np.float64]]]) -> Reading:

@@ -25,6 +25,9 @@ UNREADABLE = (
 """What pydicom and its decoders raise on broken or unknown pixel data and files."""
 
 
+_WIDEST_MM = 100.0
+
+
 def pixel_values(dataset: Dataset) -> NDArray[np.float32]:
     """Decode all frames and apply Rescale Slope and Intercept.
 
@@ -90,4 +93,6 @@ def pixel_spacing_mm(dataset: Dataset) -> tuple[float, float]:
     found = numbers(dataset, "PixelSpacing")
     if len(found) != 2 or min(found) <= 0:
         raise GeometryError(f"{named('PixelSpacing')} is missing or not positive; sizes cannot be known.")
+    if max(found) > _WIDEST_MM:
+        raise GeometryError(f"{named('PixelSpacing')} of {max(found):g} mm cannot be; correct it in the file.")
     return found[0], found[1]

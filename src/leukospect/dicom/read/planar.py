@@ -169,4 +169,4 @@ def _time_in_view_s(
         assumptions.append(
             f"{named('ScanVelocity')} is not recorded; {named('ActualFrameDuration')} is taken as a line's dwell time."
         )
-    return frame_duration_s(dataset, assumptions)
+    return frame_duration_s(dataset, assumptions) or 1.0

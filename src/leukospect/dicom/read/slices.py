@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from leukospect.data import Geometry
-from leukospect.dicom.elements import count, named, number, numbers, text, vector
+from leukospect.dicom.elements import count, named, number, numbers, text
+from leukospect.dicom.read.orientation import orientation_cosines
 from leukospect.dicom.read.pixels import pixel_spacing_mm, pixel_values
 from leukospect.errors import GeometryError, InputError
 
@@ -87,7 +88,7 @@ def _places(slices: Sequence[Dataset]) -> tuple[NDArray[np.float64], NDArray[np.
     size = (count(first, "Rows"), count(first, "Columns"))
     orientations, positions = [], []
     for one in slices:
-        orientation = vector(one, "ImageOrientationPatient", 6)
+        orientation = orientation_cosines(one)
         position = numbers(one, "ImagePositionPatient")
         if orientation is None or len(position) != 3:
             raise GeometryError(

@@ -11,7 +11,7 @@ from pathlib import Path
 from leukospect.data import Acquisition, Projections, Study
 from leukospect.dicom.elements import library_warnings_silenced, text
 from leukospect.dicom.read.ct import ct_series
-from leukospect.dicom.read.entries import Entry, Found, find_entries, load, series_of
+from leukospect.dicom.read.entries import Entry, Found, find_entries, load, number_of_patients, series_of
 from leukospect.dicom.read.nm import nm_acquisition
 from leukospect.dicom.read.pairs import paired_views
 from leukospect.dicom.read.reconstructed import read_pet
@@ -51,7 +51,7 @@ def read_study(path: Path, *, one_patient: bool = True) -> Study:
         if not usable:
             raise InputError(f"No acquisition was found: {found.summary()}. Give a folder with NM, CT or PET images.")
         problems = _unused(found)
-        patients = _patients(usable)
+        patients = number_of_patients(usable)
         if patients > 1:
             if one_patient:
                 raise InputError(
@@ -132,18 +132,6 @@ def _by_instance(entries: Iterable[Entry]) -> list[list[Entry]]:
     for entry in entries:
         groups[text(entry.dataset, "SOPInstanceUID") or str(entry.path)].append(entry)
     return list(groups.values())
-
-
-def _patients(entries: list[Entry]) -> int:
-    """Count patients: those whose ID differs, or whose name does under one ID or none; nothing recorded counts not."""
-
-    def plain(words: str) -> str:
-        return " ".join(words.replace("^", " ").split()).casefold()
-
-    people = {(plain(text(e.dataset, "PatientID")), plain(text(e.dataset, "PatientName"))) for e in entries}
-    identifiers = {identifier for identifier, _ in people if identifier}
-    names = {name for _, name in people if name}
-    return max(len(identifiers), len(names))
 
 
 def _unused(found: Found) -> list[str]:

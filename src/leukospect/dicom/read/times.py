@@ -11,6 +11,8 @@ from leukospect.dicom.elements import named, text
 
 _DATE = re.compile(r"^(\d{4})[.\-]?(\d{2})[.\-]?(\d{2})$")
 _TIME = re.compile(r"^(\d{2}):?(?:(\d{2}):?(?:(\d{2})(?:\.(\d{1,6})\d*)?)?)?$")
+_SAME_MOMENT_S = 60.0
+_LONG_AFTER_S = 5 * 86400.0  # images of labelled leukocytes are taken within two days
 _ZONE = re.compile(r"[+-]\d{4}$")
 
 
@@ -54,7 +56,9 @@ def acquisition_start(dataset: Dataset, assumptions: list[str]) -> datetime | No
     return None
 
 
-def injection_moment(item: Dataset, start: datetime | None, assumptions: list[str]) -> datetime | None:
+def injection_moment(
+    item: Dataset, start: datetime | None, assumptions: list[str], scanner_zone: str = ""
+) -> datetime | None:
     """Find when the radiopharmaceutical was given.
 
     Parameters
@@ -65,12 +69,21 @@ def injection_moment(item: Dataset, start: datetime | None, assumptions: list[st
         When counting began: a time without a date takes its day, or the day before where it would be later.
     assumptions : list of str
         What was assumed is added to it.
+    scanner_zone : str
+        Timezone Offset From UTC of the acquisition, such as ``+0100``; empty where it is not recorded.
     """
     written = text(item, "RadiopharmaceuticalStartDateTime")
-    injected = moment(written)
-    if injected is not None and _ZONE.search(written):
-        assumptions.append("The injection is recorded with a time zone; it is taken as the scanner's own.")
+    injected = _in_the_scanners_zone(written, scanner_zone, assumptions)
+    if written and injected is None:
+        assumptions.append(f"{named('RadiopharmaceuticalStartDateTime')} is no date and time; it is not used.")
     clock = text(item, "RadiopharmaceuticalStartTime")
+    if injected is not None and clock:
+        other = date_and_time(injected.strftime("%Y%m%d"), clock)
+        if other is not None and abs((other - injected).total_seconds()) > _SAME_MOMENT_S:
+            assumptions.append(
+                f"{named('RadiopharmaceuticalStartTime')} differs from {named('RadiopharmaceuticalStartDateTime')}; "
+                "the latter is taken as the time of injection."
+            )
     if injected is None and clock and start is not None:
         injected = date_and_time(start.strftime("%Y%m%d"), clock)
         if injected is not None:
@@ -82,4 +95,24 @@ def injection_moment(item: Dataset, start: datetime | None, assumptions: list[st
     if injected is not None and start is not None and injected > start:
         assumptions.append("The recorded injection follows the acquisition, so the time of injection is unknown.")
         return None
+    if injected is not None and start is not None and (start - injected).total_seconds() > _LONG_AFTER_S:
+        assumptions.append(
+            f"The acquisition follows the injection by {(start - injected).total_seconds() / 86400:.0f} days; check "
+            "the time of injection, or give it with --injection-time."
+        )
     return injected
+
+
+def _in_the_scanners_zone(written: str, scanner_zone: str, assumptions: list[str]) -> datetime | None:
+    injected, zone = moment(written), _ZONE.search(written.strip())
+    if injected is None or zone is None:
+        return injected
+    if _ZONE.fullmatch(scanner_zone):
+        return injected + _offset(scanner_zone) - _offset(zone.group())
+    assumptions.append("The injection is recorded with a time zone; it is taken as the scanner's own.")
+    return injected
+
+
+def _offset(zone: str) -> timedelta:
+    size = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5]))
+    return -size if zone[0] == "-" else size

@@ -15,7 +15,7 @@ from leukospect.dicom.read.axis import HeadPlace, axis_of_rotation_mm, first_row
 from leukospect.dicom.read.frames import frame_count, frame_table, frame_vector, refuse_other_vectors
 from leukospect.dicom.read.header import acquisition_header, energy_windows, patient_position
 from leukospect.dicom.read.orbit import Sweep, read_sweeps
-from leukospect.dicom.read.orientation import Reading, told_angles, whose_angles
+from leukospect.dicom.read.orientation import Reading, orientation_cosines, told_angles, whose_angles
 from leukospect.dicom.read.pixels import counts, pixel_spacing_mm
 from leukospect.errors import InputError
 
@@ -76,6 +76,7 @@ def read_tomo(
         view_start_s=np.concatenate([sweep.view_start_s for sweep in sweeps]),
         view_duration_s=np.concatenate([np.full(s.angles_deg.size, s.view_duration_s) for s in sweeps]),
         header=acquisition_header(dataset, "TOMO", assumptions, sources),
+        duration_recorded=all(sweep.duration_recorded for sweep in sweeps),
     )
 
 
@@ -87,7 +88,7 @@ def _parts(dataset: Dataset) -> tuple[tuple[Dataset, ...], tuple[Dataset, ...]]:
     if len(rotations) != number_of_rotations:
         raise InputError(
             f"{named('NumberOfRotations')} is {number_of_rotations}, but {named('RotationInformationSequence')} has "
-            f"{len(rotations)} items."
+            f"{len(rotations)} items; the file is cut off or incomplete."
         )
     if heads and len(heads) != number_of_heads:
         raise InputError(
@@ -105,7 +106,7 @@ def _orientations(heads: tuple[Dataset, ...], sweeps: list[Sweep]) -> list[tuple
     """Give start angle and orientation of each head that has one."""
     found = []
     for number_of_head, head in enumerate(heads):
-        orientation = vector(head, "ImageOrientationPatient", 6)
+        orientation = orientation_cosines(head)
         if orientation is not None:
             found.append((float(_first_sweep(sweeps, number_of_head).angles_deg[0]), orientation))
     return found
@@ -153,7 +154,7 @@ def _head_places(
     """Give the place of each head that has both a position and an orientation."""
     places = []
     for number_of_head, head in enumerate(heads):
-        position, orientation = vector(head, "ImagePositionPatient", 3), vector(head, "ImageOrientationPatient", 6)
+        position, orientation = vector(head, "ImagePositionPatient", 3), orientation_cosines(head)
         if position is None or orientation is None:
             continue
         sweep = _first_sweep(sweeps, number_of_head)

@@ -34,6 +34,7 @@ __all__ = ["RescaleRecord", "write_reconstruction"]
 _UNITS = {
     "Bq/mL": ("Bq/ml", "Becquerels/milliliter", "BQML"),
     "counts/s/mL": ("{counts}/s/mL", "Counts per second per milliliter", "PROPCPS"),
+    "counts/view/mL": ("{counts}/mL", "Counts per view per milliliter", "PROPCNTS"),
 }
 
 
