@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -117,6 +118,59 @@ def test_a_folder_of_other_files_is_refused_and_kept(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def _run(target: Path, command: str = "recon") -> None:
+    with whole_folder(target, command=command) as partial:
+        _fill(partial, command)
+
+
+@pytest.mark.parametrize("stranger", ["notes.txt", "dicom/0002.dcm", "more/thesis.docx"])
+def test_what_a_user_put_beside_the_results_is_kept(stranger: str, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    _run(target)
+    (target / stranger).parent.mkdir(exist_ok=True)
+    (target / stranger).write_text("mine")
+    with pytest.raises(InputError, match="holds other files"):
+        _run(target)
+    assert (target / stranger).read_text() == "mine"
+    assert (target / "dicom" / "0001.dcm").read_text() == "recon"
+
+
+def test_results_of_another_command_are_kept(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    _run(target)
+    with pytest.raises(InputError, match="holds other files"):
+        _run(target, "mar")
+    assert (target / "dicom" / "0001.dcm").read_text() == "recon"
+
+
+@pytest.mark.parametrize("content", ["{}", "not JSON", '{"outputs": 3}', '{"command": "recon", "outputs": ["a"]}'])
+def test_a_provenance_file_alone_gives_nothing_away(content: str, tmp_path: Path) -> None:
+    (tmp_path / "provenance.json").write_text(content)
+    (tmp_path / "thesis.docx").write_text("mine")
+    with pytest.raises(InputError, match="holds other files"):
+        _run(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["provenance.json", "thesis.docx"]
+
+
+@pytest.mark.parametrize("below", ["", "dicom", "dicom/0001.dcm"])
+def test_an_output_that_holds_its_input_is_refused(below: str, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    _run(target)
+    with (
+        pytest.raises(InputError, match="holds the input"),
+        whole_folder(target, command="recon", inputs=[None, target / below]),
+    ):
+        pytest.fail("the block was entered")
+    assert (target / "dicom" / "0001.dcm").read_text() == "recon"
+
+
+def test_what_a_file_browser_leaves_is_no_hindrance(tmp_path: Path) -> None:
+    _run(tmp_path / "out")
+    (tmp_path / "out" / "dicom" / ".DS_Store").touch()
+    _run(tmp_path / "out")
+    assert not (tmp_path / "out" / "dicom" / ".DS_Store").exists()
+
+
 def test_a_file_in_the_place_of_a_folder_is_refused_and_kept(tmp_path: Path) -> None:
     target = tmp_path / "out"
     target.write_text("a file")
@@ -144,13 +198,14 @@ def test_an_installation_without_its_files_says_so(tmp_path: Path, monkeypatch: 
 
 
 def test_the_current_folder_is_filled_and_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "provenance.json").write_text("old")
-    (tmp_path / "stale.txt").write_text("old")
     monkeypatch.chdir(tmp_path)
     with whole_folder(Path()) as partial:
-        (partial / "provenance.json").write_text("new")
+        (partial / "provenance.json").write_text("{}")
+        (partial / "stale.txt").write_text("old")
+    with whole_folder(Path()) as partial:
+        (partial / "provenance.json").write_text('{"new": 1}')
     assert [entry.name for entry in tmp_path.iterdir()] == ["provenance.json"]
-    assert (tmp_path / "provenance.json").read_text() == "new"
+    assert json.loads((tmp_path / "provenance.json").read_text())["new"] == 1
 
 
 def test_a_linked_folder_is_filled(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import logging
 import sys
@@ -125,7 +126,12 @@ def _add_recon(commands: Any) -> None:
     parser.add_argument("--axis-mm", type=float, nargs=2, metavar=("X", "Y"), help="axis of rotation, LPS")
     parser.add_argument("--start-angle-deg", type=float, metavar="A", help="0 is the patient's back, 90 the left")
     parser.add_argument("--direction", choices=["cc", "cw"], help="of rotation, seen from the feet")
-    parser.add_argument("--algorithm", choices=["osem", "mlem", "map", "fbp"], default="osem")
+    parser.add_argument(
+        "--algorithm",
+        choices=["osem", "mlem", "map", "fbp"],
+        default="osem",
+        help="map and fbp are not in this version",
+    )
     parser.add_argument("--injection-time", metavar="T", help="YYYY-MM-DDTHH:MM, or HH:MM of the same day")
     parser.add_argument("--dose-mbq", type=float, metavar="D")
     parser.add_argument("--nuclide", metavar="NAME", help="Tc-99m or In-111, where the file does not record it")
@@ -378,6 +384,9 @@ def _tell_notes(notes: Sequence[str], options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code."""
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a path that the terminal cannot show is no defect
     progress = TerminalProgress(quiet=options.quiet, verbose=options.verbose)
     # Messages of the DICOM library can quote a patient's name.
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
@@ -388,8 +397,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LeukospectError as error:
         return _refused(str(error), options, progress)
     except OSError as error:
+        where = f"'{error.filename}'" if error.filename else "A file"
+        why = error.strerror or type(error).__name__
         return _refused(
-            f"A file could not be read or written: {error.strerror or type(error).__name__}.", options, progress
+            f"{where} could not be read or written ({why}); check the path and choose another with -o.",
+            options,
+            progress,
         )
     except KeyboardInterrupt:
         progress.close()
@@ -410,7 +423,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _refused(sentence: str, options: argparse.Namespace, progress: TerminalProgress) -> int:
     progress.close()
     _trace(options)
-    print(f"leukospect: {sentence}", file=sys.stderr)
+    print(f"leukospect: {' '.join(sentence.splitlines())}", file=sys.stderr)
     return REFUSED
 
 

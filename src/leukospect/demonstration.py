@@ -38,7 +38,7 @@ def make_phantom(name: str, output: Path, *, seed: int = 0, progress: Progress |
         Of the counting statistics.
     progress : function of a stage's name and the fraction of it done
     """
-    with whole_folder(output) as folder:
+    with whole_folder(output, command="phantom make") as folder:
         _fill(folder, read_phantom(name), seed, progress)
         settings = {"phantom": name, "seed": seed}
         write_provenance(provenance_document(settings, (), (), {}), folder / "provenance.json")
@@ -81,7 +81,7 @@ def _write_study(folder: Path, simulated: SimulatedStudy, phantom: Phantom) -> N
 def demonstrate(output: Path, *, threads: int | None = None, progress: Progress | None = None) -> Outcome:
     """Make the femoral-nail study and run it; the run's folder also holds the study that it is made from."""
     report = progress or (lambda stage, fraction: None)
-    with whole_folder(output) as folder:
+    with whole_folder(output, command="demo") as folder:
         phantom = read_phantom(DEMONSTRATION_PHANTOM)
         _fill(folder, phantom, 0, report)
         outcome = run_job(

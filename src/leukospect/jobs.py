@@ -35,6 +35,10 @@ from leukospect.whole_files import whole_folder
 Progress = Callable[[str, float], None]
 
 
+_FARTHEST_AXIS_MM = 1000.0
+_LARGEST_DOSE_MBQ = 1e5
+
+
 def _silent(stage: str, fraction: float) -> None:
     """Report progress to nobody."""
 
@@ -104,7 +108,7 @@ def run_job(
     """
     if regions_file is not None and not regions_file.is_file():
         raise InputError(f"There is no region file '{regions_file.name}'; check the path.")
-    with whole_folder(output) as folder:
+    with whole_folder(output, command="run", inputs=[study_path, regions_file]) as folder:
         progress("reading the study", 0.0)
         study = read_study(study_path)
         progress("reading the study", 1.0)
@@ -186,8 +190,15 @@ def _check_finite(options: ReadingOptions) -> None:
     for name, values in (("start-angle-deg", (options.start_angle_deg,)), ("axis-mm", options.axis_mm or ())):
         if not all(value is None or math.isfinite(value) for value in values):
             raise InputError(f"--{name} must be a finite number; give degrees or millimetres.")
-    if options.dose_mbq is not None and not (math.isfinite(options.dose_mbq) and options.dose_mbq > 0):
-        raise InputError(f"The injected activity must be positive; --dose-mbq {options.dose_mbq:g} is not.")
+    if abs(options.start_angle_deg or 0.0) > 360.0:
+        raise InputError(f"--start-angle-deg must lie within -360 to 360; found {options.start_angle_deg:g}.")
+    if max(abs(value) for value in options.axis_mm or (0.0,)) > _FARTHEST_AXIS_MM:
+        raise InputError(f"--axis-mm must lie within {_FARTHEST_AXIS_MM:g} mm of the isocentre.")
+    if options.dose_mbq is not None and not 0 < options.dose_mbq <= _LARGEST_DOSE_MBQ:
+        raise InputError(
+            f"The injected activity must be positive and at most {_LARGEST_DOSE_MBQ:g} MBq; --dose-mbq "
+            f"{options.dose_mbq:g} is not."
+        )
 
 
 def with_injection(projections: Projections, options: ReadingOptions) -> Projections:
@@ -249,10 +260,11 @@ def recon_job(
     progress : function of a stage's name and the fraction of it done
     """
     texts: list[str] = []
-    with whole_folder(output) as folder, collected_assumptions(texts):
+    inputs = [path, ct_path, mu_path]
+    with whole_folder(output, command="recon", inputs=inputs) as folder, collected_assumptions(texts):
         progress("reading", 0.0)
         projections = read_any_projections(path, options or ReadingOptions())
-        ct = None if ct_path is None else read_ct(ct_path)
+        ct = None if ct_path is None else read_ct(ct_path, beside=projections.header)
         mu = None if mu_path is None else read_nifti(mu_path)
         progress("reading", 1.0)
         if ct is not None:
@@ -267,8 +279,8 @@ def recon_job(
         files = write_dicom(folder / "dicom", result, digest_of(settings))
         notes = {"alignment to CT": result.registration_note, **files}
         write_report(reconstruction_content(result, protocol, texts), folder / "report.html")
-        inputs = _inputs_of(acquisitions, mu_path)
-        write_provenance(provenance_document(settings, inputs, texts, notes), folder / "provenance.json")
+        document = provenance_document(settings, _inputs_of(acquisitions, mu_path), texts, notes)
+        write_provenance(document, folder / "provenance.json")
         progress("writing the results", 1.0)
     return Outcome(output, tuple(texts), None, result)
 

@@ -100,11 +100,13 @@ def _prepare(
     projections: Projections, peak: PhotopeakCounts, mu: Image | None, protocol: Protocol, threads: int | None
 ) -> Reconstructor:
     settings = protocol.reconstruction
+    # A name that was given is looked up even where it is not needed: a wrong one must not pass.
+    named = collimator_of(projections, settings.collimator) if settings.resolution or settings.collimator else None
     return prepare_reconstruction(
         projections,
         peak,
         mu,
-        collimator_of(projections, settings.collimator) if settings.resolution else None,
+        named if settings.resolution else None,
         iterations=settings.iterations,
         subsets=1 if settings.algorithm == "mlem" else settings.subsets,
         post_filter_fwhm_mm=settings.post_filter_fwhm_mm,

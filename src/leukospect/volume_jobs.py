@@ -40,7 +40,7 @@ def mar_job(
     progress : function of a stage's name and the fraction of it done
     """
     texts: list[str] = []
-    with whole_folder(output) as folder, collected_assumptions(texts):
+    with whole_folder(output, command="mar", inputs=[ct_path]) as folder, collected_assumptions(texts):
         progress("reading the CT", 0.0)
         ct = read_ct(ct_path)
         reduction = reduce_metal(ct, threads=threads, progress=lambda done: progress("reducing metal artefacts", done))
@@ -88,7 +88,10 @@ def register_job(
     progress : function of a stage's name and the fraction of it done
     """
     texts: list[str] = []
-    with whole_folder(output) as folder, collected_assumptions(texts):
+    with (
+        whole_folder(output, command="register", inputs=[fixed_path, moving_path]) as folder,
+        collected_assumptions(texts),
+    ):
         progress("reading", 0.0)
         fixed, moving = read_volume(fixed_path), read_volume(moving_path)
         progress("registering", 0.0)

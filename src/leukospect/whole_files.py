@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from leukospect.errors import InputError
+
+_OF_THE_DESKTOP = (".DS_Store", "Thumbs.db", "desktop.ini")  # put into every folder that somebody opens
+PROVENANCE = "provenance.json"
 
 
 @contextmanager
@@ -37,20 +41,33 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, *, command: str = "", inputs: Iterable[Path | None] = ()) -> Iterator[Path]:
     """Give an empty folder beside `path` to fill; its contents become `path` when the block ends without an error.
 
-    What an earlier run left in `path` is replaced as a whole; a folder that holds anything a run did not write is
-    refused (a run's folder is known by its provenance.json). `path` itself may be a link, a mount or the current
-    folder: it is filled, not replaced. Folders made on the way to it are taken away again when the block fails.
+    What the same command left in `path` before is replaced as a whole. A folder that holds anything else is refused:
+    the provenance.json that the block writes gets the command and the list of all files. `path` itself may be a link, a
+    mount or the current folder: it is filled, not replaced. Folders made on the way to it are taken away again when the
+    block fails.
+
+    Parameters
+    ----------
+    path : Path
+    command : str
+        Whose results these are.
+    inputs : iterable of Path or None
+        What is read to make them; must not lie in `path`.
 
     Raises
     ------
     InputError
-        `path` is a file, or a folder with other contents.
+        `path` is a file, a folder with other contents, or holds an input.
     """
     target = path.resolve()
-    if target.exists() and not (target.is_dir() and _is_ours(target)):
+    if any(source is not None and source.resolve().is_relative_to(target) for source in inputs):
+        raise InputError(
+            f"The output folder '{path}' holds the input, which would be replaced; choose another with -o."
+        )
+    if target.exists() and not (target.is_dir() and _is_ours(target, command)):
         raise InputError(f"The output folder '{path}' holds other files; choose an empty or a new folder with -o.")
     made = _make_parents(target)
     # A folder that is there may be a mount, which only takes renames from inside.
@@ -58,6 +75,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     partial.chmod(0o755)
     try:
         yield partial
+        _record_contents(partial, command)
         if target.is_dir():
             _replace_contents(target, partial)
         else:
@@ -69,10 +87,37 @@ def whole_folder(path: Path) -> Iterator[Path]:
             folder.rmdir()
 
 
-def _is_ours(folder: Path) -> bool:
-    """Tell whether a folder is empty, a run's, or holds only what an interrupted run left."""
-    names = [entry.name for entry in folder.iterdir()]
-    return "provenance.json" in names or all(name.startswith((".partial-", ".replaced-")) for name in names)
+def _is_ours(folder: Path, command: str) -> bool:
+    """Tell whether a folder holds nothing but what the command wrote or an interrupted run left."""
+    left = [entry for entry in folder.iterdir() if not entry.name.startswith((".partial-", ".replaced-"))]
+    return not left or _files_below(folder, left) <= recorded_contents(folder, command)
+
+
+def _files_below(folder: Path, entries: Iterable[Path]) -> set[str]:
+    below = (path for entry in entries for path in (entry.rglob("*") if entry.is_dir() else [entry]))
+    files = (path for path in below if not path.is_dir() and path.name not in _OF_THE_DESKTOP)
+    return {path.relative_to(folder).as_posix() for path in files}
+
+
+def _record_contents(folder: Path, command: str) -> None:
+    """Write into provenance.json which files lie in the folder, and whose they are."""
+    record = folder / PROVENANCE
+    if record.is_file():
+        document = json.loads(record.read_text(encoding="utf-8"))
+        document["command"] = command
+        document["outputs"] = sorted(_files_below(folder, folder.iterdir()))
+        record.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def recorded_contents(folder: Path, command: str | None = None) -> frozenset[str]:
+    """Give the files that a command (None: any) wrote into a folder, as relative paths; none if unrecorded."""
+    try:
+        document = json.loads((folder / PROVENANCE).read_text(encoding="utf-8"))
+        if command is not None and document["command"] != command:
+            return frozenset()
+        return frozenset(str(name) for name in document["outputs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
 
 
 def _make_parents(target: Path) -> list[Path]:

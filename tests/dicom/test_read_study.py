@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import numpy as np
 import pytest
 from pydicom.dataset import FileDataset
 from pydicom.sequence import Sequence
+from pydicom.uid import generate_uid
 
-from leukospect.data import CtSeries, PlanarImages, Projections, ReconstructedSeries
+from leukospect.data import AcquisitionHeader, CtSeries, PlanarImages, Projections, ReconstructedSeries
 from leukospect.dicom.read.ct import read_ct
 from leukospect.dicom.read.nm import read_nm
 from leukospect.dicom.read.study import read_projections, read_study
 from leukospect.errors import AssumptionWarning, GeometryError, InputError
+from leukospect.whole_files import whole_folder
 from tests.dicom.acquisitions import Tomo, ct_slices, file_dataset, item, nm_dataset, save
 
 
@@ -204,6 +207,35 @@ def test_of_several_ct_series_the_largest_is_taken_with_a_warning(tmp_path: Path
         series = read_ct(tmp_path)
     assert series.image.geometry.shape[0] == 6
     assert len([a for a in read_study(tmp_path).acquisitions if isinstance(a, CtSeries)]) == 3
+
+
+def test_of_several_ct_series_the_spects_own_is_taken(tmp_path: Path) -> None:
+    first, second = ct(9), ct(5)
+    for slices, frame, time in ((first, "1.2.1", "100000"), (second, "1.2.2", "140000")):
+        series = generate_uid()
+        for one in slices:
+            one.SeriesInstanceUID, one.FrameOfReferenceUID = series, frame
+            one.AcquisitionDate, one.AcquisitionTime = "20240110", time
+    save(tmp_path, *first, *second)
+
+    def chosen(frame: str | None, hour: int) -> int:
+        header = AcquisitionHeader("TOMO", start=datetime(2024, 1, 10, hour), frame_of_reference_uid=frame)
+        with pytest.warns(AssumptionWarning, match="2 CT series"):
+            return int(read_ct(tmp_path, beside=header).image.array.shape[0])
+
+    assert (chosen("1.2.1", 14), chosen("1.2.2", 10)) == (9, 5)
+    assert (chosen(None, 10), chosen(None, 14), chosen("1.2.3", 14)) == (9, 5, 5)
+
+
+def test_results_of_earlier_runs_are_not_read_again(tmp_path: Path) -> None:
+    save(tmp_path / "study", *ct(5))
+    with whole_folder(tmp_path / "study" / "out", command="mar") as folder:
+        save(folder / "dicom", *ct(7))
+        (folder / "provenance.json").write_text("{}")
+    study = read_study(tmp_path / "study")
+    assert [one.image.array.shape[0] for one in study.ct] == [5]
+    assert any("7 files of earlier results" in problem for problem in study.problems)
+    assert read_study(tmp_path / "study" / "out").ct[0].image.array.shape[0] == 7
 
 
 def recon(spacing: float, order: list[int]) -> FileDataset:

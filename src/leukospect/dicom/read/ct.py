@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from leukospect.data import CtSeries, Image
+from leukospect.data import AcquisitionHeader, CtSeries, Image
 from leukospect.dicom.elements import library_warnings_silenced, named, number, text
 from leukospect.dicom.read.entries import Entry, find_entries, load, refuse_several_patients, series_of
 from leukospect.dicom.read.header import acquisition_header
 from leukospect.dicom.read.slices import stack_slices
+from leukospect.dicom.read.times import acquisition_start
 from leukospect.errors import AssumptionWarning, InputError
 
+_ONE_SCAN_S = 600.0  # reconstructions of one scan
 
-def read_ct(folder: Path) -> CtSeries:
+
+def read_ct(folder: Path, *, beside: AcquisitionHeader | None = None) -> CtSeries:
     """Read the CT series of a folder, or one file of a single slice.
 
     Of several series the one with the most slices is taken, with a warning.
@@ -25,6 +29,9 @@ def read_ct(folder: Path) -> CtSeries:
     ----------
     folder : Path
         Searched with all that is below it; other files may lie in it.
+    beside : AcquisitionHeader or None
+        Of the SPECT that the CT is for: of several series only those in its frame of reference, if there are any, and
+        of these only those nearest in time are considered.
 
     Returns
     -------
@@ -48,16 +55,36 @@ def read_ct(folder: Path) -> CtSeries:
         series = series_of(entry for entry in found.entries if entry.kind == "CT")
         if not series:
             raise InputError(f"No CT images were found: {found.summary()}.")
-        chosen = max(series, key=len)
-        refuse_several_patients(chosen)
         assumptions: list[str] = []
-        if len(series) > 1:
-            sizes = ", ".join(_facts(one) for one in series)
-            assumptions.append(f"{len(series)} CT series were found ({sizes}); the one with the most slices is taken.")
+        chosen = _chosen(series, beside, assumptions)
+        refuse_several_patients(chosen)
         ct = ct_series(chosen, assumptions)
     for sentence in ct.header.assumptions:
         warnings.warn(sentence, AssumptionWarning, stacklevel=2)
     return ct
+
+
+def _chosen(series: list[list[Entry]], beside: AcquisitionHeader | None, assumptions: list[str]) -> list[Entry]:
+    """Choose one of several series and say which and why."""
+    if len(series) == 1:
+        return series[0]
+    left, reasons = series, []
+    if beside is not None and beside.frame_of_reference_uid:
+        frame = beside.frame_of_reference_uid
+        same = [one for one in left if text(one[0].dataset, "FrameOfReferenceUID") == frame]
+        if same:
+            left, reasons = same, ["in the SPECT's frame of reference"]
+    if beside is not None and beside.start is not None and len(left) > 1:
+        starts = [acquisition_start(one[0].dataset, []) for one in left]
+        apart = [math.inf if start is None else abs((start - beside.start).total_seconds()) for start in starts]
+        if math.isfinite(min(apart)):
+            left = [one for one, seconds in zip(left, apart, strict=True) if seconds <= min(apart) + _ONE_SCAN_S]
+            reasons.append("nearest to it in time")
+    if len(left) > 1 or not reasons:
+        reasons.append("with the most slices")
+    sizes = ", ".join(_facts(one) for one in series)
+    assumptions.append(f"{len(series)} CT series were found ({sizes}); the one {', '.join(reasons)} is taken.")
+    return max(left, key=len)
 
 
 def _facts(series: Sequence[Entry]) -> str:

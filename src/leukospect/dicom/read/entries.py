@@ -18,7 +18,9 @@ from leukospect.data import Kind
 from leukospect.dicom.elements import text, texts
 from leukospect.dicom.read.pixels import UNREADABLE
 from leukospect.errors import InputError
+from leukospect.whole_files import PROVENANCE, recorded_contents
 
+_RESULTS = "dicom"  # the folder in which a run puts its derived objects
 _NM = "1.2.840.10008.5.1.4.1.1.20"
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _MULTIFRAME_CT = "1.2.840.10008.5.1.4.1.1.2.1"
@@ -41,12 +43,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """The DICOM files of a folder, how many files there are, and the positions of those that are not DICOM."""
+    """The DICOM files of a folder, how many files there are, and the positions of those that are not DICOM.
+
+    `results` counts the DICOM files of earlier runs into a folder below; they were not looked at.
+    """
 
     entries: tuple[Entry, ...]
     files: int
     foreign: tuple[int, ...]
     single: bool
+    results: int = 0
 
     def summary(self) -> str:
         """Say in a few words what was found."""
@@ -76,7 +82,7 @@ def find_entries(path: Path) -> Found:
     if not path.exists():
         raise InputError(f"There is nothing at '{path}'; check the path.")
     single = path.is_file()
-    paths = [path] if single else _files_below(path)
+    paths, results = ([path], 0) if single else _files_below(path)
     entries, foreign = [], []
     for position, one in enumerate(paths, start=1):
         dataset = _header(one)
@@ -85,15 +91,21 @@ def find_entries(path: Path) -> Found:
             continue
         kind, what = _kind(dataset)
         entries.append(Entry(one, position, dataset, kind, what))
-    return Found(tuple(entries), len(paths), tuple(foreign), single)
+    return Found(tuple(entries), len(paths), tuple(foreign), single, results)
 
 
-def _files_below(folder: Path) -> list[Path]:
+def _files_below(folder: Path) -> tuple[list[Path], int]:
+    """List the files of a folder without the DICOM results that runs put into folders below, and count those."""
     found: list[Path] = []
+    results: set[Path] = set()
     for parent, folders, names in os.walk(folder):
         folders.sort()
         found.extend(Path(parent) / name for name in sorted(names))
-    return [path for path in found if path.is_file()]
+        if PROVENANCE in names and Path(parent) != folder:
+            written = (Path(parent) / name for name in recorded_contents(Path(parent)))
+            results.update(path for path in written if _RESULTS in path.relative_to(parent).parts)
+    kept = [path for path in found if path.is_file() and path not in results]
+    return kept, len(found) - len(kept)
 
 
 def _header(path: Path) -> Dataset | None:

@@ -146,6 +146,8 @@ def _unused(found: Found) -> list[str]:
         f"{len(positions)} of {found.files} files not used ({what}): {_listed(positions)}."
         for what, positions in sorts.items()
     ]
+    if found.results:
+        problems.append(f"{found.results} files of earlier results of this program below the folder were not read.")
     copies = sum(len(group) - 1 for group in _by_instance(entry for entry in found.entries if entry.kind))
     if copies:
         problems.append(f"{copies} of {found.files} files not used: copies of objects that are already there.")
