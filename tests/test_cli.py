@@ -16,6 +16,7 @@ import leukospect.jobs
 from leukospect import __version__
 from leukospect.cli import main
 from tests.command_line import leukospect as command
+from tests.dicom.written import dciodvfy_errors
 
 FAST = ("--iterations", 1, "--no-resolution", "--scatter", "none")
 
@@ -166,6 +167,7 @@ def test_counts_of_unknown_duration_are_not_calibrated(
     assert said.code == 0
     assert "counts per view" in said.stderr
     assert dcmread(tmp_path / "out" / "dicom" / "recon.dcm").Units == "PROPCNTS"
+    assert dciodvfy_errors(tmp_path / "out" / "dicom" / "recon.dcm") == []
 
 
 def test_a_wrong_option_is_named_as_it_was_written(small_spect: Path, refused: Callable[..., str]) -> None:

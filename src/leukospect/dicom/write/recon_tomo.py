@@ -128,6 +128,9 @@ def _add_acquisition(ds: Dataset, first: Dataset, source: Projections | None) ->
     for item in rotations:
         if item.get("StartAngle") is None and heads and heads[0].get("StartAngle") is not None:
             item.StartAngle = heads[0].StartAngle
+        if not item.get("ActualFrameDuration") and source is not None:
+            # Required here; where the source lacks it this is the assumed duration, and Units says counts, not rates.
+            item.ActualFrameDuration = round(float(source.view_duration_s[0]) * 1000.0)
     ds.NumberOfRotations = len(rotations)
     ds.RotationInformationSequence = Sequence(rotations)
     orientation, entry = (
