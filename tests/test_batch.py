@@ -99,4 +99,19 @@ def test_an_archive_that_cannot_be_is_refused(archive: Path, tmp_path: Path) -> 
         assert (said.code, said.stderr.count("\n")) == (3, 1)
         assert not (tmp_path / "out").exists()
     assert leukospect("batch", archive, "-o", archive, *FAST).code == 3
-    assert leukospect("batch", archive, "-o", archive / "a", *FAST).code == 3
+    for inside in ("a", "new", "a/new"):
+        assert leukospect("batch", archive, "-o", archive / inside, *FAST).code == 3
+    assert {path.name for path in archive.iterdir()} == {*GOOD, BROKEN}
+
+
+def test_results_that_were_lost_are_made_again(small_spect: Path, tmp_path: Path) -> None:
+    (tmp_path / "archive" / "one").mkdir(parents=True)
+    shutil.copy(small_spect, tmp_path / "archive" / "one" / "scan.dcm")
+    shutil.copy(small_spect, tmp_path / "archive" / "loose.dcm")
+    out = tmp_path / "out"
+    first = leukospect("batch", tmp_path / "archive", "-o", out, *FAST)
+    assert first.code == 0
+    assert "1 files lie in the archive" in first.stderr
+    (out / "one" / "report.html").unlink()
+    assert leukospect("batch", tmp_path / "archive", "-o", out, *FAST).code == 0
+    assert (out / "one" / "report.html").is_file()

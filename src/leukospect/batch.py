@@ -14,7 +14,7 @@ from leukospect.errors import InputError, LeukospectError
 from leukospect.jobs import run_job
 from leukospect.protocol import Protocol
 from leukospect.provenance import digest_of
-from leukospect.whole_files import whole_file
+from leukospect.whole_files import recorded_contents, whole_file
 
 Status = Literal["done", "failed"]
 _RECORD = "batch.json"
@@ -78,14 +78,16 @@ def run_batch(
     if not archive.is_dir():
         raise InputError(f"The archive '{archive}' is not a folder; give a folder that holds a folder for each study.")
     studies = sorted(path for path in archive.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if output.resolve() in {study.resolve() for study in studies} or output.resolve() == archive.resolve():
-        raise InputError("The output of a batch must not lie among its studies; choose another folder with -o.")
+    if output.resolve().is_relative_to(archive.resolve()):
+        raise InputError("The output of a batch must not lie in the archive; choose another folder with -o.")
     if not studies:
         raise InputError(f"The archive '{archive}' holds no folders; give a folder that holds a folder for each study.")
     output.mkdir(parents=True, exist_ok=True)
     records = {record.study: record for record in _read_records(output)}
     fingerprints = {study.name: _fingerprint(study, protocol) for study in studies}
     open_studies = [s for s in studies if not _settled(records.get(s.name), fingerprints[s.name], output / s.name)]
+    if progress:
+        progress("running the studies", 0.0)
     tasks = [(study, output / study.name, fingerprints[study.name]) for study in open_studies]
     for done, record in enumerate(_run_all(tasks, protocol, workers, scheduler, threads), start=1):
         records[record.study] = record
@@ -93,6 +95,11 @@ def run_batch(
         if progress:
             progress("running the studies", done / len(tasks))
     return tuple(records[study.name] for study in studies)
+
+
+def loose_files(archive: Path) -> int:
+    """Count the files that lie in an archive but in no study's folder; they are not read."""
+    return sum(path.is_file() and not path.name.startswith(".") for path in archive.iterdir())
 
 
 def run_one(study: str, output: str, protocol: dict[str, Any], fingerprint: str, threads: int | None) -> StudyRecord:
@@ -166,7 +173,10 @@ def _fingerprint(study: Path, protocol: Protocol) -> str:
 def _settled(record: StudyRecord | None, fingerprint: str, output: Path) -> bool:
     if record is None or record.fingerprint != fingerprint:
         return False
-    return record.status == "failed" or (output / "provenance.json").is_file()
+    if record.status == "failed":
+        return True
+    written = recorded_contents(output)
+    return bool(written) and all((output / name).is_file() for name in written)
 
 
 def _read_records(output: Path) -> list[StudyRecord]:

@@ -6,11 +6,14 @@ import argparse
 import io
 import json
 import logging
+import signal
 import sys
+import threading
 import time
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -321,7 +324,7 @@ def _run(options: argparse.Namespace, progress: TerminalProgress) -> int:
 
 
 def _batch(options: argparse.Namespace, progress: TerminalProgress) -> int:
-    from leukospect.batch import run_batch
+    from leukospect.batch import loose_files, run_batch
     from leukospect.protocol import load_protocol
 
     records = run_batch(
@@ -334,6 +337,9 @@ def _batch(options: argparse.Namespace, progress: TerminalProgress) -> int:
         progress=progress,
     )
     progress.close()
+    loose = loose_files(options.archive)
+    if loose:
+        _tell_notes([f"{loose} files lie in the archive beside the studies' folders; they were not read."], options)
     if not options.quiet:
         for record in records:
             when = "" if record.fresh else " (as before)"
@@ -393,7 +399,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.debug:
         warnings.simplefilter("ignore")
     try:
-        code: int = options.job(options, progress)
+        with _stopped_by_sigterm():
+            code: int = options.job(options, progress)
     except LeukospectError as error:
         return _refused(str(error), options, progress)
     except OSError as error:
@@ -418,6 +425,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return DEFECT
     return code
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Let the signal that ends a job on a cluster end it as Ctrl-C does, so that nothing half written stays."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _refused(sentence: str, options: argparse.Namespace, progress: TerminalProgress) -> int:

@@ -157,12 +157,16 @@ class EnergyWindow:
 
 @dataclass(frozen=True, slots=True)
 class Radiopharmaceutical:
-    """What was injected: nuclide as ``Tc-99m``, the compound's name, when, and how much (MBq at that time)."""
+    """What was injected: nuclide as ``Tc-99m``, the compound's name, when, and how much (MBq at that time).
+
+    `date_recorded` is False where only the time of day is recorded and the date of `injection_time` was assumed.
+    """
 
     nuclide: str | None
     name: str = ""
     injection_time: datetime | None = None
     dose_mbq: float | None = None
+    date_recorded: bool = True
 
 
 @dataclass(frozen=True, slots=True)

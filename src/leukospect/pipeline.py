@@ -16,6 +16,7 @@ from leukospect.ct.attenuation_map import is_truncated
 from leukospect.ct.metal import MetalReduction, reduce_metal
 from leukospect.data import CtSeries, Geometry, Image, Projections, Study
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
+from leukospect.examination import corrects_alike, pair_ct, refuse_several_injections
 from leukospect.interpretation.decision import apply_rule
 from leukospect.interpretation.rules import load_rule
 from leukospect.projector import reconstruction_geometry
@@ -210,38 +211,6 @@ def _corrections(peak: PhotopeakCounts, mu: Image | None, protocol: Protocol) ->
     return tuple(done)
 
 
-def pair_ct(projections: Projections, study: Study) -> CtSeries | None:
-    """Find the CT of a SPECT acquisition: of the same Frame of Reference, the nearest in time.
-
-    A CT of another frame is not used; a CT is only taken without a frame where it is the only one, with a warning.
-    """
-    frame = projections.header.frame_of_reference_uid
-    same = [ct for ct in study.ct if frame and ct.header.frame_of_reference_uid == frame]
-    if same:
-        return min(same, key=lambda ct: _seconds_apart(ct, projections))
-    unknown = [ct for ct in study.ct if not ct.header.frame_of_reference_uid or not frame]
-    if len(unknown) == 1 and len(study.ct) == 1:
-        warnings.warn(
-            "The SPECT or the CT records no frame of reference; they are taken as aligned.",
-            AssumptionWarning,
-            stacklevel=2,
-        )
-        return unknown[0]
-    if study.ct:
-        warnings.warn(
-            "No CT of the study has the SPECT's frame of reference; attenuation is not corrected.",
-            AssumptionWarning,
-            stacklevel=2,
-        )
-    return None
-
-
-def _seconds_apart(ct: CtSeries, projections: Projections) -> float:
-    if ct.header.start is None or projections.header.start is None:
-        return float("inf")
-    return abs((ct.header.start - projections.header.start).total_seconds())
-
-
 def run_study(
     study: Study,
     protocol: Protocol,
@@ -269,6 +238,7 @@ def run_study(
     """
     if not study.projections and not study.planar:
         raise InputError("The study holds no SPECT projections and no planar images; there is nothing to measure.")
+    refuse_several_injections(study)
     rule = load_rule(protocol.rule)
     spect = _each_spect(study, protocol, threads, progress)
     placed = regions_of_study(study, spect, protocol, regions_file, progress)
@@ -285,8 +255,12 @@ def run_study(
 def _each_spect(study: Study, protocol: Protocol, threads: int | None, progress: Progress) -> tuple[SpectResult, ...]:
     """Reconstruct every SPECT acquisition, and check that they can be told apart by time."""
     many = len(study.projections) > 1
+    scans = [pair_ct(projections, study) for projections in study.projections]
+    if protocol.attenuation.enabled and not corrects_alike(study.projections, scans):
+        attenuation = protocol.attenuation.model_copy(update={"enabled": False})
+        protocol = protocol.model_copy(update={"attenuation": attenuation})
     results: list[SpectResult] = []
-    for projections in study.projections:
+    for projections, ct in zip(study.projections, scans, strict=True):
         hours = projections.header.hours_after_injection
         if many and hours is None:
             raise MissingInformationError(
@@ -303,6 +277,5 @@ def _each_spect(study: Study, protocol: Protocol, threads: int | None, progress:
         def report(stage: str, fraction: float, name: str = time_point) -> None:
             progress(f"{name}: {stage}" if name and many else stage, fraction)
 
-        ct = pair_ct(projections, study)
         results.append(reconstruct_spect(projections, ct, protocol, threads=threads, progress=report))
     return tuple(results)

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from leukospect.data import LIMITS_NOT_RECORDED_KEV, AcquisitionHeader, EnergyWindow, Kind, Radiopharmaceutical
 from leukospect.dicom.elements import count, items, named, number, text, texts
-from leukospect.dicom.read.times import acquisition_start, injection_moment
+from leukospect.dicom.read.times import acquisition_start, injection_moment, moment
 from leukospect.errors import InputError
 
 # DICOM PS3.16 CID 18; the older SNM3 and SRT designators share their code values.
@@ -104,6 +104,7 @@ def read_radiopharmaceutical(
         name=name,
         injection_time=injection_moment(item, start, assumptions, text(dataset, "TimezoneOffsetFromUTC")),
         dose_mbq=_dose_mbq(item, nuclide, text(dataset, "Modality") == "PT", assumptions),
+        date_recorded=moment(text(item, "RadiopharmaceuticalStartDateTime")) is not None,
     )
 
 

@@ -12,6 +12,7 @@ from leukospect.data import Acquisition, Projections, Study
 from leukospect.dicom.elements import library_warnings_silenced, text
 from leukospect.dicom.read.ct import ct_series
 from leukospect.dicom.read.entries import Entry, Found, find_entries, load, number_of_patients, series_of
+from leukospect.dicom.read.injection import with_one_injection_date
 from leukospect.dicom.read.nm import nm_acquisition
 from leukospect.dicom.read.pairs import paired_views
 from leukospect.dicom.read.reconstructed import read_pet
@@ -66,7 +67,8 @@ def read_study(path: Path, *, one_patient: bool = True) -> Study:
             f"None of {len(failures)} acquisitions can be read; {failures[0][0].lower()}: {failures[0][1]}"
         )
     problems += [f"{place}: {error}" for place, error in failures]
-    return Study(tuple(_in_time_order(paired_views(acquisitions))), tuple(problems))
+    acquisitions = with_one_injection_date(paired_views(acquisitions))
+    return Study(tuple(_in_time_order(acquisitions)), tuple(problems))
 
 
 def read_projections(

@@ -11,6 +11,7 @@ from leukospect.dicom.elements import named, text
 
 _DATE = re.compile(r"^(\d{4})[.\-]?(\d{2})[.\-]?(\d{2})$")
 _TIME = re.compile(r"^(\d{2}):?(?:(\d{2}):?(?:(\d{2})(?:\.(\d{1,6})\d*)?)?)?$")
+WITHOUT_A_DATE = "The injection is recorded without a date"
 _SAME_MOMENT_S = 60.0
 _LONG_AFTER_S = 5 * 86400.0  # images of labelled leukocytes are taken within two days
 _ZONE = re.compile(r"[+-]\d{4}$")
@@ -91,7 +92,7 @@ def injection_moment(
             if injected > start:
                 injected -= timedelta(days=1)
                 day = "the day before the acquisition, since it would otherwise follow it"
-            assumptions.append(f"The injection is recorded without a date; it is placed on {day}.")
+            assumptions.append(f"{WITHOUT_A_DATE}; it is placed on {day}.")
     if injected is not None and start is not None and injected > start:
         assumptions.append("The recorded injection follows the acquisition, so the time of injection is unknown.")
         return None
