@@ -82,6 +82,8 @@ def run_batch(
         raise InputError("The output of a batch must not lie in the archive; choose another folder with -o.")
     if not studies:
         raise InputError(f"The archive '{archive}' holds no folders; give a folder that holds a folder for each study.")
+    if workers is not None or scheduler is not None:
+        _dask()
     output.mkdir(parents=True, exist_ok=True)
     records = {record.study: record for record in _read_records(output)}
     fingerprints = {study.name: _fingerprint(study, protocol) for study in studies}
@@ -130,27 +132,34 @@ def _run_all(
     yield from _run_on_dask(tasks, plain, workers, scheduler, threads)
 
 
-def _run_on_dask(
-    tasks: list[_Task], protocol: dict[str, Any], workers: int | None, scheduler: str | None, threads: int | None
-) -> Iterator[StudyRecord]:
+def _dask() -> Any:
     try:
-        from distributed import Client, LocalCluster, as_completed
+        import distributed
     except ImportError as error:
         raise InputError(
             'Dask is not installed; run pip install "leukospect[dask]", or leave --workers out.'
         ) from error
+    return distributed
+
+
+def _run_on_dask(
+    tasks: list[_Task], protocol: dict[str, Any], workers: int | None, scheduler: str | None, threads: int | None
+) -> Iterator[StudyRecord]:
+    distributed = _dask()
     # Port 0 and no dashboard: several batches may run on one machine.
     cluster = (
-        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) if scheduler is None else None
+        distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+        if scheduler is None
+        else None
     )
-    with Client(cluster or scheduler) as client:
+    with distributed.Client(cluster or scheduler) as client:
         futures = {
             client.submit(
                 run_one, str(s.resolve()), str(o.resolve()), protocol, fingerprint, threads, retries=1, pure=False
             ): (s.name, fingerprint)
             for s, o, fingerprint in tasks
         }
-        for future in as_completed(list(futures)):
+        for future in distributed.as_completed(list(futures)):
             name, fingerprint = futures[future]
             if future.status == "finished":
                 yield future.result()

@@ -6,6 +6,7 @@ import argparse
 import io
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -403,6 +404,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code: int = options.job(options, progress)
     except LeukospectError as error:
         return _refused(str(error), options, progress)
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has seen enough; nothing may be written to it at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
     except OSError as error:
         where = f"'{error.filename}'" if error.filename else "A file"
         why = error.strerror or type(error).__name__

@@ -21,8 +21,7 @@ _SOFTWARE = f"leukospect {__version__}"
 
 def study_content(result: StudyResult, warnings: Sequence[str]) -> ReportContent:
     """Gather the report of a whole study."""
-    late = result.spect[-1] if result.spect else None
-    facts = spect_facts(late) if late is not None else {}
+    facts = _facts_of_all(result.spect)
     if result.spect:
         facts["SPECT at"] = ", ".join(_when(spect.hours) for spect in result.spect)
     if result.study.planar:
@@ -57,6 +56,19 @@ def reconstruction_content(result: SpectResult, protocol: Protocol, warnings: Se
         settings=flat_settings(protocol),
         software=_SOFTWARE,
     )
+
+
+def _facts_of_all(spect: Sequence[SpectResult]) -> dict[str, str]:
+    """Tell what the acquisitions have in common once, and what differs with its time."""
+    each = [(f"{_when(one.hours)}: ", spect_facts(one)) for one in spect]
+    names = dict.fromkeys(name for _, facts in each for name in facts)
+    together: dict[str, str] = {}
+    for name in names:
+        values = [facts.get(name, "none") for _, facts in each]
+        alike = len(set(values)) == 1
+        parts = [when + value for (when, _), value in zip(each, values, strict=True)]
+        together[name] = values[0] if alike else "; ".join(part.rstrip(".") for part in parts)
+    return together
 
 
 def _when(hours: float | None) -> str:

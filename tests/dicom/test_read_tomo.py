@@ -150,6 +150,12 @@ def test_how_the_patient_lay_is_said_where_nothing_shows_it(position: str, sente
     assert len(said) == sentences
 
 
+@pytest.mark.parametrize(("step_deg", "said"), [(30.0, False), (15.0, False), (10.0, True)])
+def test_an_arc_of_less_than_half_a_turn_is_said(step_deg: float, said: bool) -> None:
+    projections = read(Tomo(step_deg=step_deg, views=12))
+    assert any("degrees only" in sentence for sentence in projections.header.assumptions) is said
+
+
 def test_an_axis_off_the_isocentre_is_found() -> None:
     projections = read(Tomo(axis_mm=(-7.5, 12.25), start_angles_deg=(180.0, 0.0), views=6))
     assert projections.axis_mm == pytest.approx((-7.5, 12.25), abs=1e-4)
@@ -261,6 +267,7 @@ def broken(**changes: Any) -> Any:
         ({"PixelSpacing": [520.0, 440.0]}, "520 mm cannot be"),
         ({"RescaleIntercept": None, "tomo": {"elements": {"RescaleIntercept": -5, "RescaleSlope": 1}}}, None),
         ({"tomo": {"elements": {"RescaleIntercept": -5, "RescaleSlope": 1}}}, "negative"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "TOMO", "TRANSMISSION"]}, "transmission"),
         ({"PixelData": b"\0" * 100}, "cannot be decoded"),
         ({"NumberOfEnergyWindows": 2}, "but 1 windows are described"),
         ({"tomo": {"elements": {"TimeSlotVector": [1] * 6 + [2] * 6}}}, "several time slots"),

@@ -88,7 +88,10 @@ def find_photopeaks(windows: tuple[EnergyWindow, ...], source: Nuclide) -> tuple
                 f"{energy:g} keV photopeak of {source.name}; keep the photopeak's frames only, or restore the limits."
             )
         if len(covering) > 1:
-            raise InputError(f"{len(covering)} energy windows cover the {energy:g} keV photopeak of {source.name}.")
+            raise InputError(
+                f"{len(covering)} energy windows cover the {energy:g} keV photopeak of {source.name}, and nothing "
+                "tells which to take; keep the frames of one."
+            )
         peak = windows[covering[0]]
         if sum(_covers(peak, other) for other in energies) > 1:
             raise InputError(

@@ -17,7 +17,8 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.image import AxesImage
-from matplotlib.text import Text
+from matplotlib.text import Annotation, Text
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from leukospect.report.figures_orientation import Picture
@@ -230,6 +231,24 @@ def label(axes: Axes, x_mm: float, y_mm: float, text: str, colour: str, dark: bo
         path_effects=_halo(dark),
         annotation_clip=True,
     )
+
+
+def separate_labels(figure: Figure, axes: Axes) -> None:
+    """Move names that `label` wrote apart where they cover each other, downwards and no farther than needed."""
+    names = sorted((text for text in axes.texts if isinstance(text, Annotation)), key=lambda text: -text.xy[1])
+    canvas: Any = FigureCanvasAgg(figure)  # matplotlib leaves its renderers untyped
+    renderer = canvas.get_renderer()
+    placed: list[Bbox] = []
+    for name in names:
+        for _ in range(len(names)):
+            box = name.get_window_extent(renderer)
+            covered = [other for other in placed if box.overlaps(other)]
+            if not covered:
+                break
+            x, y = name.xyann
+            lowest = min(other.y0 for other in covered)
+            name.xyann = (x, y - (box.y1 - lowest + 1.0) * 72.0 / figure.dpi)
+        placed.append(name.get_window_extent(renderer))
 
 
 def colour_bar(

@@ -14,7 +14,16 @@ from matplotlib.figure import Figure
 from leukospect.data import Image
 from leukospect.quantification.measurements import Region
 from leukospect.report.content import SpectPictures
-from leukospect.report.figures_canvas import ACCENT, HOT_IRON, colour_bar, frame, picture_grid, show, upper_limit
+from leukospect.report.figures_canvas import (
+    ACCENT,
+    HOT_IRON,
+    colour_bar,
+    frame,
+    picture_grid,
+    separate_labels,
+    show,
+    upper_limit,
+)
 from leukospect.report.figures_focus import Focus, Point, moved, spect_to_ct
 from leukospect.report.figures_orientation import (
     Box,
@@ -81,6 +90,7 @@ def fused_slices(pictures: SpectPictures, focus: Focus, regions: Sequence[Region
         if not close_up:
             _cross(panel, picture, plane, point)
         frame(panel, picture)
+        separate_labels(figure, panel)
     bar = ScalarMappable(scale, "gray_r" if ct is None else HOT_IRON)
     colour_bar(figure, bar, pictures.recon.unit, extend="max")
     return figure

@@ -13,7 +13,7 @@ from scipy import ndimage
 from leukospect.data import Image
 from leukospect.quantification.measurements import Region
 from leukospect.report.content import SpectPictures, when
-from leukospect.report.figures_canvas import colour_bar, frame, picture_grid, show, upper_limit
+from leukospect.report.figures_canvas import colour_bar, frame, picture_grid, separate_labels, show, upper_limit
 from leukospect.report.figures_focus import in_time_order, lesion_maximum
 from leukospect.report.figures_orientation import Box, Picture, body_level, box_above, canonical, cropped, edges_mm
 from leukospect.report.figures_regions import outline_projection
@@ -157,6 +157,7 @@ def _draw(
                 last = which == len(volumes) - 1
                 outline_projection(panel, projected(mask, angle), region, regions, last and name == "anterior")
             frame(panel, picture)
+            separate_labels(figure, panel)
     colour_bar(figure, drawn, unit, extend="max")
     return figure
 

@@ -96,6 +96,7 @@ def _fused(content: ReportContent, latest: SpectPictures, focus: Focus) -> list[
         title, where = "SPECT slices", where + " The SPECT was not brought onto the CT, so it is shown alone."
     else:
         where += f" {latest.registration} The lower the uptake the more of the CT shows; CT from −250 to 750 HU."
+    where += " Uptake as at the start of the acquisition."
     whole = _plate(fused_slices(latest, focus, content.regions, close_up=False), title, where.strip())
     caption = "The same slices close up" + (", with the regions' outlines." if latest.regions is not None else ".")
     plates = [whole, _plate(fused_slices(latest, focus, content.regions, close_up=True), title + ", close up", caption)]

@@ -19,6 +19,8 @@ from leukospect.dicom.read.orientation import Reading, orientation_cosines, told
 from leukospect.dicom.read.pixels import counts, pixel_spacing_mm
 from leukospect.errors import InputError
 
+_LEAST_ARC_DEG = 175.0  # half a turn is enough for an image, less is not
+
 
 def read_tomo(
     dataset: Dataset,
@@ -51,6 +53,8 @@ def read_tomo(
     GeometryError, InputError
         Frames, angles or positions are missing or contradict each other.
     """
+    if "TRANSMISSION" in (value.upper() for value in texts(dataset, "ImageType")):
+        raise InputError("The acquisition is a transmission scan; give the emission projections.")
     heads, rotations = _parts(dataset)
     windows = energy_windows(dataset, assumptions)
     told = start_angle_deg is not None or direction is not None
@@ -172,6 +176,12 @@ def _orbit(
     assumptions: list[str],
 ) -> Orbit:
     angles = np.concatenate([reading.angle_deg(sweep.angles_deg) for sweep in sweeps]) % 360.0
+    steps = np.diff(np.sort(angles), append=angles.min() + 360.0)
+    covered = 360.0 - float(steps.max()) + float(np.median(steps))
+    if covered < _LEAST_ARC_DEG:
+        assumptions.append(
+            f"The views cover {covered:.0f} degrees only; angles that are missing distort the image along them."
+        )
     known = [sweep.radii_mm for sweep in sweeps if sweep.radii_mm is not None]
     radii = np.concatenate(known) if len(known) == len(sweeps) else None
     if known and radii is None:
