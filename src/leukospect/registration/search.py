@@ -82,7 +82,7 @@ def _search(pair: Pair, rotation: tuple[float, float, float], shift_mm: NDArray[
     method.SetSmoothingSigmasPerLevel(_SIGMAS_MM)
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
     method.SetOptimizerAsRegularStepGradientDescent(
-        learningRate=2.0, minStep=0.01, numberOfIterations=150, relaxationFactor=0.6, gradientMagnitudeTolerance=1e-7
+        learningRate=2.0, minStep=0.05, numberOfIterations=150, relaxationFactor=0.6, gradientMagnitudeTolerance=1e-7
     )
     transform = SimpleITK.Euler3DTransform() if rotate else SimpleITK.TranslationTransform(3)
     if rotate:
