@@ -1,0 +1,159 @@
+"""The commands and options of the command line, and nothing of what they do."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from leukospect import __version__
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser; `job` of what it parses names the function of `cli` that does the work."""
+    top = argparse.ArgumentParser(
+        prog="leukospect",
+        description="Labelled-leukocyte SPECT/CT and planar scintigraphy, from raw projections to a quantified answer. "
+        "A research tool, no diagnosis.",
+        epilog="Exit codes: 0 done; 2 wrong usage; 3 the input was refused; 4 some studies of a batch failed; "
+        "1 a defect of the program.",
+    )
+    top.add_argument("--version", action="version", version=f"leukospect {__version__}")
+    _add_global(top, top=True)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_demo(commands)
+    _add_inspect(commands)
+    _add_recon(commands)
+    _add_volumes(commands)
+    _add_run(commands)
+    _add_batch(commands)
+    _add_phantom(commands)
+    return top
+
+
+def _add_global(parser: argparse.ArgumentParser, *, top: bool = False) -> None:
+    """Add the options that may stand before or after the command."""
+    missing = False if top else argparse.SUPPRESS
+    parser.add_argument("-v", "--verbose", action="store_true", default=missing, help="tell each stage and its time")
+    parser.add_argument("--quiet", action="store_true", default=missing, help="print errors only")
+    parser.add_argument("--debug", action="store_true", default=missing, help="show the traceback of an error")
+
+
+def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    _add_global(parser)
+    return parser
+
+
+def _add_demo(commands: Any) -> None:
+    parser = _command(commands, "demo", "make the femoral-nail phantom study as DICOM and take it all the way")
+    parser.add_argument("-o", "--output", type=Path, default=Path("leukospect-demo"), metavar="DIR")
+    parser.add_argument("--threads", type=_positive, metavar="N")
+    parser.set_defaults(job="demo")
+
+
+def _add_inspect(commands: Any) -> None:
+    parser = _command(commands, "inspect", "tell what is in a folder: acquisitions, times, windows, orbits, problems")
+    parser.add_argument("path", type=Path, metavar="PATH")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--thumbnails", type=Path, metavar="DIR", help="a small picture of each acquisition")
+    parser.set_defaults(job="inspect")
+
+
+def _add_recon(commands: Any) -> None:
+    parser = _command(commands, "recon", "reconstruct one SPECT acquisition")
+    parser.add_argument("projections", type=Path, metavar="PROJECTIONS", help="DICOM file, folder or Interfile header")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    maps = parser.add_mutually_exclusive_group()
+    maps.add_argument("--ct", type=Path, metavar="DIR", help="CT series for attenuation correction")
+    maps.add_argument("--mu", type=Path, metavar="FILE", help="attenuation map as NIfTI, 1/cm")
+    parser.add_argument("--iterations", type=_positive, default=5)
+    parser.add_argument("--subsets", type=_positive, default=15)
+    parser.add_argument("--scatter", choices=["auto", "tew", "dew", "none"], default="auto")
+    parser.add_argument("--no-resolution", action="store_true", help="leave resolution recovery out")
+    parser.add_argument("--post-filter-fwhm-mm", type=float, default=0.0, metavar="F")
+    parser.add_argument(
+        "--collimator", default="", metavar="NAME", help="such as siemens:LEHR, instead of the header's"
+    )
+    parser.add_argument("--axis-mm", type=float, nargs=2, metavar=("X", "Y"), help="axis of rotation, LPS")
+    parser.add_argument("--start-angle-deg", type=float, metavar="A", help="0 is the patient's back, 90 the left")
+    parser.add_argument("--direction", choices=["cc", "cw"], help="of rotation, seen from the feet")
+    parser.add_argument(
+        "--algorithm",
+        choices=["osem", "mlem", "map", "fbp"],
+        default="osem",
+        help="map and fbp are not in this version",
+    )
+    parser.add_argument("--injection-time", metavar="T", help="YYYY-MM-DDTHH:MM, or HH:MM of the same day")
+    parser.add_argument("--dose-mbq", type=float, metavar="D")
+    parser.add_argument("--nuclide", metavar="NAME", help="Tc-99m or In-111, where the file does not record it")
+    parser.add_argument("--calibration-cps-per-mbq", type=float, metavar="K", help="of one head; gives Bq/mL")
+    parser.add_argument("--mar", action=argparse.BooleanOptionalAction, default=False, help="CT metal reduction")
+    parser.add_argument("--register", action=argparse.BooleanOptionalAction, default=False, help="SPECT to CT")
+    parser.add_argument("--threads", type=_positive, metavar="N")
+    parser.set_defaults(job="recon")
+
+
+def _add_volumes(commands: Any) -> None:
+    mar = _command(commands, "mar", "reduce the metal artefacts of a CT series")
+    mar.add_argument("ct", type=Path, metavar="CT_DIR")
+    mar.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    mar.add_argument("--threads", type=_positive, metavar="N")
+    mar.set_defaults(job="mar")
+    register = _command(commands, "register", "register one image to another, rigidly")
+    register.add_argument("fixed", type=Path, metavar="FIXED", help="CT series, reconstructed SPECT or NIfTI file")
+    register.add_argument("moving", type=Path, metavar="MOVING", help="the same")
+    register.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    register.set_defaults(job="register")
+
+
+def _add_run(commands: Any) -> None:
+    parser = _command(commands, "run", "take a study all the way to its report and flag")
+    parser.add_argument("study", type=Path, metavar="STUDY", help="folder of DICOM files")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--regions", type=Path, metavar="FILE", help="TOML of shapes in LPS mm, or NIfTI labels")
+    _add_protocol(parser)
+    parser.set_defaults(job="run")
+
+
+def _add_batch(commands: Any) -> None:
+    parser = _command(commands, "batch", "run every study of an archive, a folder each")
+    parser.add_argument("archive", type=Path, metavar="ARCHIVE")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=_positive, metavar="N", help="processes of a local Dask cluster")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler that runs already")
+    _add_protocol(parser)
+    parser.set_defaults(job="batch")
+
+
+def _add_phantom(commands: Any) -> None:
+    parser = _command(commands, "phantom", "list the digital phantoms, or make one's study as DICOM")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = _command(actions, "list", "list the phantoms that ship with the program")
+    listing.set_defaults(job="phantom_list")
+    making = _command(actions, "make", "simulate a phantom's study and write it as DICOM")
+    making.add_argument("name", metavar="NAME", help="a phantom that ships, or a TOML file")
+    making.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    making.add_argument("--seed", type=_not_negative, default=0, metavar="N")
+    making.set_defaults(job="phantom_make")
+
+
+def _add_protocol(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--protocol", default="tc99m-hmpao-spect-ct", metavar="NAME_OR_FILE")
+    parser.add_argument("--set", action="append", default=[], metavar="section.key=value", dest="settings")
+    parser.add_argument("--threads", type=_positive, metavar="N")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def _not_negative(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return value
