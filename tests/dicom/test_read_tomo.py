@@ -100,7 +100,7 @@ def test_orientations_that_fit_nothing_are_refused_unless_the_angles_are_told() 
     assert told.orbit.angles_deg[1] == pytest.approx(210.0)
 
 
-@pytest.mark.parametrize(("apart_deg", "said"), [(0.0, False), (0.5, False), (4.0, True), (15.0, True)])
+@pytest.mark.parametrize(("apart_deg", "said"), [(0.0, False), (0.5, False), (2.0, True), (4.0, True)])
 def test_a_start_angle_a_little_off_its_orientation_is_said(apart_deg: float, said: bool) -> None:
     dataset = Tomo().dataset()
     [head] = dataset.DetectorInformationSequence
@@ -108,6 +108,14 @@ def test_a_start_angle_a_little_off_its_orientation_is_said(apart_deg: float, sa
     sentences: list[str] = []
     assert read_tomo(dataset, sentences).orbit.angles_deg[0] == pytest.approx(180.0 + apart_deg)
     assert any("differ by" in sentence for sentence in sentences) is said
+
+
+@pytest.mark.parametrize("apart_deg", [6.0, -10.0, 15.0])
+def test_a_start_angle_far_off_its_orientation_is_refused(apart_deg: float) -> None:
+    dataset = Tomo().dataset()
+    dataset.DetectorInformationSequence[0].StartAngle = 180.0 + apart_deg
+    with pytest.raises(GeometryError, match="contradicts"):
+        read_tomo(dataset, [])
 
 
 @pytest.mark.parametrize("cosines", [[2, 0, 0, 0, 0, -2], [1, 0, 0, 0.6, 0, -0.8], [1, 0, 0, 0, 0, -0.9]])

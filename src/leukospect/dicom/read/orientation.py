@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from leukospect.dicom.elements import named, vector
 from leukospect.errors import GeometryError
 
-_ALIGNED = 0.95  # cosine: start angles and orientations of real cameras differ by a few degrees
+_ALIGNED = float(np.cos(np.deg2rad(5.0)))  # start angle and orientation are rounded, not contradictory
 _SAID_DEG = 1.0
 _UNIT_LENGTH = 0.01
 
