@@ -105,7 +105,7 @@ def _files_below(folder: Path) -> tuple[list[Path], int]:
             written = (Path(parent) / name for name in recorded_contents(Path(parent)))
             results.update(path for path in written if _RESULTS in path.relative_to(parent).parts)
     kept = [path for path in found if path.is_file() and path not in results]
-    return kept, len(found) - len(kept)
+    return kept, sum(path in results for path in found)
 
 
 def _header(path: Path) -> Dataset | None:

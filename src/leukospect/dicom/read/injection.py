@@ -14,10 +14,20 @@ _SAME_TIME = timedelta(minutes=1)
 
 
 def with_one_injection_date(acquisitions: Sequence[Acquisition]) -> list[Acquisition]:
-    """Place injections without a date on the day before or of the first acquisition after it, for all alike.
+    """Take one injection for all acquisitions that record the same time of day and no date.
 
-    Each acquisition by itself takes the nearest time of day before it, so one of the next day would start anew. The
-    earliest injection at the same time of day, up to three days before, holds for the later ones too.
+    Read alone, an acquisition is taken to follow the injection by less than a day; one of the next day would then have
+    an injection of its own. The earliest of them, up to three days before, holds for the later ones too.
+
+    Parameters
+    ----------
+    acquisitions : sequence of Acquisition
+        Of one patient.
+
+    Returns
+    -------
+    list of Acquisition
+        In the same order; what was assumed is in their headers.
     """
     known = sorted(moment for a in acquisitions if (moment := _injection(a)) is not None)
     return [_placed(acquisition, known) for acquisition in acquisitions]

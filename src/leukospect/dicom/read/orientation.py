@@ -106,9 +106,7 @@ def whose_angles(
     """
     if not evidence:
         if patient_position != "HFS":
-            lies = (
-                f"The patient lies {patient_position}" if patient_position else "How the patient lies is not recorded"
-            )
+            lies = f"The patient lies {patient_position}" if patient_position else "No HFS, HFP, FFS or FFP is recorded"
             assumptions.append(
                 f"{lies} and no image orientation tells whose angles are recorded; they are taken as the patient's, as "
                 "the standard has it, and rows as running from head to feet."
