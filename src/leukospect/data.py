@@ -21,6 +21,9 @@ Kind = Literal[
 ]
 
 
+Tracer = Literal["leukocytes", "colloid", "other", "unknown"]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Geometry:
     """A voxel grid in patient space.
@@ -160,6 +163,8 @@ class Radiopharmaceutical:
     """What was injected: nuclide as ``Tc-99m``, the compound's name, when, and how much (MBq at that time).
 
     `date_recorded` is False where only the time of day is recorded and the date of `injection_time` was assumed.
+    `tracer` tells what the compound is by its name: labelled leukocytes, a colloid that marrow takes up, another one, or
+    unknown.
     """
 
     nuclide: str | None
@@ -167,6 +172,7 @@ class Radiopharmaceutical:
     injection_time: datetime | None = None
     dose_mbq: float | None = None
     date_recorded: bool = True
+    tracer: Tracer = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +185,9 @@ class AcquisitionHeader:
     start : datetime or None
         When counting began.
     radiopharmaceutical : Radiopharmaceutical or None
+        The only one, or the first of several.
+    other_radiopharmaceuticals : tuple of Radiopharmaceutical
+        The further ones of a dual-isotope acquisition.
     collimator : str
         Collimator/grid Name as recorded, empty where it is not.
     manufacturer, model, description : str
@@ -208,6 +217,7 @@ class AcquisitionHeader:
     series_uid: str = ""
     sources: tuple[Path, ...] = ()
     assumptions: tuple[str, ...] = ()
+    other_radiopharmaceuticals: tuple[Radiopharmaceutical, ...] = ()
 
     @property
     def hours_after_injection(self) -> float | None:
@@ -291,6 +301,8 @@ class Projections:
     header : AcquisitionHeader
     duration_recorded : bool
         False where a duration of 1 s a view stands in for one that is not recorded.
+    summed_frames : int
+        How many gates or time frames were added up in each view; 1 where the acquisition is neither gated nor dynamic.
     """
 
     counts: NDArray[np.float32]
@@ -303,6 +315,7 @@ class Projections:
     view_duration_s: NDArray[np.float64]
     header: AcquisitionHeader
     duration_recorded: bool = True
+    summed_frames: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "counts", _checked_counts(self.counts, "Projections"))
@@ -324,7 +337,7 @@ class Projections:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlanarImages:
-    """Planar views taken together: STATIC or WHOLE BODY.
+    """Planar views taken together: STATIC, WHOLE BODY, or the sum of a DYNAMIC or GATED acquisition.
 
     Parameters
     ----------
@@ -339,6 +352,8 @@ class PlanarImages:
     header : AcquisitionHeader
     first_pixel_mm : (views, 3) array or None
         LPS position of the centre of pixel (0, 0) of each view where recorded.
+    summed_frames : int
+        How many gates or time frames were added up in each view; 1 for STATIC and WHOLE BODY.
     """
 
     counts: NDArray[np.float32]
@@ -348,6 +363,7 @@ class PlanarImages:
     view_duration_s: NDArray[np.float64]
     header: AcquisitionHeader
     first_pixel_mm: NDArray[np.float64] | None = None
+    summed_frames: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "counts", _checked_counts(self.counts, "Planar images"))
@@ -368,13 +384,28 @@ class PlanarImages:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CtSeries:
-    """A CT volume in HU with what the attenuation map must know: tube voltage and kernel."""
+    """A CT volume in HU with what the attenuation map must know: tube voltage and kernel.
+
+    Parameters
+    ----------
+    image : Image, HU
+    header : AcquisitionHeader
+    kvp : float or None
+    kernel : str
+    slice_thickness_mm : float or None
+    saturated_voxels : int
+        How many lie at the top of a 12-bit scale, where metal is cut off.
+    metal_reduction : str
+        The name of the metal artefact reduction that the scanner already did, such as ``iMAR``; empty where none shows.
+    """
 
     image: Image
     header: AcquisitionHeader
     kvp: float | None = None
     kernel: str = ""
     slice_thickness_mm: float | None = None
+    saturated_voxels: int = 0
+    metal_reduction: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
