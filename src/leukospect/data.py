@@ -163,8 +163,8 @@ class Radiopharmaceutical:
     """What was injected: nuclide as ``Tc-99m``, the compound's name, when, and how much (MBq at that time).
 
     `date_recorded` is False where only the time of day is recorded and the date of `injection_time` was assumed.
-    `tracer` tells what the compound is by its name: labelled leukocytes, a colloid that marrow takes up, another one, or
-    unknown.
+    `tracer` tells what the compound is by its name: labelled leukocytes, a colloid that marrow takes up, another one,
+    or unknown.
     """
 
     nuclide: str | None
