@@ -54,7 +54,7 @@ def _add_demo(commands: Any) -> None:
 
 def _add_inspect(commands: Any) -> None:
     parser = _command(commands, "inspect", "tell what is in a folder: acquisitions, times, windows, orbits, problems")
-    parser.add_argument("path", type=Path, metavar="PATH")
+    parser.add_argument("path", type=Path, metavar="PATH", help="DICOM file, folder, zip or DICOMDIR; Interfile header")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--thumbnails", type=Path, metavar="DIR", help="a small picture of each acquisition")
     parser.set_defaults(job="inspect")
@@ -62,7 +62,9 @@ def _add_inspect(commands: Any) -> None:
 
 def _add_recon(commands: Any) -> None:
     parser = _command(commands, "recon", "reconstruct one SPECT acquisition")
-    parser.add_argument("projections", type=Path, metavar="PROJECTIONS", help="DICOM file, folder or Interfile header")
+    parser.add_argument(
+        "projections", type=Path, metavar="PROJECTIONS", help="DICOM file, folder, zip or DICOMDIR; Interfile header"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     maps = parser.add_mutually_exclusive_group()
     maps.add_argument("--ct", type=Path, metavar="DIR", help="CT series for attenuation correction")
@@ -109,7 +111,7 @@ def _add_volumes(commands: Any) -> None:
 
 def _add_run(commands: Any) -> None:
     parser = _command(commands, "run", "take a study all the way to its report and flag")
-    parser.add_argument("study", type=Path, metavar="STUDY", help="folder of DICOM files")
+    parser.add_argument("study", type=Path, metavar="STUDY", help="folder of DICOM files, zip of one, or DICOMDIR")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     parser.add_argument("--regions", type=Path, metavar="FILE", help="TOML of shapes in LPS mm, or NIfTI labels")
     _add_protocol(parser)

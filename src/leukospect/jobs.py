@@ -15,6 +15,7 @@ from typing import Any
 
 from leukospect import __version__
 from leukospect.data import Acquisition, CtSeries, Projections, Radiopharmaceutical, Study
+from leukospect.dicom.read.archive import on_disk
 from leukospect.dicom.read.ct import read_ct
 from leukospect.dicom.read.entries import refuse_files_of_several_patients
 from leukospect.dicom.read.study import read_projections, read_study
@@ -75,9 +76,10 @@ def _assumptions_of(acquisitions: Iterable[Acquisition]) -> list[str]:
     return list(dict.fromkeys(text for a in acquisitions for text in a.header.assumptions))
 
 
-def _inputs_of(acquisitions: Iterable[Acquisition], *more: Path | None) -> list[Path]:
-    files = [path for a in acquisitions for path in a.header.sources]
-    return files + [path for path in more if path is not None]
+def inputs_of(acquisitions: Iterable[Acquisition], *more: Path | None) -> list[Path]:
+    """List the files on the disk that acquisitions were read from, an archive in place of what is in it, and `more`."""
+    files = [on_disk(path) for a in acquisitions for path in a.header.sources]
+    return list(dict.fromkeys(files + [path for path in more if path is not None]))
 
 
 def run_job(
@@ -94,7 +96,7 @@ def run_job(
     Parameters
     ----------
     study_path : Path
-        A folder of DICOM files.
+        A folder of DICOM files, a zip archive of one, or a DICOMDIR.
     output : Path
         Appears whole; an earlier run's folder is replaced.
     protocol : Protocol
@@ -116,7 +118,7 @@ def run_job(
         with collected_assumptions(texts):
             result = run_study(study, protocol, regions_file=regions_file, threads=threads, progress=progress)
             progress("writing the results", 0.0)
-            _write_study(folder, result, texts, _inputs_of(study.acquisitions, regions_file), threads)
+            _write_study(folder, result, texts, inputs_of(study.acquisitions, regions_file), threads)
             progress("writing the results", 1.0)
         texts += [text for text in result.flag.warnings if text not in texts]
     return Outcome(output, tuple(texts), result.flag, result)
@@ -168,7 +170,7 @@ class ReadingOptions:
 
 
 def read_any_projections(path: Path, options: ReadingOptions) -> Projections:
-    """Read projections from a DICOM file, a folder, or an Interfile header (.hs, .h00)."""
+    """Read projections from a DICOM file, a folder, a zip archive, a DICOMDIR, or an Interfile header (.hs, .h00)."""
     if not path.exists():
         raise InputError(f"There is nothing at '{path}'; check the path.")
     _check_finite(options)
@@ -250,11 +252,11 @@ def recon_job(
     Parameters
     ----------
     path : Path
-        Projections: a DICOM file, a folder, or an Interfile header.
+        Projections: a DICOM file, a folder, a zip archive, a DICOMDIR, or an Interfile header.
     output : Path
     protocol : Protocol
     ct_path, mu_path : Path or None
-        A CT series' folder, or a NIfTI attenuation map in 1/cm.
+        A CT series' folder, zip archive or DICOMDIR, or a NIfTI attenuation map in 1/cm.
     options : ReadingOptions or None
     threads : int or None
     progress : function of a stage's name and the fraction of it done
@@ -279,7 +281,7 @@ def recon_job(
         files = write_dicom(folder / "dicom", result, digest_of(settings))
         notes = {"alignment to CT": result.registration_note, **files}
         write_report(reconstruction_content(result, protocol, texts), folder / "report.html")
-        document = provenance_document(settings, _inputs_of(acquisitions, mu_path), texts, notes)
+        document = provenance_document(settings, inputs_of(acquisitions, mu_path), texts, notes)
         write_provenance(document, folder / "provenance.json")
         progress("writing the results", 1.0)
     return Outcome(output, tuple(texts), None, result)
@@ -299,7 +301,7 @@ def _check_frames(projections: Projections, ct: CtSeries | None) -> None:
 
 
 def inspect_path(path: Path) -> Study:
-    """Read what is in a file or folder, for `leukospect inspect`."""
+    """Read what is in a file, a folder, a zip archive or a DICOMDIR, for `leukospect inspect`."""
     if not path.exists():
         raise InputError(f"There is nothing at '{path}'; check the path.")
     if path.is_file() and path.suffix.lower() in (".hs", ".h00"):

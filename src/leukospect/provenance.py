@@ -23,8 +23,13 @@ def digest_of(settings: Mapping[str, Any]) -> str:
 
 def hash_files(files: Iterable[Path]) -> dict[str, str]:
     """Give the SHA-256 of each file's content; files are numbered, since their names can hold a patient's."""
-    hashes = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in set(files))
+    hashes = sorted(_hash(path) for path in set(files))
     return {f"input {number + 1}": value for number, value in enumerate(hashes)}
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def provenance_document(

@@ -17,7 +17,7 @@ from leukospect.dicom.write.ct_series import write_derived_ct
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.files.nifti import read_nifti, write_nifti
 from leukospect.files.transforms import write_transform
-from leukospect.jobs import collected_assumptions
+from leukospect.jobs import collected_assumptions, inputs_of
 from leukospect.provenance import digest_of, provenance_document, write_provenance
 from leukospect.registration import Registration, register_rigid, resample
 from leukospect.whole_files import whole_folder
@@ -33,7 +33,7 @@ def mar_job(
     Parameters
     ----------
     ct_path : Path
-        Folder of the series.
+        Folder, zip archive or DICOMDIR of the series.
     output : Path
         Appears whole: ct_mar.nii.gz, metal_mask.nii.gz, ``dicom/ct_mar/`` and provenance.json.
     threads : int or None
@@ -57,7 +57,7 @@ def mar_job(
                 for m in reduction.measures
             ],
         }
-        write_provenance(provenance_document(settings, ct.header.sources, texts, notes), folder / "provenance.json")
+        write_provenance(provenance_document(settings, inputs_of([ct]), texts, notes), folder / "provenance.json")
         texts += [text for text in ct.header.assumptions if text not in texts]
     return reduction, tuple(texts)
 

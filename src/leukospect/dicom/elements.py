@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.datadict import dictionary_description, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence as Items
 
 from leukospect.errors import InputError
+
+UNREADABLE = (
+    ValueError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    RuntimeError,  # among them RecursionError, of sequences nested without end, and NotImplementedError
+    EOFError,
+    OSError,
+    struct.error,
+    zlib.error,
+)
+"""What pydicom and its decoders raise on broken or unknown elements, pixel data and files."""
+
+_LONGEST_SEQUENCE = 2**20  # bytes; those that are read have a few thousand, and items take far more memory than bytes
 
 
 @contextmanager
@@ -30,12 +51,32 @@ def named(keyword: str) -> str:
     return f"{dictionary_description(tag)} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
+def _value(dataset: Dataset, keyword: str) -> Any:
+    """Give an element's value, which pydicom decodes only now; None where it is absent.
+
+    Raises
+    ------
+    InputError
+        Its bytes cannot be decoded.
+    """
+    try:
+        return dataset.get(keyword)
+    except UNREADABLE:
+        raise InputError(f"{named(keyword)} is damaged and cannot be read.") from None
+
+
 def text(dataset: Dataset, keyword: str) -> str:
-    """Give an element's text, stripped; empty where it is absent; several values joined by a backslash."""
-    value = dataset.get(keyword)
-    if value is None:
+    """Give an element's text, stripped; empty where it is absent or no text; several values joined by a backslash.
+
+    Raises
+    ------
+    InputError
+        Its bytes cannot be decoded.
+    """
+    value = _value(dataset, keyword)
+    if value is None or isinstance(value, (bytes, Items)):
         return ""
-    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         return "\\".join(str(part) for part in value).strip()
     return str(value).strip()
 
@@ -55,7 +96,7 @@ def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
         It holds something that is not a finite number.
     """
     try:
-        value = dataset.get(keyword)
+        value = _value(dataset, keyword)
         if value is None or (isinstance(value, str) and not value.strip()):
             return ()
         found = np.atleast_1d(np.asarray(value, dtype=np.float64)).ravel()
@@ -83,19 +124,34 @@ def count(dataset: Dataset, keyword: str, default: int = 1) -> int:
 
 
 def vector(dataset: Dataset, keyword: str, length: int) -> NDArray[np.float64] | None:
-    """Give an element of exactly `length` numbers, or None where it is absent, of another length, or all zero.
+    """Give an element of exactly `length` numbers, or None where it is absent or all zero.
 
     A position or orientation of nothing but zeros is how some writers say that they do not know it.
+
+    Raises
+    ------
+    InputError
+        It has another number of values, or something that is not a finite number.
     """
     found = numbers(dataset, keyword)
-    if len(found) != length or not any(found):
+    if not any(found):
         return None
+    if len(found) != length:
+        raise InputError(f"{named(keyword)} has {len(found)} values where it needs {length}; correct it in the file.")
     return np.array(found)
 
 
 def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
-    """Give the items of a sequence; empty where it is absent."""
-    found = dataset.get(keyword)
-    if found is None or isinstance(found, (str, bytes)):
-        return ()
-    return tuple(item for item in found if isinstance(item, Dataset))
+    """Give the items of a sequence; empty where it is absent or no sequence.
+
+    Raises
+    ------
+    InputError
+        It cannot be decoded, or is longer than any that tells of an acquisition.
+    """
+    tag = tag_for_keyword(keyword)
+    raw = None if tag is None else dataset.get_item(tag) if tag in dataset else None
+    if isinstance(raw, RawDataElement) and raw.value is not None and len(raw.value) > _LONGEST_SEQUENCE:
+        raise InputError(f"{named(keyword)} is longer than any that is read; the file is damaged.")
+    found = _value(dataset, keyword)
+    return tuple(found) if isinstance(found, Items) else ()

@@ -1,4 +1,4 @@
-"""What lies in a folder: DICOM images by kind, and everything else, named by its position and never by its name."""
+"""What lies in a folder, an archive or a DICOMDIR: images by kind, all else by position, never by name."""
 
 from __future__ import annotations
 
@@ -9,29 +9,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID
 
 from leukospect.data import Kind
 from leukospect.dicom.elements import text, texts
-from leukospect.dicom.read.pixels import UNREADABLE
+from leukospect.dicom.read.archive import RESULTS, archive_kind, list_archive, member_at
+from leukospect.dicom.read.directory_file import is_directory_file, referenced_files
+from leukospect.dicom.read.parsing import HEAD, is_dicom, opened, read_all, read_header
 from leukospect.errors import InputError
 from leukospect.whole_files import PROVENANCE, recorded_contents
 
-_RESULTS = "dicom"  # the folder in which a run puts its derived objects
 _NM = "1.2.840.10008.5.1.4.1.1.20"
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _MULTIFRAME_CT = "1.2.840.10008.5.1.4.1.1.2.1"
-_IMPLICIT_START = b"\x08\x00"  # group 0008, as files without a preamble begin
+_IDENTITY = ("PatientID", "PatientName", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+
+DAMAGED = "cut off or damaged before their pixels"
+UNOPENED = "that cannot be opened; check who may read them"
+UNREAD_METHOD = "packed by a method that is not read"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
     """A DICOM file: where it is, its place among the files, its header without pixels, and what it is.
 
-    `kind` is ``CT``, ``PET``, Image Type value 3 of nuclear medicine, or ``""`` for what is not an acquisition.
+    `kind` is ``CT``, ``PET``, Image Type value 3 of nuclear medicine, or ``""`` for what is not an acquisition. The
+    `dataset` is empty for a file that could not be read at all, and `what` then says why.
     """
 
     path: Path
@@ -45,7 +49,8 @@ class Entry:
 class Found:
     """The DICOM files of a folder, how many files there are, and the positions of those that are not DICOM.
 
-    `results` counts the DICOM files of earlier runs into a folder below; they were not looked at.
+    `results` counts the DICOM files of earlier runs into a folder below; they were not looked at. `place_name` is what
+    the files lie in: ``file``, ``folder``, ``zip archive`` or ``DICOM directory``.
     """
 
     entries: tuple[Entry, ...]
@@ -53,18 +58,21 @@ class Found:
     foreign: tuple[int, ...]
     single: bool
     results: int = 0
+    place_name: str = "folder"
 
     def summary(self) -> str:
         """Say in a few words what was found."""
         if self.single:
-            return f"the file is {self.entries[0].what}" if self.entries else "the file is not a DICOM file"
+            if not self.entries:
+                return "the file is not a DICOM file"
+            return f"the file is {self.entries[0].what}"
         if not self.files:
-            return "the folder is empty"
-        kinds = Counter(entry.what for entry in self.entries)
-        parts = [f"{number} of {what}" for what, number in kinds.items()]
+            return f"the {self.place_name} is empty"
+        kinds = Counter((entry.what, "" if not entry.dataset else "of ") for entry in self.entries)
+        parts = [f"{number} {of}{what}" for (what, of), number in kinds.items()]
         if self.foreign:
             parts.append(f"{len(self.foreign)} that are not DICOM")
-        return f"the folder has {self.files} files, " + ", ".join(parts)
+        return f"the {self.place_name} has {self.files} files, " + ", ".join(parts)
 
     def place(self, entry: Entry) -> str:
         """Name a file without its name."""
@@ -72,55 +80,84 @@ class Found:
 
 
 def find_entries(path: Path) -> Found:
-    """Look through a folder and all below it, or at one file, reading headers only.
+    """Look through a folder and all below it, a zip archive, a DICOMDIR, or one file, reading headers only.
 
     Raises
     ------
     InputError
-        `path` does not exist.
+        `path` does not exist, is neither file nor folder, or an archive or a DICOMDIR that cannot be read.
     """
+    place_name, files, results = _listed_files(path)
+    entries, foreign = [], []
+    for position, (one, left_out) in enumerate(files, start=1):
+        entry = Entry(one, position, Dataset(), "", left_out) if left_out else _entry(one, position)
+        if entry is None:
+            foreign.append(position)
+        else:
+            entries.append(entry)
+    return Found(tuple(entries), len(files), tuple(foreign), place_name == "file", results, place_name)
+
+
+def _listed_files(path: Path) -> tuple[str, list[tuple[Path, str]], int]:
+    """List what to look at: the sort of place, the files each with why it is left out, and the results of runs."""
+    if member_at(path) is not None:
+        return "file", [(path, "")], 0
     if not path.exists():
         raise InputError(f"There is nothing at '{path}'; check the path.")
-    single = path.is_file()
-    paths, results = ([path], 0) if single else _files_below(path)
-    entries, foreign = [], []
-    for position, one in enumerate(paths, start=1):
-        dataset = _header(one)
-        if dataset is None:
-            foreign.append(position)
-            continue
-        kind, what = _kind(dataset)
-        entries.append(Entry(one, position, dataset, kind, what))
-    return Found(tuple(entries), len(paths), tuple(foreign), single, results)
+    if path.is_dir():
+        below, results = _files_below(path)
+        return "folder", below, results
+    with opened(path) as stream:
+        head = stream.bytes_at(0, HEAD)
+    archive = archive_kind(head)
+    if archive == "zip":
+        listing = list_archive(path)
+        members = [(place, "" if m.is_read else UNREAD_METHOD) for place, m in listing.members.items()]
+        return "zip archive", members, listing.results
+    if archive:
+        raise InputError(f"The file is a {archive} archive, which is not opened; unpack it and give the folder.")
+    if is_dicom(head) and is_directory_file(path):
+        return "DICOM directory", referenced_files(path), 0
+    return "file", [(path, "")], 0
 
 
-def _files_below(folder: Path) -> tuple[list[Path], int]:
+def _files_below(folder: Path) -> tuple[list[tuple[Path, str]], int]:
     """List the files of a folder without the DICOM results that runs put into folders below, and count those."""
     found: list[Path] = []
     results: set[Path] = set()
-    for parent, folders, names in os.walk(folder):
+    closed: list[Path] = []
+    for parent, folders, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
         folders.sort()
         found.extend(Path(parent) / name for name in sorted(names))
         if PROVENANCE in names and Path(parent) != folder:
             written = (Path(parent) / name for name in recorded_contents(Path(parent)))
-            results.update(path for path in written if _RESULTS in path.relative_to(parent).parts)
-    kept = [path for path in found if path.is_file() and path not in results]
+            results.update(path for path in written if RESULTS in path.relative_to(parent).parts)
+    # Regular files only: a pipe or a device could block for ever.
+    kept = [(path, "") for path in found if path.is_file() and path not in results]
+    kept += [(path, UNOPENED) for path in closed]
     return kept, sum(path in results for path in found)
 
 
-def _header(path: Path) -> Dataset | None:
-    """Read a file's header; None for what is not DICOM or is broken before its header ends."""
+def _entry(path: Path, position: int) -> Entry | None:
+    """Read a file's header; None for what is not DICOM."""
     try:
-        try:
-            return pydicom.dcmread(path, stop_before_pixels=True)
-        except InvalidDicomError:
-            with path.open("rb") as stream:
-                if stream.read(2) != _IMPLICIT_START:
-                    return None
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
-            return dataset if text(dataset, "SOPClassUID") else None
-    except UNREADABLE:
-        return None
+        with opened(path) as stream:
+            head = stream.bytes_at(0, HEAD)
+            if not is_dicom(head):
+                archive = archive_kind(head)
+                what = f"a {archive} archive inside, which is not opened"
+                return Entry(path, position, Dataset(), "", what) if archive else None
+            dataset = read_header(stream)
+        if dataset is None:
+            return None
+        for keyword in _IDENTITY:
+            text(dataset, keyword)
+        kind, what = _kind(dataset)
+    except InputError:
+        return Entry(path, position, Dataset(), "", DAMAGED)
+    except OSError:
+        return Entry(path, position, Dataset(), "", UNOPENED)
+    return Entry(path, position, dataset, kind, what)
 
 
 def _kind(dataset: Dataset) -> tuple[str, str]:
@@ -178,7 +215,7 @@ def refuse_several_patients(entries: Iterable[Entry]) -> None:
 
 def refuse_files_of_several_patients(files: Iterable[Path]) -> None:
     """Refuse DICOM files of different patients; files that are not DICOM tell no patient."""
-    refuse_several_patients(entry for path in files for entry in find_entries(path).entries)
+    refuse_several_patients(entry for path in files if (entry := _entry(path, 1)) is not None)
 
 
 def load(entry: Entry) -> Dataset:
@@ -187,13 +224,6 @@ def load(entry: Entry) -> Dataset:
     Raises
     ------
     InputError
-        It is cut off or damaged.
+        It is cut off or damaged, or its sizes cannot be.
     """
-    try:
-        dataset = pydicom.dcmread(entry.path, force=True)
-        if "TransferSyntaxUID" not in dataset.file_meta:  # a file without a preamble: uncompressed, as it was parsed
-            implicit, _ = dataset.original_encoding
-            dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
-        return dataset
-    except UNREADABLE:
-        raise InputError("The file is cut off or damaged.") from None
+    return read_all(entry.path)

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import struct
-
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.pixels.utils import pixel_array
 
-from leukospect.dicom.elements import named, number, numbers
+from leukospect.dicom.elements import UNREADABLE, library_warnings_silenced, named, number, numbers
+from leukospect.dicom.read.compressed import decoded, is_compressed
+from leukospect.dicom.read.limits import PixelLayout, pixel_layout, refuse_other_length
 from leukospect.errors import GeometryError, InputError
 
-UNREADABLE = (
-    ValueError,
-    AttributeError,
-    KeyError,
-    TypeError,
-    NotImplementedError,
-    RuntimeError,
-    EOFError,
-    OSError,
-    struct.error,
-)
-"""What pydicom and its decoders raise on broken or unknown pixel data and files."""
-
-
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _WIDEST_MM = 100.0
 
 
@@ -40,23 +28,44 @@ def pixel_values(dataset: Dataset) -> NDArray[np.float32]:
     InputError
         There are no pixels, they are cut off, in colour, or in a compression that cannot be decoded.
     """
-    if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+    keyword = next((one for one in _PIXELS if one in dataset), None)
+    if keyword is None:
         raise InputError("The file holds no pixel data.")
+    layout = pixel_layout(dataset)
+    stored = _stored_values(dataset, keyword, layout)
+    if stored.size != layout.frames * layout.rows * layout.columns:
+        raise InputError("The pixel data are not in one grey channel.")
+    return _rescaled(dataset, stored.reshape(layout.frames, layout.rows, layout.columns))
+
+
+def _stored_values(dataset: Dataset, keyword: str, layout: PixelLayout) -> NDArray[np.generic]:
     try:
-        decoded = np.asarray(dataset.pixel_array)
+        with library_warnings_silenced():
+            if is_compressed(dataset):
+                return decoded(dataset, layout)
+            refuse_other_length(layout, len(dataset[keyword].value))
+            return np.asarray(pixel_array(dataset, raw=True))
     except UNREADABLE:
         raise InputError(
             "The pixel data cannot be decoded: they are cut off, damaged or in an unknown compression."
         ) from None
-    rows, columns = int(dataset.Rows), int(dataset.Columns)
-    if decoded.size % (rows * columns) or decoded.shape[-2:] != (rows, columns):
-        raise InputError("The pixel data are not in one grey channel.")
-    values = decoded.reshape(-1, rows, columns).astype(np.float32)
+
+
+def _rescaled(dataset: Dataset, stored: NDArray[np.generic]) -> NDArray[np.float32]:
     slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
-    if slope is not None and slope != 1:
-        values *= np.float32(slope)
-    if intercept:
-        values += np.float32(intercept)
+    if slope == 0:
+        raise InputError(f"{named('RescaleSlope')} is 0, so all values would be the same; correct it in the file.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = stored.astype(np.float32)
+        if slope is not None and slope != 1:
+            values *= np.float32(slope)
+        if intercept:
+            values += np.float32(intercept)
+    if not np.all(np.isfinite(values)):
+        raise InputError(
+            f"Some pixel values are not finite numbers, as stored or after {named('RescaleSlope')} and "
+            f"{named('RescaleIntercept')}."
+        )
     return values
 
 

@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import pydicom
+from pydicom.charset import decode_element
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.sequence import Sequence as Items
 
 from leukospect import __version__
 from leukospect.data import AcquisitionHeader
-from leukospect.dicom.elements import library_warnings_silenced
+from leukospect.dicom.elements import UNREADABLE, library_warnings_silenced
+from leukospect.dicom.read.parsing import HEAD, is_dicom, opened, read_header
 from leukospect.dicom.write.elements import DICOM_TERMS, coded, dicom_date, dicom_time
 from leukospect.dicom.write.instances import named_uid
 from leukospect.errors import InputError
@@ -54,15 +54,26 @@ def read_source_headers(paths: Sequence[Path]) -> tuple[Dataset, ...]:
 
 def _read_header(path: Path, place: str) -> Dataset | None:
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True)
-    except InvalidDicomError:
-        return None
-    except OSError as error:
+        with opened(path) as stream:
+            dataset = read_header(stream) if is_dicom(stream.bytes_at(0, HEAD)) else None
+    except (OSError, InputError) as error:
         text = f"Source file {place} can no longer be read; keep the input until the run has ended."
         raise InputError(text) from error
-    dataset.decode()
+    if dataset is None:
+        return None
+    _decode(dataset)
     dataset.remove_private_tags()
     return dataset
+
+
+def _decode(dataset: Dataset) -> None:
+    """Decode every element by the file's character set; one that is damaged is left out, as nothing needs it."""
+    character_set = dataset.get("SpecificCharacterSet")
+    for tag in list(dataset.keys()):
+        try:
+            decode_element(dataset[tag], character_set)
+        except UNREADABLE:
+            del dataset[tag]
 
 
 def begin_derived(
