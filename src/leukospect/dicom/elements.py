@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.sequence import Sequence as Items
 
 from leukospect.errors import InputError
@@ -29,6 +30,7 @@ UNREADABLE = (
     OSError,
     struct.error,
     zlib.error,
+    BytesLengthException,
 )
 """What pydicom and its decoders raise on broken or unknown elements, pixel data and files."""
 

@@ -17,16 +17,17 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.filereader import read_sequence_item
 
 from leukospect.dicom.elements import UNREADABLE, library_warnings_silenced, texts
-from leukospect.dicom.read.parsing import DAMAGED, opened, parse_until
+from leukospect.dicom.read.parsing import DAMAGED, file_meta, opened, parse_until, unpacked
 from leukospect.dicom.read.streams import BoundedStream
 from leukospect.errors import InputError
 
 NAME = "DICOMDIR"
+_CLASS = 0x0002
 _DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
 _RECORDS = 0x00041220
 _RECORDS_TAG = b"\x04\x00\x20\x12"  # as it lies in the file
 _UNDEFINED = 0xFFFFFFFF
-_MOST_READS = 4_000_000  # some forty for the record of an image
+_MOST_READS = 600_000  # some forty for the record of an image
 _MOST_FILES = 100_000
 
 MISSING = "missing, though the DICOM directory names them"
@@ -70,13 +71,8 @@ def is_directory_file(path: Path) -> bool:
     """Tell whether a DICOM file is a DICOMDIR: by its name or its media storage class."""
     if path.name.upper() == NAME:
         return True
-    with library_warnings_silenced():
-        try:
-            with opened(path) as stream:
-                meta = parse_until(stream, lambda tag, vr, length: True).file_meta
-            return str(meta.get("MediaStorageSOPClassUID", "")) == _DIRECTORY_CLASS
-        except (InputError, *UNREADABLE):
-            return False
+    with opened(path) as stream:
+        return file_meta(stream)[0].get(_CLASS) == _DIRECTORY_CLASS
 
 
 def referenced_files(path: Path) -> list[tuple[Path, str]]:
@@ -119,7 +115,8 @@ def _file_ids(path: Path) -> list[tuple[str, ...]]:
     found = []
     with library_warnings_silenced():
         try:
-            with opened(path) as stream:
+            with opened(path) as file:
+                stream = unpacked(file)
                 stream.most_reads = _MOST_READS
                 header = parse_until(stream, lambda tag, vr, length: tag >= _RECORDS)
                 for record in _records(stream, header):
@@ -147,4 +144,6 @@ def _records(stream: BoundedStream, header: FileDataset) -> Iterator[Dataset]:
         record = read_sequence_item(cast(BinaryIO, stream), implicit, little, default_encoding)
         if record is None:
             return
+        if not record:
+            raise InputError(f"The DICOM directory cannot be read. {DAMAGED}")
         yield record

@@ -25,7 +25,7 @@ _DIRECTORY = "1.2.840.10008.1.3.10"
 _MULTIFRAME_CT = "1.2.840.10008.5.1.4.1.1.2.1"
 _IDENTITY = ("PatientID", "PatientName", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
 
-DAMAGED = "cut off or damaged before their pixels"
+DAMAGED = "cut off or damaged in the header"
 UNOPENED = "that cannot be opened; check who may read them"
 UNREAD_METHOD = "packed by a method that is not read"
 
@@ -90,7 +90,10 @@ def find_entries(path: Path) -> Found:
     place_name, files, results = _listed_files(path)
     entries, foreign = [], []
     for position, (one, left_out) in enumerate(files, start=1):
-        entry = Entry(one, position, Dataset(), "", left_out) if left_out else _entry(one, position)
+        if place_name == "file":
+            entry = _entry(one, position)
+        else:
+            entry = Entry(one, position, Dataset(), "", left_out) if left_out else _entry_or_why(one, position)
         if entry is None:
             foreign.append(position)
         else:
@@ -138,26 +141,38 @@ def _files_below(folder: Path) -> tuple[list[tuple[Path, str]], int]:
     return kept, sum(path in results for path in found)
 
 
-def _entry(path: Path, position: int) -> Entry | None:
-    """Read a file's header; None for what is not DICOM."""
+def _entry_or_why(path: Path, position: int) -> Entry | None:
+    """Read a file's header; an entry that says why for one that cannot be read, and None for what is not DICOM."""
     try:
-        with opened(path) as stream:
-            head = stream.bytes_at(0, HEAD)
-            if not is_dicom(head):
-                archive = archive_kind(head)
-                what = f"a {archive} archive inside, which is not opened"
-                return Entry(path, position, Dataset(), "", what) if archive else None
-            dataset = read_header(stream)
-        if dataset is None:
-            return None
-        for keyword in _IDENTITY:
-            text(dataset, keyword)
-        kind, what = _kind(dataset)
+        return _entry(path, position)
     except InputError:
         return Entry(path, position, Dataset(), "", DAMAGED)
     except OSError:
         return Entry(path, position, Dataset(), "", UNOPENED)
-    return Entry(path, position, dataset, kind, what)
+
+
+def _entry(path: Path, position: int) -> Entry | None:
+    """Read a file's header; None for what is not DICOM.
+
+    Raises
+    ------
+    InputError
+        It is damaged.
+    OSError
+        It cannot be opened.
+    """
+    with opened(path) as stream:
+        head = stream.bytes_at(0, HEAD)
+        if not is_dicom(head):
+            archive = archive_kind(head)
+            what = f"a {archive} archive inside, which is not opened"
+            return Entry(path, position, Dataset(), "", what) if archive else None
+        dataset = read_header(stream)
+    if dataset is None:
+        return None
+    for keyword in _IDENTITY:
+        text(dataset, keyword)
+    return Entry(path, position, dataset, *_kind(dataset))
 
 
 def _kind(dataset: Dataset) -> tuple[str, str]:

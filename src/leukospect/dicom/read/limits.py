@@ -11,7 +11,7 @@ from leukospect.errors import InputError
 
 MEGABYTE = 2**20
 LARGEST_ELEMENT = 4 * MEGABYTE  # besides the pixel data; vendors' private blocks that are larger are passed over
-MOST_READS = 400_000  # while parsing one header, which has a few hundred elements
+MOST_READS = 200_000  # while parsing one header, which has a few hundred elements
 LARGEST_RATIO = 100  # unpacked to packed; pixel data reach a few tens, zeros a thousand
 _SMALL_FILE = 64 * MEGABYTE  # unpacks to this at any ratio
 _MOST_FRAMES = 200_000
@@ -61,7 +61,7 @@ def pixel_layout(dataset: Dataset) -> PixelLayout:
     sides = [_side(dataset, keyword) for keyword in ("Rows", "Columns")]
     frames = count(dataset, "NumberOfFrames")
     if frames > _MOST_FRAMES:
-        raise InputError(f"{named('NumberOfFrames')} is {frames}; more than {_MOST_FRAMES} cannot be.")
+        raise InputError(f"{named('NumberOfFrames')} is {frames:g}; more than {_MOST_FRAMES} cannot be.")
     if count(dataset, "SamplesPerPixel") != 1:
         raise InputError("The pixel data are not in one grey channel.")
     for keyword in _COUNTED:

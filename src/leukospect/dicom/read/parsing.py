@@ -26,8 +26,14 @@ _PREAMBLE = 128
 _PREFIX = b"DICM"
 _IMPLICIT_START = b"\x08\x00"  # group 0008, as files without a preamble begin
 _PIXELS = (0x7FE00010, 0x7FE00009, 0x7FE00008)
+_OWN_GROUPS = (0x0008, 0x0010, 0x0018, 0x0020, 0x0028, 0x0054)  # in which nothing is large
 _UNDEFINED = 0xFFFFFFFF
+_ITEM, _DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
+_MOST_FRAGMENTS = 1_000_000
 _LONG_VR = (b"OB", b"OW", b"UN", b"UT", b"SQ", b"OF", b"OD", b"OL", b"UC", b"UR", b"SV", b"UV", b"OV")
+_META_GROUP = b"\x02\x00"
+_TRANSFER_SYNTAX = 0x0010
+_LONGEST_UID = 64
 _MOST_META_ELEMENTS = 100
 _EXPLICIT_META = (
     bytes(_PREAMBLE) + _PREFIX + struct.pack("<HH2sH", 2, 0x10, b"UI", 20) + ExplicitVRLittleEndian.encode() + b"\0"
@@ -59,7 +65,7 @@ def opened(path: Path) -> Iterator[BoundedStream]:
         return
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        raise InputError("It is neither a file nor a folder.")
+        raise InputError("What was given is a pipe or a device; give a file or a folder.")
     with path.open("rb") as file:
         yield Section(file, 0, status.st_size)
 
@@ -107,8 +113,10 @@ def read_all(path: Path) -> FileDataset:
                 raise InputError(DAMAGED)
             with _refusals(stream):
                 _add_pixels(stream, dataset)
+            if not any(tag in dataset for tag in _PIXELS):
+                raise InputError("The file holds no pixel data; it is cut off, or was exported without its image.")
             member = member_at(path)
-            if member is not None and isinstance(file, Inflated) and file.whole() != (member.size, member.crc):
+            if member is not None and file.whole() != (member.size, member.crc):
                 raise InputError(DAMAGED)
     except OSError:
         raise InputError(DAMAGED) from None
@@ -132,7 +140,7 @@ def _refusals(stream: BoundedStream) -> Iterator[None]:
 
 def _header(file: BoundedStream) -> tuple[BoundedStream, FileDataset]:
     """Parse as far as the pixel data; give the stream, which stands before them, and what was parsed."""
-    stream = _inflated(file)
+    stream = unpacked(file)
     return stream, parse_until(stream, lambda tag, vr, length: tag in _PIXELS)
 
 
@@ -142,6 +150,8 @@ def parse_until(stream: BoundedStream, stop_when: StopWhen) -> FileDataset:
     dataset.buffer = None  # the stream must not live as long as the dataset
     for tag, element in list(dataset.items()):
         if isinstance(element, RawDataElement) and element.value is None and element.length > LARGEST_ELEMENT:
+            if tag >> 16 in _OWN_GROUPS or not stream.bytes_at(element.value_tell + element.length - 1, 1):
+                raise InputError(DAMAGED)
             del dataset[tag]
     return dataset
 
@@ -164,7 +174,9 @@ def _add_pixels(stream: BoundedStream, dataset: FileDataset) -> None:
         if tag not in _PIXELS:
             return True
         layout = pixel_layout(dataset)
-        if length != _UNDEFINED and not is_compressed(dataset):
+        if length == _UNDEFINED:
+            _refuse_open_end(stream, stream.tell())
+        elif not is_compressed(dataset):
             refuse_other_length(layout, length)
         if length != _UNDEFINED and not stream.holds(length):
             raise InputError(DAMAGED)
@@ -178,22 +190,51 @@ def _add_pixels(stream: BoundedStream, dataset: FileDataset) -> None:
         dataset[element.tag] = cast(Any, element)
 
 
-def _inflated(file: BoundedStream) -> BoundedStream:
+def _refuse_open_end(stream: BoundedStream, place: int) -> None:
+    """Follow the fragments of compressed pixel data to their end, so that no parser searches gigabytes for it.
+
+    Raises
+    ------
+    InputError
+        They do not follow each other to a delimiter.
+    """
+    for _ in range(_MOST_FRAGMENTS):
+        start = stream.bytes_at(place, 8)
+        if len(start) < 8 or start[:4] not in (_ITEM, _DELIMITER):
+            break
+        if start[:4] == _DELIMITER:
+            return
+        place += 8 + struct.unpack("<L", start[4:])[0]
+    raise InputError(DAMAGED)
+
+
+def unpacked(file: BoundedStream) -> BoundedStream:
     """Unpack a file of the deflated transfer syntax on the way; pydicom would unpack it whole, however large."""
-    if file.bytes_at(_PREAMBLE, len(_PREFIX)) != _PREFIX:
+    values, end = file_meta(file)
+    if values.get(_TRANSFER_SYNTAX) != DeflatedExplicitVRLittleEndian:
         return file
-    position, syntax = _PREAMBLE + len(_PREFIX), b""
+    file.seek(end)
+    return Inflated(file, _EXPLICIT_META)
+
+
+def file_meta(file: BoundedStream) -> tuple[dict[int, str], int]:
+    """Read the short values of the file meta information by element number, and where it ends.
+
+    Both are empty for a file without a preamble. The file stands afterwards where it stood before.
+    """
+    values: dict[int, str] = {}
+    position = _PREAMBLE + len(_PREFIX)
+    if file.bytes_at(_PREAMBLE, len(_PREFIX)) != _PREFIX:
+        return values, 0
     for _ in range(_MOST_META_ELEMENTS):
         start = file.bytes_at(position, 12)
-        if len(start) < 8 or start[:2] != b"\x02\x00":
+        if len(start) < 8 or start[:2] != _META_GROUP:
             break
         length, size = struct.unpack("<H", start[6:8])[0], 8
         if start[4:6] in _LONG_VR and len(start) == 12:
             length, size = struct.unpack("<L", start[8:])[0], 12
-        if start[2:4] == b"\x10\x00":
-            syntax = file.bytes_at(position + size, min(length, 64)).rstrip(b"\0 ")
+        if length <= _LONGEST_UID:
+            value = file.bytes_at(position + size, length).rstrip(b"\0 ")
+            values[struct.unpack("<H", start[2:4])[0]] = value.decode("ascii", "replace")
         position += size + length
-    if syntax != DeflatedExplicitVRLittleEndian.encode():
-        return file
-    file.seek(position)
-    return Inflated(file, _EXPLICIT_META)
+    return values, position

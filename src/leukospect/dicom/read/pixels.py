@@ -13,7 +13,7 @@ from leukospect.dicom.read.limits import PixelLayout, pixel_layout, refuse_other
 from leukospect.errors import GeometryError, InputError
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-_WIDEST_MM = 100.0
+_NARROWEST_MM, _WIDEST_MM = 0.01, 100.0
 
 
 def pixel_values(dataset: Dataset) -> NDArray[np.float32]:
@@ -97,11 +97,12 @@ def pixel_spacing_mm(dataset: Dataset) -> tuple[float, float]:
     Raises
     ------
     GeometryError
-        It is missing or not positive.
+        It is missing, not positive or beyond reason.
     """
     found = numbers(dataset, "PixelSpacing")
     if len(found) != 2 or min(found) <= 0:
         raise GeometryError(f"{named('PixelSpacing')} is missing or not positive; sizes cannot be known.")
-    if max(found) > _WIDEST_MM:
-        raise GeometryError(f"{named('PixelSpacing')} of {max(found):g} mm cannot be; correct it in the file.")
+    for size in (min(found), max(found)):
+        if not _NARROWEST_MM <= size <= _WIDEST_MM:
+            raise GeometryError(f"{named('PixelSpacing')} of {size:g} mm cannot be; correct it in the file.")
     return found[0], found[1]

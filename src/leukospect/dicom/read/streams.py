@@ -33,6 +33,10 @@ class BoundedStream(ABC):
     def holds(self, size: int) -> bool:
         """Tell whether `size` more bytes follow."""
 
+    @abstractmethod
+    def whole(self) -> tuple[int, int]:
+        """Give the length and the CRC-32 of all of it."""
+
     def read(self, size: int = -1) -> bytes:
         """Read up to `size` bytes, all that follow where it is negative."""
         self._reads += 1
@@ -80,6 +84,13 @@ class Section(BoundedStream):
     def holds(self, size: int) -> bool:
         """Tell whether `size` more bytes follow."""
         return self._position + size <= self._length
+
+    def whole(self) -> tuple[int, int]:
+        """Give the length and the CRC-32 of all of it."""
+        length, crc = 0, 0
+        while part := self.bytes_at(length, _STEP):
+            length, crc = length + len(part), zlib.crc32(part, crc)
+        return length, crc
 
 
 class Inflated(BoundedStream):
