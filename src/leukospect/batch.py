@@ -27,7 +27,7 @@ class StudyRecord:
     Parameters
     ----------
     study : str
-        Name of its folder.
+        Name of its folder, or of its zip archive without the suffix.
     status : ``done`` or ``failed``
     reason : str
         Why it failed, one sentence; the flag where it did not.
@@ -54,7 +54,7 @@ def run_batch(
     threads: int | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> tuple[StudyRecord, ...]:
-    """Run every study of an archive; each of its folders is one.
+    """Run every study of an archive; each of its folders and each zip archive in it is one.
 
     Parameters
     ----------
@@ -73,40 +73,61 @@ def run_batch(
     Raises
     ------
     InputError
-        The archive holds no folder, or Dask is asked for and not installed.
+        The archive holds no study, two of the same name, or Dask is asked for and not installed.
     """
     if not archive.is_dir():
         raise InputError(f"The archive '{archive}' is not a folder; give a folder that holds a folder for each study.")
-    studies = sorted(path for path in archive.iterdir() if path.is_dir() and not path.name.startswith("."))
+    studies = _studies(archive)
     if output.resolve().is_relative_to(archive.resolve()):
         raise InputError("The output of a batch must not lie in the archive; choose another folder with -o.")
     if not studies:
-        raise InputError(f"The archive '{archive}' holds no folders; give a folder that holds a folder for each study.")
+        raise InputError(
+            f"The archive '{archive}' holds no studies; give a folder that holds a folder or a zip archive for each."
+        )
     if workers is not None or scheduler is not None:
         _dask()
     output.mkdir(parents=True, exist_ok=True)
     records = {record.study: record for record in _read_records(output)}
-    fingerprints = {study.name: _fingerprint(study, protocol) for study in studies}
-    open_studies = [s for s in studies if not _settled(records.get(s.name), fingerprints[s.name], output / s.name)]
+    fingerprints = {name: _fingerprint(study, protocol) for name, study in studies.items()}
+    open_studies = [name for name in studies if not _settled(records.get(name), fingerprints[name], output / name)]
     if progress:
         progress("running the studies", 0.0)
-    tasks = [(study, output / study.name, fingerprints[study.name]) for study in open_studies]
+    tasks = [(studies[name], output / name, fingerprints[name]) for name in open_studies]
     for done, record in enumerate(_run_all(tasks, protocol, workers, scheduler, threads), start=1):
         records[record.study] = record
         _write_records(output, records.values())
         if progress:
             progress("running the studies", done / len(tasks))
-    return tuple(records[study.name] for study in studies)
+    return tuple(records[name] for name in studies)
+
+
+def _studies(archive: Path) -> dict[str, Path]:
+    """Find an archive's studies by name: its folders, and its zip archives without their suffix."""
+    found: dict[str, Path] = {}
+    for path in sorted(archive.iterdir()):
+        if path.name.startswith(".") or not (path.is_dir() or _is_zip(path)):
+            continue
+        name = path.name if path.is_dir() else path.stem
+        if name in found:
+            raise InputError(
+                "A folder and a zip archive, or two of them, have the same name; their results would too. Rename one."
+            )
+        found[name] = path
+    return found
+
+
+def _is_zip(path: Path) -> bool:
+    return path.suffix.lower() == ".zip" and path.is_file()
 
 
 def loose_files(archive: Path) -> int:
-    """Count the files that lie in an archive but in no study's folder; they are not read."""
-    return sum(path.is_file() and not path.name.startswith(".") for path in archive.iterdir())
+    """Count the files that lie in an archive but in no study; they are not read."""
+    return sum(path.is_file() and not path.name.startswith(".") and not _is_zip(path) for path in archive.iterdir())
 
 
 def run_one(study: str, output: str, protocol: dict[str, Any], fingerprint: str, threads: int | None) -> StudyRecord:
     """Run one study and say in a few words what became of it; the results go to disk."""
-    name = Path(study).name
+    name = Path(output).name
     try:
         outcome = run_job(Path(study), Path(output), Protocol.model_validate(protocol), threads=threads)
     except LeukospectError as error:
@@ -156,7 +177,7 @@ def _run_on_dask(
         futures = {
             client.submit(
                 run_one, str(s.resolve()), str(o.resolve()), protocol, fingerprint, threads, retries=1, pure=False
-            ): (s.name, fingerprint)
+            ): (o.name, fingerprint)
             for s, o, fingerprint in tasks
         }
         for future in distributed.as_completed(list(futures)):
@@ -172,7 +193,7 @@ def _run_on_dask(
 def _fingerprint(study: Path, protocol: Protocol) -> str:
     """Tell whether a study changed, from its files' names, sizes and times, without reading them."""
     digest = hashlib.sha256(f"{__version__} {digest_of(protocol.model_dump(mode='json'))}".encode())
-    for path in sorted(study.rglob("*")):
+    for path in [study] if study.is_file() else sorted(study.rglob("*")):
         if path.is_file():
             status = path.stat()
             digest.update(f"{path.relative_to(study)} {status.st_size} {status.st_mtime_ns}\n".encode())

@@ -102,7 +102,7 @@ def pixel_spacing_mm(dataset: Dataset) -> tuple[float, float]:
     found = numbers(dataset, "PixelSpacing")
     if len(found) != 2 or min(found) <= 0:
         raise GeometryError(f"{named('PixelSpacing')} is missing or not positive; sizes cannot be known.")
-    for size in (min(found), max(found)):
+    for size in (max(found), min(found)):
         if not _NARROWEST_MM <= size <= _WIDEST_MM:
             raise GeometryError(f"{named('PixelSpacing')} of {size:g} mm cannot be; correct it in the file.")
     return found[0], found[1]
