@@ -118,7 +118,7 @@ def photopeak_counts(
         )
     yields = dict(source.photons)
     energy = float(np.average([p.energy_kev for p in peaks], weights=[yields[p.energy_kev] for p in peaks]))
-    counts = _summed([projections.counts[p.peak] for p in peaks])
+    counts = _summed([projections.counts[index] for index in dict.fromkeys(p.peak for p in peaks)])
     estimates, methods = [], set()
     for peak in peaks:
         estimate, method = estimate_scatter(
