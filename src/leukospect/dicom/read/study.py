@@ -16,8 +16,10 @@ from leukospect.dicom.read.injection import with_one_injection_date
 from leukospect.dicom.read.nm import nm_acquisition
 from leukospect.dicom.read.pairs import paired_views
 from leukospect.dicom.read.reconstructed import read_pet
-from leukospect.dicom.read.tomo import read_tomo
+from leukospect.dicom.read.tomo_acquisitions import TOMO_KINDS, ToldOrbit, tomo_acquisitions
 from leukospect.errors import AssumptionWarning, InputError, LeukospectError
+
+_MOST_PARTS = 32  # files of one acquisition: heads times energy windows
 
 
 def read_study(path: Path, *, one_patient: bool = True) -> Study:
@@ -104,25 +106,20 @@ def read_projections(
     """
     with library_warnings_silenced():
         found = find_entries(path)
-        tomo = [entry for entry in found.entries if entry.kind == "TOMO"]
-        unique = [series_entries[0] for series_entries in _by_instance(tomo)]
+        tomo = [entry for entry in found.entries if entry.kind in TOMO_KINDS]
+        unique = [copies[0] for copies in _by_instance(tomo)]
         if not unique:
             raise InputError(f"No raw SPECT projections (nuclear medicine TOMO) were found: {found.summary()}.")
-        if len(unique) > 1:
-            raise InputError(f"{len(unique)} SPECT acquisitions were found; give the file of one.")
-        assumptions = [
-            f"The angles are taken as told: {said}."
-            for said, value in (("start angle", start_angle_deg), ("direction", direction))
-            if value is not None
-        ]
-        projections = read_tomo(
-            load(unique[0]),
-            assumptions,
-            (unique[0].path,),
-            axis_mm=axis_mm,
-            start_angle_deg=start_angle_deg,
-            direction=direction,
-        )
+        if len(unique) > _MOST_PARTS:
+            raise InputError(f"{len(unique)} SPECT files were found; give the file or the folder of one acquisition.")
+        read, failures = tomo_acquisitions(unique, ToldOrbit(axis_mm, start_angle_deg, direction))
+    if failures and len(unique) == 1:
+        raise failures[0][1]
+    if failures:
+        raise InputError(f"Of {len(unique)} SPECT files {len(failures)} cannot be read: {failures[0][1]}")
+    if len(read) > 1:
+        raise InputError(f"{len(read)} SPECT acquisitions were found; give the file of one.")
+    projections = read[0]
     for sentence in projections.header.assumptions:
         warnings.warn(sentence, AssumptionWarning, stacklevel=2)
     return projections
@@ -168,13 +165,16 @@ def _acquisitions(found: Found, usable: list[Entry]) -> tuple[list[Acquisition],
     failures: list[tuple[str, LeukospectError]] = []
     slices = [entry for entry in usable if entry.kind in ("CT", "PET")]
     files = [group[0] for group in _by_instance(entry for entry in usable if entry.kind not in ("CT", "PET"))]
+    projections, unread = tomo_acquisitions([entry for entry in files if entry.kind in TOMO_KINDS])
+    acquisitions += projections
+    failures += [(found.place(entry), error) for entry, error in unread]
     for series in series_of(slices):
         kind = series[0].kind
         try:
             acquisitions.append(ct_series(series, []) if kind == "CT" else read_pet(series, []))
         except LeukospectError as error:
             failures.append((f"{kind} series of {len(series)} slices (from file {series[0].position})", error))
-    for entry in files:
+    for entry in (entry for entry in files if entry.kind not in TOMO_KINDS):
         try:
             acquisitions.append(nm_acquisition(load(entry), [], (entry.path,)))
         except LeukospectError as error:
