@@ -61,13 +61,14 @@ def joined(one: TomoFile, other: TomoFile) -> TomoFile | None:
             one, windows=one.windows + other.windows, counts=np.concatenate([one.counts, other.counts], axis=0)
         )
     apart = not any(same_angles(a, b) for a in one.sweeps for b in other.sweeps)
-    if ranges[0] == ranges[1] and apart:
+    if sorted(ranges[0]) == sorted(ranges[1]) and apart:
+        order = [ranges[1].index(one_range) for one_range in ranges[0]]
         moved = tuple(replace(sweep, head=sweep.head + len(one.heads)) for sweep in other.sweeps)
         return replace(
             one,
             heads=one.heads + other.heads,
             sweeps=one.sweeps + moved,
-            counts=np.concatenate([one.counts, other.counts], axis=1),
+            counts=np.concatenate([one.counts, other.counts[order]], axis=1),
         )
     return None
 
