@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from leukospect.data import EnergyWindow
 from leukospect.errors import InputError, MissingInformationError
-from leukospect.physics.nuclides import Nuclide, nuclide
+from leukospect.physics.nuclides import KNOWN_NUCLIDES, Nuclide, nuclide
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,18 @@ def _neighbour(
     return best
 
 
-def find_photopeaks(windows: tuple[EnergyWindow, ...], source: Nuclide) -> tuple[Photopeak, ...]:
+def find_photopeaks(
+    windows: tuple[EnergyWindow, ...], source: Nuclide, others: tuple[str, ...] = ()
+) -> tuple[Photopeak, ...]:
     """Tell photopeak and scatter windows by their limits.
 
     Parameters
     ----------
     windows : tuple of EnergyWindow
     source : Nuclide
+    others : tuple of str
+        Nuclides that were injected too: a window over a photopeak of theirs is no scatter window. Names that are not
+        known here count for nothing.
 
     Returns
     -------
@@ -91,6 +96,7 @@ def find_photopeaks(windows: tuple[EnergyWindow, ...], source: Nuclide) -> tuple
         No window covers a photopeak, one range covers several, or several windows cover the same one.
     """
     energies = [energy for energy, _ in source.photons]
+    taken = energies + [energy for name in others if name in KNOWN_NUCLIDES for energy, _ in nuclide(name).photons]
     peaks = []
     for energy in energies:
         covering = [i for i, window in enumerate(windows) if _covers(window, energy)]
@@ -108,8 +114,8 @@ def find_photopeaks(windows: tuple[EnergyWindow, ...], source: Nuclide) -> tuple
             )
         own = _own_range(windows[covering[0]], energy, energies, source)
         ranges = windows[covering[0]].ranges_kev if own is None else (own,)
-        lower = _neighbour(windows, ranges, energies, below=True)
-        upper = _neighbour(windows, ranges, energies, below=False)
+        lower = _neighbour(windows, ranges, taken, below=True)
+        upper = _neighbour(windows, ranges, taken, below=False)
         peaks.append(Photopeak(energy, covering[0], lower, upper, own))
     if not peaks:
         raise InputError(f"No energy window covers a photopeak of {source.name}.")
@@ -148,7 +154,7 @@ def window_roles(windows: tuple[EnergyWindow, ...], nuclides: tuple[str, ...]) -
     roles: list[list[str]] = [[] for _ in windows]
     for name in nuclides:
         try:
-            peaks = find_photopeaks(windows, nuclide(name))
+            peaks = find_photopeaks(windows, nuclide(name), nuclides)
         except InputError:
             continue
         for found in peaks:
