@@ -166,7 +166,7 @@ def _unused(found: Found) -> list[str]:
 
 def _listed(positions: list[int]) -> str:
     if len(positions) > 6:
-        return f"files {positions[0]} to {positions[-1]} in alphabetical order"
+        return f"the first is file {positions[0]}, the last file {positions[-1]}, in alphabetical order"
     return ("file " if len(positions) == 1 else "files ") + ", ".join(str(position) for position in positions)
 
 
