@@ -112,7 +112,7 @@ def member_at(path: Path) -> ArchiveMember | None:
 
 
 def list_archive(archive: Path) -> Listing:
-    """List the files of a zip archive, in the order of their names.
+    """List the files of a zip archive, in the order in which they would be found in a folder.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def list_archive(archive: Path) -> Listing:
 @lru_cache(maxsize=2)
 def _listing(archive: Path, size: int, changed_ns: int) -> Listing:
     found = _contents(archive, size)
-    files = sorted((info for info in found if not info.is_dir()), key=lambda info: info.filename)
+    files = sorted((info for info in found if not info.is_dir()), key=lambda info: _order(info.filename))
     if not files:
         raise InputError("The zip archive is empty.")
     if any(info.flag_bits & _ENCRYPTED for info in files):
@@ -141,6 +141,12 @@ def _listing(archive: Path, size: int, changed_ns: int) -> Listing:
             folder = numbers[PurePosixPath(info.filename).parent]
             members[archive / f"{folder:04d}" / f"{number:05d}"] = _member(archive, info)
     return Listing(members, len(files) - len(members))
+
+
+def _order(name: str) -> tuple[tuple[bool, str], ...]:
+    """Order names as a folder is walked: its files before the folders in it."""
+    *folders, file = PurePosixPath(name).parts or ("",)
+    return (*((True, folder) for folder in folders), (False, file))
 
 
 def _member(archive: Path, info: zipfile.ZipInfo) -> ArchiveMember:

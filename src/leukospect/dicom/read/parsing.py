@@ -88,13 +88,18 @@ def read_header(stream: BoundedStream) -> FileDataset | None:
     InputError
         It is DICOM, but cut off or damaged before its pixels.
     """
-    with _refusals(stream):
-        stream, dataset = _header(stream)
-        has_preamble = dataset.preamble is not None
-        if not has_preamble and not text(dataset, "SOPClassUID"):
-            return None
-        if _is_cut_off(dataset) or not dataset:
-            raise InputError(DAMAGED)
+    has_preamble = stream.bytes_at(_PREAMBLE, len(_PREFIX)) == _PREFIX
+    try:
+        with _refusals(stream):
+            dataset = _header(stream)[1]
+            if not has_preamble and not text(dataset, "SOPClassUID"):
+                return None
+            if _is_cut_off(dataset) or not dataset:
+                raise InputError(DAMAGED)
+    except InputError:
+        if has_preamble:
+            raise
+        return None
     return dataset
 
 
