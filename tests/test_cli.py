@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-import leukospect.jobs
+import leukospect.inspection_job
 from leukospect import __version__
 from leukospect.cli import main
 from tests.command_line import leukospect as command
@@ -350,7 +350,7 @@ def test_a_defect_is_told_without_a_traceback(
     def broken(*_: object, **__: object) -> NoReturn:
         raise RuntimeError("Doe^Jane")
 
-    monkeypatch.setattr(leukospect.jobs, "inspect_path", broken)
+    monkeypatch.setattr(leukospect.inspection_job, "inspect_path", broken)
     assert main(["inspect", str(tmp_path)]) == 1
     printed = capsys.readouterr().err
     assert printed.startswith("leukospect: a defect of the program (RuntimeError)")

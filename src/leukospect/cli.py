@@ -36,7 +36,7 @@ def _demo(options: argparse.Namespace, progress: TerminalProgress) -> int:
 
 
 def _inspect(options: argparse.Namespace, progress: TerminalProgress) -> int:
-    from leukospect.jobs import inspect_path
+    from leukospect.inspection_job import inspect_path
     from leukospect.report.inspection import describe, table, write_thumbnails
     from leukospect.study_overview import overview
 

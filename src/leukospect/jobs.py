@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from leukospect import __version__
-from leukospect.data import Acquisition, CtSeries, Projections, Radiopharmaceutical, Study
+from leukospect.data import Acquisition, CtSeries, Projections, Radiopharmaceutical
 from leukospect.dicom.read.archive import on_disk
 from leukospect.dicom.read.ct import read_ct
 from leukospect.dicom.read.entries import refuse_files_of_several_patients
@@ -300,12 +300,3 @@ def _check_frames(projections: Projections, ct: CtSeries | None) -> None:
             AssumptionWarning,
             stacklevel=2,
         )
-
-
-def inspect_path(path: Path) -> Study:
-    """Read what is in a file, a folder, a zip archive or a DICOMDIR, for `leukospect inspect`."""
-    if not path.exists():
-        raise InputError(f"There is nothing at '{path}'; check the path.")
-    if path.is_file() and path.suffix.lower() in (".hs", ".h00"):
-        return Study((read_interfile(path),))
-    return read_study(path, one_patient=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import struct
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -412,6 +414,36 @@ def test_a_file_that_may_not_be_read_is_said_and_not_taken_for_junk(
     found = json.loads(leukospect("inspect", folder, "--json").stdout)
     assert len(found["acquisitions"]) == 1
     assert "that cannot be opened" in found["problems"][0]
+
+
+TRAPS = {
+    "deflate bomb": broken.deflate_bomb,
+    "deflate bomb in the header": broken.deflate_bomb_in_the_header,
+    "zip that lies": broken.zip_that_lies,
+    "run-length bomb": compressed(RLE, RLE_HEADER + b"\x81\x00" * 200_000),
+    "as many items as are looked at": in_place_of_windows(empty_items(0x00540012, 32_000)),
+    "absurd sizes": announced(16384, 16384, 10000),
+}
+_LOOK = """
+import re, sys
+from pathlib import Path
+from leukospect.cli import main
+codes = [main(["inspect", path]) for path in sys.argv[1:]]
+status = Path("/proc/self/status")
+memory = re.search(r"VmHWM:\\s+(\\d+) kB", status.read_text()) if status.is_file() else None
+print(codes, int(memory.group(1)) if memory else 0)
+"""
+
+
+def test_traps_take_little_memory_in_all(tmp_path: Path) -> None:
+    """The memory of a process that does nothing else, with the program itself in it."""
+    paths = [make(tmp_path / str(number)) for number, make in enumerate(TRAPS.values())]
+    command = [sys.executable, "-c", _LOOK, *map(str, paths)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    codes, _, kilobytes = ran.stdout.strip().rpartition(" ")
+    assert codes == str([3] * len(paths))
+    assert len(ran.stderr.splitlines()) == len(paths)
+    assert int(kilobytes) * 1024 < _MOST_BYTES + 2 * max(path.stat().st_size for path in paths)
 
 
 def test_thousands_of_junk_files_are_passed_over_quickly(tmp_path: Path) -> None:

@@ -272,7 +272,7 @@ def test_a_batch_takes_zip_archives_as_studies(study: Path, tmp_path: Path) -> N
 
 
 def test_a_run_finds_in_a_zip_what_it_finds_in_its_folder(study: Path, tmp_path: Path) -> None:
-    """The study is too small to be measured, which is found after it was read and reconstructed."""
+    """Its collimator is of no known maker, which is found once it was read."""
     said = [leukospect("run", path, "-o", tmp_path / "out") for path in (study, zip_folder(study), directory_of(study))]
     assert {one.code for one in said} == {3}
     assert len({one.stderr for one in said}) == 1

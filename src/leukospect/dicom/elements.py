@@ -34,7 +34,7 @@ UNREADABLE = (
 )
 """What pydicom and its decoders raise on broken or unknown elements, pixel data and files."""
 
-_LONGEST_SEQUENCE = 2**20  # bytes; those that are read have a few thousand, and items take far more memory than bytes
+_LONGEST_SEQUENCE = 2**18  # bytes; those that are read have a few thousand, and items take far more memory than bytes
 
 
 @contextmanager

@@ -1,0 +1,25 @@
+"""Looking at an input, apart from the jobs that compute: it loads none of what they need, and so begins at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from leukospect.data import Study
+from leukospect.dicom.read.study import read_study
+from leukospect.errors import InputError
+from leukospect.files.interfile import read_interfile
+
+
+def inspect_path(path: Path) -> Study:
+    """Read what is in a file, a folder, a zip archive or a DICOMDIR, for `leukospect inspect`.
+
+    Raises
+    ------
+    InputError
+        Nothing is there, or nothing that can be read.
+    """
+    if not path.exists():
+        raise InputError(f"There is nothing at '{path}'; check the path.")
+    if path.is_file() and path.suffix.lower() in (".hs", ".h00"):
+        return Study((read_interfile(path),))
+    return read_study(path, one_patient=False)
