@@ -261,12 +261,12 @@ RLE, JPEG, JPEG_2000, JPEG_LS = (f"1.2.840.10008.1.2.{n}" for n in ("5", "4.70",
 RLE_HEADER = struct.pack("<16L", 2, 64, 1000, *[0] * 13)
 
 
-def jpeg(rows: int, columns: int) -> bytes:
-    """The headers of a lossless JPEG, and noise for its data."""
-    frame = struct.pack(">HHBHHB3B", 0xFFC3, 11, 16, rows, columns, 1, 1, 0x11, 0)
+def jpeg(rows: int, columns: int, precision: int = 16, data: bytes = bytes(range(200)) * 3) -> bytes:
+    """A lossless JPEG, noise unless data are given; a precision of 17 bits ends the decoder's process."""
+    frame = struct.pack(">HHBHHB3B", 0xFFC3, 11, precision, rows, columns, 1, 1, 0x11, 0)
     huffman = b"\xff\xc4" + struct.pack(">HB", 2 + 17 + 1, 0) + bytes([1] + [0] * 15) + b"\0"
     scan = b"\xff\xda" + struct.pack(">HB2B3B", 8, 1, 1, 0, 1, 0, 0)
-    return b"\xff\xd8" + frame + huffman + scan + bytes(range(200)) * 3
+    return b"\xff\xd8" + frame + huffman + scan + data
 
 
 def jpeg_2000(rows: int, columns: int) -> bytes:

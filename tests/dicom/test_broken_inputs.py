@@ -15,6 +15,8 @@ from zipfile import ZIP_LZMA
 import numpy as np
 import pytest
 
+from leukospect.dicom.read.decoding import decode_frame
+from leukospect.errors import InputError
 from tests.command_line import Said, leukospect
 from tests.dicom import broken
 from tests.dicom.broken import (
@@ -193,6 +195,7 @@ PIXELS = [
     Refused("run-length claims", compressed(RLE, RLE_HEADER + bytes(2000), Rows=16000, Columns=16000), "too few"),
     Refused("JPEG garbage", compressed(JPEG, b"garbage " * 20), "damaged"),
     Refused("JPEG of noise", compressed(JPEG, jpeg(24, 40)), "decoded"),
+    Refused("JPEG that ends its decoder", compressed(JPEG, jpeg(24, 40, precision=17)), "decoded"),
     Refused("JPEG of another size", compressed(JPEG, jpeg(60000, 60000)), "another size"),
     Refused("JPEG 2000 of noise", compressed(JPEG_2000, jpeg_2000(24, 40)), "decoded"),
     Refused("JPEG 2000 of another size", compressed(JPEG_2000, jpeg_2000(60000, 60000)), "another size"),
@@ -396,6 +399,25 @@ def test_decoders_say_nothing_of_their_own(tmp_path: Path, capfd: pytest.Capture
     path = compressed(JPEG, jpeg(24, 40))(tmp_path)
     assert leukospect("inspect", path).code == 3
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_next_image_is_decoded_after_one_that_ended_the_decoder() -> None:
+    # A bit 0 for each pixel: it is as the one before it, and the first is half of what 16 bits hold.
+    good = jpeg(24, 40, data=bytes(24 * 40 // 8) + b"\xff\xd9")
+    elements: dict[str, object] = {
+        "Rows": 24,
+        "Columns": 40,
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "BitsAllocated": 16,
+        "BitsStored": 16,
+        "HighBit": 15,
+        "PixelRepresentation": 0,
+    }
+    for _ in range(2):
+        with pytest.raises(InputError, match="decoded"):
+            decode_frame(jpeg(24, 40, precision=17), JPEG, elements)
+        assert decode_frame(good, JPEG, elements).tolist() == [32768] * 960
 
 
 def test_a_file_that_may_not_be_read_is_said_and_not_taken_for_junk(

@@ -151,9 +151,14 @@ def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
     InputError
         It cannot be decoded, or is longer than any that tells of an acquisition.
     """
-    tag = tag_for_keyword(keyword)
-    raw = None if tag is None else dataset.get_item(tag) if tag in dataset else None
-    if isinstance(raw, RawDataElement) and raw.value is not None and len(raw.value) > _LONGEST_SEQUENCE:
+    if _raw_length(dataset, keyword) > _LONGEST_SEQUENCE:
         raise InputError(f"{named(keyword)} is longer than any that is read; the file is damaged.")
     found = _value(dataset, keyword)
     return tuple(found) if isinstance(found, Items) else ()
+
+
+def _raw_length(dataset: Dataset, keyword: str) -> int:
+    """Give the bytes of an element that was not decoded yet; 0 where it was, or is absent."""
+    tag = tag_for_keyword(keyword)
+    raw = None if tag is None else dataset.get_item(tag, keep_deferred=True)
+    return len(raw.value) if isinstance(raw, RawDataElement) and raw.value is not None else 0

@@ -83,7 +83,7 @@ class ArchiveMember:
         InputError
             The archive is damaged there.
         """
-        file.seek(self.header_at)
+        file.seek(max(0, self.header_at))
         header = file.read(_LOCAL_HEADER.size)
         if len(header) < _LOCAL_HEADER.size or not header.startswith(b"PK\3\4"):
             raise InputError(_DAMAGED)
@@ -126,7 +126,7 @@ def list_archive(archive: Path) -> Listing:
 @lru_cache(maxsize=2)
 def _listing(archive: Path, size: int, changed_ns: int) -> Listing:
     found = _contents(archive, size)
-    files = sorted((info for info in found if not info.is_dir()), key=lambda info: _order(info.filename))
+    files = sorted((info for info in found if not info.filename.endswith("/")), key=lambda info: _order(info.filename))
     if not files:
         raise InputError("The zip archive is empty.")
     if any(info.flag_bits & _ENCRYPTED for info in files):

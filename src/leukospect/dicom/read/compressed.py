@@ -1,13 +1,8 @@
-"""Compressed pixel data: looked at before they are decoded, and decoded without a word from the decoders."""
+"""Compressed pixel data: looked at before they are decoded, and decoded where a decoder's failure does no harm."""
 
 from __future__ import annotations
 
-import os
 import struct
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +11,8 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, RLELossless
 
+from leukospect.dicom.elements import count, number, text
+from leukospect.dicom.read.decoding import decode_frame
 from leukospect.dicom.read.limits import PixelLayout, refuse_bloated
 from leukospect.errors import InputError
 
@@ -24,7 +21,6 @@ _JPEG_2000 = b"\xff\x4f\xff\x51"
 _NO_FRAME_HEADER = (0xC4, 0xC8, 0xCC)  # tables among the markers C0 to CF
 _JPEG_LS = 0xF7
 _RLE_HEADER = 64
-_one_at_a_time = threading.Lock()
 
 
 def is_compressed(dataset: Dataset) -> bool:
@@ -54,8 +50,31 @@ def decoded(dataset: Dataset, layout: PixelLayout) -> NDArray[np.generic]:
             raise InputError(
                 "The compressed pixel data are damaged, or of another size than the header says; export the file again."
             )
-    with _decoders_silenced():
-        return np.asarray(pixel_array(dataset, raw=True, decoding_plugin="pydicom" if run_length else "gdcm"))
+    if run_length:
+        return np.asarray(pixel_array(dataset, raw=True, decoding_plugin="pydicom"))
+    return _decoded_elsewhere(dataset, layout)
+
+
+def _decoded_elsewhere(dataset: Dataset, layout: PixelLayout) -> NDArray[np.generic]:
+    """Decode frame by frame in another process, whose answers are checked for their size."""
+    syntax = str(dataset.file_meta.TransferSyntaxUID)
+    elements: dict[str, object] = {
+        "Rows": layout.rows,
+        "Columns": layout.columns,
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": text(dataset, "PhotometricInterpretation") or "MONOCHROME2",
+        "BitsAllocated": layout.bits,
+        "BitsStored": count(dataset, "BitsStored", default=layout.bits),
+        "HighBit": count(dataset, "BitsStored", default=layout.bits) - 1,
+        "PixelRepresentation": int(number(dataset, "PixelRepresentation") or 0),
+    }
+    frames = []
+    for frame in generate_frames(dataset.PixelData, number_of_frames=layout.frames):
+        values = decode_frame(frame, syntax, elements)
+        if values.size != layout.rows * layout.columns:
+            raise InputError("The compressed pixel data are damaged; export the file again.")
+        frames.append(values)
+    return np.stack(frames)
 
 
 def image_size(frame: bytes) -> tuple[int, int] | None:
@@ -77,24 +96,3 @@ def image_size(frame: bytes) -> tuple[int, int] | None:
         else:
             place += 2 + struct.unpack(">H", frame[place + 2 : place + 4])[0]
     return None
-
-
-@contextmanager
-def _decoders_silenced() -> Iterator[None]:
-    """Keep what the decoders' C code writes to standard error from the user, who is told in a sentence of ours."""
-    with _one_at_a_time:
-        try:
-            kept = os.dup(2)
-        except OSError:  # a process without standard error
-            yield
-            return
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        if sys.stderr is not None:
-            sys.stderr.flush()
-        os.dup2(nowhere, 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            os.close(nowhere)

@@ -17,8 +17,8 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.filereader import read_sequence_item
 
 from leukospect.dicom.elements import UNREADABLE, library_warnings_silenced, texts
-from leukospect.dicom.read.parsing import DAMAGED, file_meta, opened, parse_until, unpacked
-from leukospect.dicom.read.streams import BoundedStream
+from leukospect.dicom.read.parsing import file_meta, opened, parse_until, unpacked
+from leukospect.dicom.read.streams import DAMAGED, BoundedStream
 from leukospect.errors import InputError
 
 NAME = "DICOMDIR"

@@ -19,7 +19,7 @@ from leukospect.dicom.elements import UNREADABLE, library_warnings_silenced, tex
 from leukospect.dicom.read.archive import ArchiveMember, member_at
 from leukospect.dicom.read.compressed import is_compressed
 from leukospect.dicom.read.limits import LARGEST_ELEMENT, pixel_layout, refuse_other_length
-from leukospect.dicom.read.streams import BoundedStream, Inflated, Section
+from leukospect.dicom.read.streams import DAMAGED, BoundedStream, Inflated, Section
 from leukospect.errors import InputError
 
 _PREAMBLE = 128
@@ -41,8 +41,6 @@ _EXPLICIT_META = (
 
 HEAD = 264
 """How many bytes from the start of a file tell what it is."""
-
-DAMAGED = "The file is cut off or damaged; export it again."
 
 StopWhen = Callable[[BaseTag, str | None, int], bool]
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import zlib
 from abc import ABC, abstractmethod
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from leukospect.dicom.read.limits import LARGEST_RATIO, MEGABYTE, MOST_READS, largest_unpacked
 from leukospect.errors import InputError
+
+DAMAGED = "The file is cut off or damaged; export it again."
 
 _STEP = 2**16
 
@@ -55,7 +57,7 @@ class BoundedStream(ABC):
         """Give the position."""
         return self._position
 
-    def refuse(self, sentence: str) -> None:
+    def refuse(self, sentence: str) -> NoReturn:
         """Refuse to go on.
 
         Raises
@@ -133,7 +135,10 @@ class Inflated(BoundedStream):
             if not packed:
                 packed = self._packed.bytes_at(self._packed.tell() + self._packed_bytes, _STEP)
                 self._packed_bytes += len(packed)
-            unpacked = self._decoder.decompress(packed, _STEP * 16)
+            try:
+                unpacked = self._decoder.decompress(packed, _STEP * 16)
+            except zlib.error:
+                self.refuse(DAMAGED)
             if not packed and not unpacked:
                 return
             self._unpacked += unpacked

@@ -61,17 +61,23 @@ def _read_header(path: Path, place: str) -> Dataset | None:
         raise InputError(text) from error
     if dataset is None:
         return None
-    _decode(dataset)
-    dataset.remove_private_tags()
+    _decode_public(dataset)
     return dataset
 
 
-def _decode(dataset: Dataset) -> None:
-    """Decode every element by the file's character set; one that is damaged is left out, as nothing needs it."""
+def _decode_public(dataset: Dataset) -> None:
+    """Decode every element by the file's character set; private and damaged ones, which nobody needs, are left out."""
     character_set = dataset.get("SpecificCharacterSet")
     for tag in list(dataset.keys()):
+        if tag.is_private:
+            del dataset[tag]
+            continue
         try:
-            decode_element(dataset[tag], character_set)
+            element = dataset[tag]
+            decode_element(element, character_set)
+            if element.VR == "SQ":
+                for item in element.value:
+                    item.remove_private_tags()
         except UNREADABLE:
             del dataset[tag]
 
