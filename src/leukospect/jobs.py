@@ -264,7 +264,7 @@ def recon_job(
     with whole_folder(output, command="recon", inputs=inputs) as folder, collected_assumptions(texts):
         progress("reading", 0.0)
         projections = read_any_projections(path, options or ReadingOptions())
-        ct = None if ct_path is None else read_ct(ct_path, beside=projections.header)
+        ct = None if ct_path is None else read_ct(ct_path, beside=projections)
         mu = None if mu_path is None else read_nifti(mu_path)
         progress("reading", 1.0)
         if ct is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from leukospect.data import Acquisition, Projections, Study
 from leukospect.dicom.elements import library_warnings_silenced, text
 from leukospect.dicom.read.ct import ct_series
+from leukospect.dicom.read.ct_choice import ct_of_study
 from leukospect.dicom.read.entries import Entry, Found, find_entries, load, number_of_patients, series_of
 from leukospect.dicom.read.injection import with_one_injection_date
 from leukospect.dicom.read.nm import nm_acquisition
@@ -59,7 +60,7 @@ def read_study(path: Path, *, one_patient: bool = True) -> Study:
                     f"The folder has images of {patients} patients; give the folder of one patient at a time."
                 )
             problems.insert(0, f"The images are of {patients} patients; they would be refused as one study.")
-        acquisitions, failures = _acquisitions(found, usable)
+        acquisitions, failures = _acquisitions(found, usable, problems)
     if not acquisitions:
         if len(failures) == 1:
             raise failures[0][1]
@@ -162,13 +163,17 @@ def _listed(positions: list[int]) -> str:
     return ("file " if len(positions) == 1 else "files ") + ", ".join(str(position) for position in positions)
 
 
-def _acquisitions(found: Found, usable: list[Entry]) -> tuple[list[Acquisition], list[tuple[str, LeukospectError]]]:
-    """Read each acquisition; what cannot be read is told with its error."""
+def _acquisitions(
+    found: Found, usable: list[Entry], problems: list[str]
+) -> tuple[list[Acquisition], list[tuple[str, LeukospectError]]]:
+    """Read each acquisition; what cannot be read is told with its error, what is not wanted among the problems."""
     acquisitions: list[Acquisition] = []
     failures: list[tuple[str, LeukospectError]] = []
-    slices = [entry for entry in usable if entry.kind in ("CT", "PET")]
+    ct, said = ct_of_study(entry for entry in usable if entry.kind == "CT")
+    problems += said
+    pet = series_of(entry for entry in usable if entry.kind == "PET")
     files = [group[0] for group in _by_instance(entry for entry in usable if entry.kind not in ("CT", "PET"))]
-    for series in series_of(slices):
+    for series in sorted(ct + pet, key=lambda one: one[0].position):
         kind = series[0].kind
         try:
             acquisitions.append(ct_series(series, []) if kind == "CT" else read_pet(series, []))
