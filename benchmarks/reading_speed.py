@@ -1,8 +1,8 @@
 """Time reading a CT of 400 slices of 512 x 512 and a SPECT of 120 views, three windows and 128 x 128 pixels.
 
 Run as ``python benchmarks/reading_speed.py``. Both are written in a temporary folder by the project's own writers and
-read five times each, so from a warm disk; medians are printed. The growth of the peak memory while the CT is read is that of
-the first reading, the volume that it returns included.
+read five times each, so from a warm disk; medians are printed. The peak memory is the growth of the process while the
+CT is read for the first time, the volume that it returns included.
 """
 
 from __future__ import annotations
@@ -89,21 +89,22 @@ def main() -> None:
     print(f"{platform.node()}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     with tempfile.TemporaryDirectory() as temporary:
         folder, identity = Path(temporary), PhantomIdentity("PHANTOM^SPEED", "SPEED", START)
-        write_projections(a_spect(), folder / "spect.dcm", identity, heads=2)
-        # A process of its own writes the CT, so that its memory does not count as the reader's.
+        # A process of its own writes, so that its memory does not count as the reader's.
         child = os.fork()
         if child == 0:
             write_ct(a_ct(), folder / "ct", identity)
+            write_projections(a_spect(), folder / "spect.dcm", identity, heads=2)
             os._exit(0)
         if os.waitpid(child, 0)[1]:
-            raise SystemExit("The CT could not be written.")
-        views, longest = median_s(lambda: read_projections(folder / "spect.dcm"))
-        print(f"TOMO of {VIEWS} views, {WINDOWS} windows: median {views:.3f} s of {RUNS} (longest {longest:.3f} s)")
+            raise SystemExit("The acquisitions could not be written.")
         before = peak_mb()
+        read_ct(folder / "ct")
+        grown, pixels = peak_mb() - before, SLICES * SIZE * SIZE * 2 / 1e6
         slices, longest = median_s(lambda: read_ct(folder / "ct"))
         print(f"CT of {SLICES} slices: median {slices:.2f} s of {RUNS} (longest {longest:.2f} s)")
-        pixels_mb = SLICES * SIZE * SIZE * 2 / 1e6
-        print(f"peak memory {peak_mb() - before:.0f} MB more than before, for {pixels_mb:.0f} MB of pixels")
+        print(f"peak memory {grown:.0f} MB for {pixels:.0f} MB of pixels")
+        views, longest = median_s(lambda: read_projections(folder / "spect.dcm"))
+        print(f"TOMO of {VIEWS} views, {WINDOWS} windows: median {views:.3f} s of {RUNS} (longest {longest:.3f} s)")
 
 
 if __name__ == "__main__":

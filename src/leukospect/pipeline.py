@@ -121,8 +121,8 @@ def _reduced(ct: CtSeries | None, protocol: Protocol, threads: int | None, progr
         return None
     if ct.metal_reduction:
         warnings.warn(
-            f"The scanner has reduced metal artefacts in the CT already ({ct.metal_reduction}), so the metal reduction asked "
-            "for is not done on top; `leukospect mar` does it all the same.",
+            f"The scanner has reduced metal artefacts in the CT already ({ct.metal_reduction}), so the metal "
+            "reduction asked for is not done on top; `leukospect mar` does it all the same.",
             AssumptionWarning,
             stacklevel=2,
         )

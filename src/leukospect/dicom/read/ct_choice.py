@@ -216,8 +216,8 @@ def ct_of_study(entries: Iterable[Entry]) -> tuple[list[list[Entry]], list[str]]
         if len(parts) > 1:
             names = ", ".join(reconstruction_of_slices(part).words() for part in parts)
             sentences.append(
-                f"CT series of {len(series)} slices (from file {series[0].position}) holds {len(parts)} reconstructions "
-                f"({names}); each is taken by itself."
+                f"CT series of {len(series)} slices (from file {series[0].position}) holds {len(parts)} "
+                f"reconstructions ({names}); each is taken by itself."
             )
     kept, left_out = _without_derived(found)
     return kept, sentences + left_out

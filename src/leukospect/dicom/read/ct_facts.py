@@ -33,7 +33,7 @@ _NAMES = (
         "metal artefact reduction",
         re.compile(r"metal\W+art[ei]fact\w*\W+(reduc|correct|suppress)\w*", re.IGNORECASE),
     ),
-    ("MAR", re.compile(rf"{_BEFORE}MAR{_AFTER}")),
+    ("MAR", re.compile(rf"{_BEFORE}(?<![OoIi][-_])MAR{_AFTER}")),
 )
 _CODED_NAMES = (("O-MAR", re.compile(rf"{_BEFORE}OMAR{_AFTER}", re.IGNORECASE)),)  # a person's name elsewhere
 _NEGATED = re.compile(r"(?<![A-Za-z])(no|non|not|without|w/?o|ohne|sans|sin|off)[-_ ]*$", re.IGNORECASE)
