@@ -156,6 +156,8 @@ def _ct(acquisition: CtSeries) -> Facts:
         "kvp": acquisition.kvp,
         "kernel": acquisition.kernel or None,
         "slice_thickness_mm": acquisition.slice_thickness_mm,
+        "saturated_voxels": acquisition.saturated_voxels,
+        "metal_reduction": acquisition.metal_reduction or None,
         **_volume(acquisition.image.geometry),
         "range_hu": [float(acquisition.image.array.min()), float(acquisition.image.array.max())],
     }
@@ -225,6 +227,8 @@ _LINES = {
     "extent_mm": _Line(
         "extent", lambda e: ", ".join(f"{a} {low:g} to {high:g}" for a, (low, high) in e.items()) + " mm"
     ),
+    "saturated_voxels": _Line("cut off", lambda voxels: f"{voxels:,} voxels at the top of a 12-bit scale"),
+    "metal_reduction": _Line("metal", lambda name: f"artefacts reduced by the scanner: {name}"),
     "range_hu": _Line("values", lambda limits: f"{limits[0]:g} to {limits[1]:g} HU"),
     "unit": _Line("unit", str),
     "frame_duration_s": _Line("frame", lambda duration: f"{duration:g} s"),
