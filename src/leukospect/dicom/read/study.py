@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,12 +15,14 @@ from leukospect.dicom.read.entries import Entry, Found, find_entries, load, numb
 from leukospect.dicom.read.injection import with_one_injection_date
 from leukospect.dicom.read.nm import nm_acquisition
 from leukospect.dicom.read.pairs import paired_views
-from leukospect.dicom.read.reconstructed import read_pet
+from leukospect.dicom.read.reconstructed import not_spect, read_pet, read_recon_slices, volumes_of
 from leukospect.dicom.read.tomo import read_tomo
 from leukospect.errors import AssumptionWarning, InputError, LeukospectError
 
+RECONSTRUCTED_ALREADY = "What was given is reconstructed already; `leukospect run` takes reconstructed SPECT as it is."
 
-def read_study(path: Path, *, one_patient: bool = True) -> Study:
+
+def read_study(path: Path, *, one_patient: bool = True, aside: Collection[Path] = ()) -> Study:
     """Read all acquisitions of a folder, with all below it, or of one file.
 
     CT and PET slices are grouped by series; each nuclear medicine file is an acquisition, except that an anterior and a
@@ -33,6 +35,8 @@ def read_study(path: Path, *, one_patient: bool = True) -> Study:
     one_patient : bool
         Refuse images of different patients. False lists them all the same, with a problem that says so: for looking
         at what is there, not for measuring.
+    aside : collection of Path
+        Files of the folder that somebody else reads.
 
     Returns
     -------
@@ -47,11 +51,11 @@ def read_study(path: Path, *, one_patient: bool = True) -> Study:
         The only acquisition cannot be read: its own error.
     """
     with library_warnings_silenced():
-        found = find_entries(path)
+        found = find_entries(path, aside)
         usable = [entry for entry in found.entries if entry.kind]
         if not usable:
             raise InputError(f"No acquisition was found: {found.summary()}. Give a folder with NM, CT or PET images.")
-        problems = _unused(found)
+        problems = unused_files(found)
         patients = number_of_patients(usable)
         if patients > 1:
             if one_patient:
@@ -67,8 +71,9 @@ def read_study(path: Path, *, one_patient: bool = True) -> Study:
             f"None of {len(failures)} acquisitions can be read; {failures[0][0].lower()}: {failures[0][1]}"
         )
     problems += [f"{place}: {error}" for place, error in failures]
+    problems += not_spect(acquisitions)
     acquisitions = with_one_injection_date(paired_views(acquisitions))
-    return Study(tuple(_in_time_order(acquisitions)), tuple(problems))
+    return Study(tuple(in_time_order(acquisitions)), tuple(problems))
 
 
 def read_projections(
@@ -106,6 +111,8 @@ def read_projections(
         found = find_entries(path)
         tomo = [entry for entry in found.entries if entry.kind == "TOMO"]
         unique = [series_entries[0] for series_entries in _by_instance(tomo)]
+        if not unique and any(entry.kind in ("RECON TOMO", "PET") for entry in found.entries):
+            raise InputError(f"{RECONSTRUCTED_ALREADY} No raw projections were found: {found.summary()}.")
         if not unique:
             raise InputError(f"No raw SPECT projections (nuclear medicine TOMO) were found: {found.summary()}.")
         if len(unique) > 1:
@@ -136,7 +143,7 @@ def _by_instance(entries: Iterable[Entry]) -> list[list[Entry]]:
     return list(groups.values())
 
 
-def _unused(found: Found) -> list[str]:
+def unused_files(found: Found) -> list[str]:
     """Say which files are no acquisitions, those of one sort in one sentence."""
     sorts: dict[str, list[int]] = defaultdict(list)
     for entry in found.entries:
@@ -174,15 +181,20 @@ def _acquisitions(found: Found, usable: list[Entry]) -> tuple[list[Acquisition],
             acquisitions.append(ct_series(series, []) if kind == "CT" else read_pet(series, []))
         except LeukospectError as error:
             failures.append((f"{kind} series of {len(series)} slices (from file {series[0].position})", error))
-    for entry in files:
+    for group in volumes_of(files):
+        entry = group[0]
         try:
-            acquisitions.append(nm_acquisition(load(entry), [], (entry.path,)))
+            if len(group) > 1:
+                acquisitions.append(read_recon_slices(group, []))
+            else:
+                acquisitions.append(nm_acquisition(load(entry), [], (entry.path,)))
         except LeukospectError as error:
-            failures.append((found.place(entry), error))
+            more = f", with {len(group) - 1} more of its series" if len(group) > 1 else ""
+            failures.append((found.place(entry) + more, error))
     return acquisitions, failures
 
 
-def _in_time_order(acquisitions: Iterable[Acquisition]) -> list[Acquisition]:
+def in_time_order(acquisitions: Iterable[Acquisition]) -> list[Acquisition]:
     """Order by hours after injection; one that knows no injection, such as a CT, takes that of the others."""
     known = list(acquisitions)
     injections = [a.header.start - timedelta(hours=h) for a in known if a.header.start and (h := _hours(a)) is not None]
