@@ -1,4 +1,4 @@
-"""What belongs together in a study: the CT of each SPECT, the times that can be compared, one injection."""
+"""What belongs together in a study: the CT of each SPECT, and acquisitions after one injection."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import warnings
 from collections.abc import Sequence
 from datetime import timedelta
 
-from leukospect.data import CtSeries, Projections, Study
+from leukospect.data import AcquisitionHeader, CtSeries, Study
 from leukospect.errors import AssumptionWarning, InputError
 
 _ONE_INJECTION = timedelta(hours=1)  # clocks differ by minutes, examinations by days
 
 
-def pair_ct(projections: Projections, study: Study) -> CtSeries | None:
+def pair_ct(spect: AcquisitionHeader, study: Study) -> CtSeries | None:
     """Find the CT of a SPECT acquisition: of the same Frame of Reference, the nearest in time.
 
     A CT of another frame is not used; a CT is only taken without a frame where it is the only one, with a warning.
     """
-    frame = projections.header.frame_of_reference_uid
+    frame = spect.frame_of_reference_uid
     same = [ct for ct in study.ct if frame and ct.header.frame_of_reference_uid == frame]
     if same:
-        return min(same, key=lambda ct: _seconds_apart(ct, projections))
+        return min(same, key=lambda ct: _seconds_apart(ct, spect))
     unknown = [ct for ct in study.ct if not ct.header.frame_of_reference_uid or not frame]
     if len(unknown) == 1 and len(study.ct) == 1:
         warnings.warn(
@@ -31,41 +31,21 @@ def pair_ct(projections: Projections, study: Study) -> CtSeries | None:
         return unknown[0]
     if study.ct:
         warnings.warn(
-            "No CT of the study has the SPECT's frame of reference; attenuation is not corrected.",
+            "No CT of the study has the SPECT's frame of reference; it is taken without a CT.",
             AssumptionWarning,
             stacklevel=2,
         )
     return None
 
 
-def _seconds_apart(ct: CtSeries, projections: Projections) -> float:
-    if ct.header.start is None or projections.header.start is None:
+def _seconds_apart(ct: CtSeries, spect: AcquisitionHeader) -> float:
+    if ct.header.start is None or spect.start is None:
         return float("inf")
-    return abs((ct.header.start - projections.header.start).total_seconds())
+    return abs((ct.header.start - spect.start).total_seconds())
 
 
-def corrects_alike(projections: Sequence[Projections], scans: Sequence[CtSeries | None]) -> bool:
-    """Tell whether attenuation can be corrected at every time or at none, and warn where it cannot.
-
-    Where one time has no CT, correcting the others would make their uptake differ by the whole attenuation.
-    """
-    without = [p for p, ct in zip(projections, scans, strict=True) if ct is None]
-    if not without or len(without) == len(projections):
-        return True
-    hours = [p.header.hours_after_injection for p in without]
-    times = ", ".join("an unknown time" if h is None else f"{h:.1f} h" for h in hours)
-    warnings.warn(
-        f"The SPECT at {times} has no CT of its own, so attenuation is corrected at no time: corrected and uncorrected "
-        "uptake cannot be compared.",
-        AssumptionWarning,
-        stacklevel=2,
-    )
-    return False
-
-
-def refuse_several_injections(study: Study) -> None:
+def refuse_several_injections(headers: Sequence[AcquisitionHeader]) -> None:
     """Refuse acquisitions after different injections: they are of different examinations, and cannot be compared."""
-    headers = [one.header for one in study.projections] + [one.header for one in study.planar]
     injections = [header.radiopharmaceutical for header in headers]
     moments = [one.injection_time for one in injections if one is not None and one.injection_time is not None]
     if not moments or max(moments) - min(moments) <= _ONE_INJECTION:

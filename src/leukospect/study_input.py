@@ -58,9 +58,9 @@ def read_any_study(path: Path, *, to_measure: bool = True) -> Study:
             f"{volumes[0].called} is NIfTI without a sidecar: put a .json of the same name beside it, see the README "
             "for its keys."
         )
-    read, refused = _read_each(described, raising=to_measure or not study.acquisitions and len(described) == 1)
+    read, refused = _read_each(described, raising=to_measure)
     if not read and not study.acquisitions:
-        raise InputError(f"None of {len(described)} NIfTI volumes can be read: {refused[0]}")
+        raise InputError(refused[0])
     problems = [*study.problems, *refused, *_without_sidecar(volumes)]
     if read and study.acquisitions:
         problems.append("NIfTI files do not say whose they are; they are taken as the patient's of the DICOM images.")

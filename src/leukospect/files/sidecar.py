@@ -3,13 +3,14 @@
 | key | | |
 |---|---|---|
 | ``Modality`` | needed | ``SPECT`` or ``CT`` |
-| ``Units`` | needed | SPECT: ``Bq/mL``, ``kBq/mL``, ``counts/s/mL``, ``counts/s``, ``counts`` (with ``FrameDuration``), \
-``g/mL`` (SUV) or ``arbitrary``; CT: ``HU`` |
+| ``Units`` | needed | CT: ``HU``; SPECT: ``Bq/mL``, ``kBq/mL``, ``counts/s/mL``, ``counts/s``, ``g/mL`` (SUV), |
+| | | ``counts`` (with ``FrameDuration``) or ``arbitrary`` |
 | ``TracerRadionuclide`` | SPECT | ``Tc99m`` or ``In111``, with or without a hyphen |
 | ``InjectionStart``, ``AcquisitionTime`` | SPECT | local date and time, ``2026-01-06T08:00:00``, without a time zone |
 | ``HoursAfterInjection`` | SPECT | instead of the two: from the injection to the start of counting |
 | ``TracerName`` | | such as ``HMPAO leukocytes`` |
-| ``InjectedRadioactivity``, ``InjectedRadioactivityUnits`` | | a number, and ``MBq``, ``GBq``, ``kBq``, ``Bq``, ``mCi`` |
+| ``InjectedRadioactivity`` | | a number, with |
+| ``InjectedRadioactivityUnits`` | | ``MBq``, ``GBq``, ``kBq``, ``Bq`` or ``mCi`` |
 | ``FrameDuration`` | | seconds that the whole volume counted |
 | ``DecayCorrected`` | | true: to the start of the acquisition; false: values are the mean over it |
 | ``AttenuationCorrected`` | | true or false |
@@ -23,7 +24,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 import warnings
 from collections.abc import Mapping
@@ -121,11 +121,11 @@ def read_with_sidecar(path: Path, called: str) -> SidecarVolume:
         warnings.simplefilter("always")
         image = upright(read_nifti(path, called))
     assumptions = tuple(str(one.message) for one in caught if issubclass(one.category, AssumptionWarning))
-    values = np.asarray(image.array, dtype=np.float32)
-    if not np.all(np.isfinite(values)):
+    if not np.all(np.isfinite(image.array)):
         raise InputError(f"{called} holds values that are not finite; mend them first.")
     frame = _frame_uid(keys.text("FrameOfReference"))
-    image = Image(values, replace(image.geometry, frame_of_reference_uid=frame))
+    values = np.asarray(image.array, dtype=np.float32)
+    image = Image(values, replace(image.geometry, frame_of_reference_uid=frame), image.unit)
     modality = keys.needed_text("Modality").upper()
     sources = (path, sidecar)
     if modality == "CT":
@@ -154,6 +154,8 @@ def _spect(image: Image, keys: _Keys, sources: tuple[Path, ...], assumptions: tu
     if written not in _SPECT_UNITS:
         raise keys.refused("Units", "must be one of Bq/mL, kBq/mL, counts/s/mL, counts/s, counts, g/mL, arbitrary")
     unit, factor = _SPECT_UNITS[written]
+    if image.unit.lower() in _SPECT_UNITS and image.unit.lower() != written:
+        raise keys.refused("Units", f"contradicts the file itself, which leukospect wrote in {image.unit}")
     duration = keys.number("FrameDuration", 0.0, _LONGEST_FRAME_S)
     if unit == "counts" and duration is None:
         raise keys.lacks("FrameDuration", "in seconds, which values in counts need")
@@ -169,14 +171,14 @@ def _spect(image: Image, keys: _Keys, sources: tuple[Path, ...], assumptions: tu
         assumptions=assumptions,
     )
     reference: DecayReference = "unknown" if decay is None else "start" if decay else "none"
-    scaled = Image(image.array * np.float32(factor), image.geometry, unit)
+    scaled = Image(np.asarray(image.array, np.float32) * np.float32(factor), image.geometry, unit)
     return SidecarVolume(ReconstructedSeries(scaled, header, duration, duration, corrected, reference), hours)
 
 
 def _times(keys: _Keys) -> tuple[datetime | None, datetime | None, float | None]:
     """Give injection and start, or else the hours between them."""
     injected, start = keys.moment("InjectionStart"), keys.moment("AcquisitionTime")
-    hours = keys.number("HoursAfterInjection", -1.0 / 3600.0, _LONGEST_HOURS)
+    hours = keys.number("HoursAfterInjection", -1e-9, _LONGEST_HOURS)
     if injected is None or start is None:
         if hours is None:
             absent = "InjectionStart" if injected is None else "AcquisitionTime"
@@ -198,7 +200,7 @@ def _nuclide(keys: _Keys) -> str:
 
 
 def _dose_mbq(keys: _Keys) -> float | None:
-    dose, unit = keys.number("InjectedRadioactivity", 0.0, math.inf), keys.text("InjectedRadioactivityUnits").lower()
+    dose, unit = keys.number("InjectedRadioactivity", 0.0, 1e15), keys.text("InjectedRadioactivityUnits").lower()
     if dose is None:
         return None
     if not unit:
@@ -269,8 +271,7 @@ class _Keys:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not above < value <= most:
-            limit = f" and at most {most:g}" if math.isfinite(most) else ""
-            raise self.refused(key, f"must be a number above {max(above, 0.0):g}{limit}")
+            raise self.refused(key, f"must be a number from {max(above, 0.0):g} to {most:g}")
         return float(value)
 
     def flag(self, key: str) -> bool | None:
