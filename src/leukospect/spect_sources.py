@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from leukospect.data import AcquisitionHeader, CtSeries, Projections, ReconstructedSeries, Study
 from leukospect.errors import AssumptionWarning, InputError
+from leukospect.orientation import upright
 from leukospect.protocol import Protocol
 from leukospect.reconstructed_spect import ABSOLUTE_UNITS, MAP_UNITS
 from leukospect.study_result import SpectResult
@@ -116,7 +117,7 @@ def _chosen(group: Sequence[ReconstructedSeries]) -> VendorSpect:
     if not corrected:
         return VendorSpect((uncorrected or by_correction[None])[0])
     beside = uncorrected[0] if len(uncorrected) == 1 else None
-    if beside is not None and not beside.image.geometry.same_grid(corrected[0].image.geometry, tolerance_mm=0.01):
+    if beside is not None and not _on_one_grid(beside, corrected[0]):
         _say(f"The reconstruction of the SPECT {at} without attenuation correction is on another grid; it is not kept.")
         beside = None
     elif len(uncorrected) > 1:
@@ -127,6 +128,11 @@ def _chosen(group: Sequence[ReconstructedSeries]) -> VendorSpect:
             "kept beside it."
         )
     return VendorSpect(corrected[0], beside)
+
+
+def _on_one_grid(one: ReconstructedSeries, other: ReconstructedSeries) -> bool:
+    """Tell whether two volumes have the same voxels, in whatever order their files hold them."""
+    return upright(one.image).geometry.same_grid(upright(other.image).geometry, tolerance_mm=0.01)
 
 
 _KINDS = {
