@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import SimpleITK
 
 from tests import vendor_volumes as made
 from tests.command_line import Said, leukospect, volume
@@ -114,6 +115,21 @@ def test_corrected_and_uncorrected_only_are_refused(tmp_path: Path) -> None:
     assert "cannot be compared" in said.stderr
     assert "24.0 h" in said.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_what_nobody_recorded_is_taken_as_alike_but_not_beside_what_is_known(tmp_path: Path) -> None:
+    study = save(tmp_path / "study", made.recon_tomo(4.0, made.spots(4.0), CorrectedImage=[]))
+    late = made.recon_tomo(24.0, made.spots(24.0), CorrectedImage=[])
+    save(study, late)
+    said = run(study, tmp_path / "out")
+    assert said.code == 0, said.stderr
+    assert "not recorded at any time; it is taken as the same at all" in said.stderr
+    assert "does not record whether decay during the acquisition is corrected" in said.stderr
+    late.CorrectedImage = ["ATTN"]
+    save(tmp_path / "other", late, made.recon_tomo(4.0, made.spots(4.0), CorrectedImage=[]))
+    said = run(tmp_path / "other", tmp_path / "refused")
+    assert said.code == 3
+    assert "at 4.0 h is not known to be corrected" in said.stderr
 
 
 def test_two_corrected_reconstructions_of_one_time_are_refused(tmp_path: Path) -> None:
@@ -307,3 +323,18 @@ def test_attenuation_maps_are_not_taken_for_uptake(tmp_path: Path) -> None:
     assert said.code == 0, said.stderr
     assert "attenuation maps" in said.stderr
     assert ratios(tmp_path / "out")["late"] == pytest.approx(made.RATIO[24.0], rel=2e-4)
+
+
+@pytest.mark.real_data
+def test_a_camera_s_own_reconstruction_of_a_phantom(real_data: Path, tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    study.mkdir()
+    shutil.copy(real_data / "nm" / "mediso_jaszczak_recon_tomo.dcm", study)
+    said = leukospect("run", study, "-o", tmp_path / "out", *STILL)
+    assert said.code == 0, said.stderr
+    assert "the camera&#39;s own software (MEDISO InterViewXP)" in (tmp_path / "out" / "report.html").read_text()
+    read = SimpleITK.ReadImage(str(real_data / "nm" / "mediso_jaszczak_recon_tomo.dcm"))
+    array = SimpleITK.GetArrayFromImage(read)
+    k, j, i = (int(n) for n in np.unravel_index(int(array.argmax()), array.shape))
+    seen = volume(tmp_path / "out" / "recon.nii.gz")
+    assert np.abs(seen.hottest_mm() - read.TransformIndexToPhysicalPoint((i, j, k))).max() < 1e-2

@@ -112,7 +112,7 @@ def run_job(
         raise InputError(f"There is no region file '{regions_file.name}'; check the path.")
     with whole_folder(output, command="run", inputs=[study_path, regions_file]) as folder:
         progress("reading the study", 0.0)
-        study = read_any_study(study_path)
+        study = read_any_study(study_path, regions_file=regions_file)
         progress("reading the study", 1.0)
         texts = [*_assumptions_of(study.acquisitions), *study.problems]
         with collected_assumptions(texts):

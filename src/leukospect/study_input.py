@@ -28,7 +28,7 @@ class _Volume:
     called: str
 
 
-def read_any_study(path: Path, *, to_measure: bool = True) -> Study:
+def read_any_study(path: Path, *, to_measure: bool = True, regions_file: Path | None = None) -> Study:
     """Read all acquisitions of a folder, DICOM and NIfTI with sidecars, or of one file.
 
     Parameters
@@ -37,13 +37,15 @@ def read_any_study(path: Path, *, to_measure: bool = True) -> Study:
     to_measure : bool
         Refuse images of different patients, and a sidecar that is not complete. False lists what can be read, with
         problems that say so: for looking at what is there.
+    regions_file : Path or None
+        Is no acquisition, though it may be NIfTI and lie in the folder.
 
     Raises
     ------
     InputError
         Nothing usable is there, images of different patients are, or a sidecar lacks what it must have.
     """
-    volumes = _nifti_volumes(path)
+    volumes = _nifti_volumes(path, regions_file)
     if not volumes:
         return read_study(path, one_patient=to_measure)
     described = [volume for volume in volumes if volume.sidecar is not None]
@@ -67,7 +69,7 @@ def read_any_study(path: Path, *, to_measure: bool = True) -> Study:
     return Study(tuple(in_time_order(_joined(study.acquisitions, read))), tuple(problems))
 
 
-def _nifti_volumes(path: Path) -> list[_Volume]:
+def _nifti_volumes(path: Path, regions_file: Path | None) -> list[_Volume]:
     if not path.exists():
         return []
     if path.is_file():
@@ -77,7 +79,7 @@ def _nifti_volumes(path: Path) -> list[_Volume]:
     return [
         _Volume(one, sidecar_of(one), position, f"File {position} of {len(files)}")
         for position, one in enumerate(files, start=1)
-        if is_nifti(one) and one not in earlier
+        if is_nifti(one) and one not in earlier and not (regions_file and one.samefile(regions_file))
     ]
 
 

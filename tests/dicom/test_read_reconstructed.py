@@ -157,6 +157,9 @@ def test_the_time_of_the_reconstruction_is_not_the_time_of_counting() -> None:
         ([], "hips no AC", False, ""),
         ([], "HIPS-NAC", False, ""),
         ([], "Hip accident", None, ""),
+        ([], "AC map", None, ""),
+        ([], "attenuation corrected", True, ""),
+        ([], "w/o attenuation correction", False, ""),
         (["UNIF", "COR"], "IRACSC", True, "described as corrected"),
         (["ATTN"], "NAC", None, "which holds is not known"),
     ],
@@ -206,7 +209,9 @@ def test_a_real_world_mapping_goes_before_rescale() -> None:
     assert len(told) == 2
     assert series.image.unit == "Bq/mL"
     # stored numbers x 2 Bq/mL + 250 Bq/mL
-    np.testing.assert_allclose(series.image.array, np.rint(volume / step) * 2.0 + 250.0, rtol=1e-5)
+    np.testing.assert_allclose(
+        np.asarray(series.image.array, np.float64), np.rint(volume / step) * 2.0 + 250.0, rtol=1e-5
+    )
 
 
 def test_a_mapping_that_says_what_rescale_says_is_silent() -> None:

@@ -37,7 +37,7 @@ def test_a_sagittal_file_becomes_upright_at_its_place(tmp_path: Path) -> None:
     geometry = series.image.geometry
     np.testing.assert_allclose(geometry.affine[:3, :3], [[0, 0, 4.0], [0, 3.0, 0], [5.0, 0, 0]], atol=1e-5)
     np.testing.assert_allclose(geometry.affine[:3, 3], made.FIRST_MM, atol=1e-4)
-    np.testing.assert_allclose(series.image.array, made.spots(4.0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(np.asarray(series.image.array, np.float64), made.spots(4.0), rtol=1e-5, atol=1e-6)
 
 
 def test_the_keys_reach_the_header(tmp_path: Path) -> None:
@@ -55,7 +55,9 @@ def test_the_keys_reach_the_header(tmp_path: Path) -> None:
 def test_values_take_their_unit(tmp_path: Path) -> None:
     series = spect(tmp_path, Units="kBq/mL")
     assert series.image.unit == "Bq/mL"
-    np.testing.assert_allclose(series.image.array, 1000.0 * made.spots(4.0), rtol=1e-5, atol=1e-3)
+    np.testing.assert_allclose(
+        np.asarray(series.image.array, np.float64), 1000.0 * made.spots(4.0), rtol=1e-5, atol=1e-3
+    )
 
 
 def test_what_is_not_told_stays_unknown(tmp_path: Path) -> None:
@@ -80,7 +82,8 @@ def test_ct_with_a_sidecar(tmp_path: Path) -> None:
                            {"Modality": "CT", "Units": "HU", "KVP": 110})  # fmt: skip
     series = read_with_sidecar(path, "The file").acquisition
     assert isinstance(series, CtSeries)
-    assert (series.kvp, series.image.unit, series.image.geometry.spacing_mm[0]) == (110.0, "HU", pytest.approx(5.0))
+    assert (series.kvp, series.image.unit) == (110.0, "HU")
+    assert series.image.geometry.spacing_mm == pytest.approx(made.STEP_MM)
     path = made.save_nifti(tmp_path / "ct.nii.gz", made.spots(4.0), {"Modality": "CT", "Units": "Bq/mL"})
     with pytest.raises(InputError, match=r"Units .* of a CT must be HU"):
         read_with_sidecar(path, "The file")
@@ -226,3 +229,19 @@ def test_what_an_earlier_run_wrote_below_is_not_read_as_input(tmp_path: Path) ->
     (tmp_path / "out").rename(study / "out")
     problems = read_any_study(study).problems
     assert not any("NIfTI without a sidecar" in problem for problem in problems)
+
+
+def test_a_label_image_of_regions_is_no_acquisition(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    made.save_nifti(study / "good.nii.gz", made.spots(24.0), made.sidecar(24.0))
+    labels = (made.spots(24.0) > 4500.0).astype(float) + 2.0 * (made.places_mm()[..., 0] < -44.0)
+    table = {"region": [{"label": 1, "name": "plate", "role": "lesion", "reference": "side"},
+                        {"label": 2, "name": "side", "role": "reference"}]}  # fmt: skip
+    drawn = made.save_nifti(study / "regions.nii.gz", labels, None)
+    (study / "regions.json").write_text(json.dumps(table))
+    assert any("NIfTI without a sidecar" in problem for problem in read_any_study(study).problems)
+    said = leukospect("run", study, "-o", tmp_path / "out", "--regions", drawn)
+    assert said.code == 0, said.stderr
+    assert "without a sidecar" not in said.stderr
+    measured = json.loads((tmp_path / "out" / "results.json").read_text())["measurements"]
+    assert {one["region"] for one in measured} == {"plate", "side"}

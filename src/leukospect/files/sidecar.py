@@ -83,10 +83,18 @@ def is_nifti(path: Path) -> bool:
 
 
 def sidecar_of(path: Path) -> Path | None:
-    """Give the sidecar beside a NIfTI file; None where there is none."""
+    """Give the sidecar beside a NIfTI file; None where there is none, or only a label image's table of regions."""
     stem = path.name[: -len(next(suffix for suffix in NIFTI_SUFFIXES if path.name.lower().endswith(suffix)))]
     beside = path.with_name(f"{stem}.json")
-    return beside if beside.is_file() else None
+    return beside if beside.is_file() and not _is_table_of_regions(beside) else None
+
+
+def _is_table_of_regions(beside: Path) -> bool:
+    try:
+        document = _parsed(beside, "")
+    except InputError:
+        return False  # whatever it is, it has to be told
+    return "region" in document and "Modality" not in document
 
 
 def read_with_sidecar(path: Path, called: str) -> SidecarVolume:

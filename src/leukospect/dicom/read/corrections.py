@@ -12,7 +12,8 @@ from leukospect.dicom.elements import items, named, number, text, texts
 # Words of a series' description, as cameras and readers write them. A slash or an underscore parts words as well.
 _CORRECTED = {"ac", "attc", "attcorr", "ctac", "acsc", "acrr", "acscrr", "irac", "iracsc", "iracrr", "iracscrr"}
 _UNCORRECTED = {"nac", "noac", "nonac", "woac", "irnc", "irnac", "uncorrected"}
-_NEGATIONS = {"no", "non", "not", "without", "wo", "w/o", "ohne", "sin", "sans"}
+_NEGATIONS = {"no", "non", "not", "without", "wo", "ohne", "sin", "sans"}
+_MAPS = {"map", "mumap", "umap", "acmap"}  # what is corrected with, not what is corrected
 _MOST_HEADS = 3
 
 
@@ -45,9 +46,11 @@ def attenuation_corrected(dataset: Dataset, assumptions: list[str]) -> bool | No
 
 def _said_in_words(description: str) -> bool | None:
     words = re.split(r"[^a-z0-9]+", description.lower().replace("w/o", "without"))
+    if _MAPS & set(words):
+        return None
     found = set()
-    for before, word in zip(["", *words], words, strict=False):
-        corrected = word in _CORRECTED or word.startswith(("attenuation", "attencorr"))
+    for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
+        corrected = word in _CORRECTED or (word.startswith("atten") and (after.startswith("corr") or "corr" in word))
         if word in _UNCORRECTED or (corrected and before in _NEGATIONS):
             found.add(False)
         elif corrected:
