@@ -71,4 +71,4 @@ def test_without_a_frame_the_reconstructions_of_the_only_scan_serve() -> None:
     assert any("taken as aligned" in sentence for sentence in said)
     chosen, said = paired([ct(frame=None, minutes=300), soft])
     assert chosen is None
-    assert any("attenuation is not corrected" in sentence for sentence in said)
+    assert any("taken without a CT" in sentence for sentence in said)

@@ -11,7 +11,7 @@ from datetime import datetime
 import numpy as np
 
 from leukospect.ct.reconstruction_kernel import KernelKind, kernel_kind
-from leukospect.data import AcquisitionHeader, CtSeries, Projections
+from leukospect.data import AcquisitionHeader, CtSeries, Geometry, Projections, ReconstructedSeries
 
 ONE_SCAN_S = 600.0  # reconstructions of one scan
 MOST_OBLIQUE_DEG = 35.0  # a gantry tilts less, a reformat more
@@ -84,10 +84,12 @@ class SpectPlace:
     z_mm: tuple[float, float] | None = None
 
 
-def place_of_spect(spect: Projections | AcquisitionHeader) -> SpectPlace:
-    """Give the place and time of a SPECT; its extent is known from its projections only."""
+def place_of_spect(spect: Projections | ReconstructedSeries | AcquisitionHeader) -> SpectPlace:
+    """Give the place and time of a SPECT; its extent where its images are given."""
     if isinstance(spect, AcquisitionHeader):
         return SpectPlace(spect.frame_of_reference_uid, spect.start)
+    if isinstance(spect, ReconstructedSeries):
+        return SpectPlace(spect.header.frame_of_reference_uid, spect.header.start, _extent_mm(spect.image.geometry))
     row_mm = spect.pixel_mm[0]
     top = spect.first_row_z_mm + row_mm / 2
     return SpectPlace(
@@ -95,16 +97,21 @@ def place_of_spect(spect: Projections | AcquisitionHeader) -> SpectPlace:
     )
 
 
+def _extent_mm(geometry: Geometry) -> tuple[float, float]:
+    """Give the lowest and the highest z of a volume, half a slice beyond its outermost centres."""
+    corners = np.array([[k, j, i] for k in (0, 1) for j in (0, 1) for i in (0, 1)]) * (np.array(geometry.shape) - 1)
+    z = geometry.to_lps(corners)[:, 2]
+    half = geometry.spacing_mm[0] / 2
+    return float(z.min()) - half, float(z.max()) + half
+
+
 def reconstruction_of(ct: CtSeries) -> Reconstruction:
     """Give what the choice needs of a CT that was read; one that could be read is complete."""
     geometry = ct.image.geometry
-    corners = np.array([[k, j, i] for k in (0, 1) for j in (0, 1) for i in (0, 1)]) * (np.array(geometry.shape) - 1)
-    z = geometry.to_lps(corners)[:, 2]
     normal_z = abs(geometry.affine[2, 0]) / geometry.spacing_mm[0]
-    half = geometry.spacing_mm[0] / 2
     return Reconstruction(
         slices=geometry.shape[0],
-        z_mm=(float(z.min()) - half, float(z.max()) + half),
+        z_mm=_extent_mm(geometry),
         thickness_mm=ct.slice_thickness_mm,
         kernel=ct.kernel,
         manufacturer=ct.header.manufacturer,

@@ -170,6 +170,9 @@ def _reconstructed(acquisition: ReconstructedSeries) -> Facts:
         **_volume(acquisition.image.geometry),
         "maximum": float(acquisition.image.array.max()),
         "frame_duration_s": acquisition.frame_duration_s,
+        "counting_time_s": acquisition.counting_time_s,
+        "attenuation": {True: "corrected", False: "not corrected", None: None}[acquisition.attenuation_corrected],
+        "decay_corrected_to": acquisition.decay_reference,
     }
 
 
@@ -232,6 +235,8 @@ _LINES = {
     "range_hu": _Line("values", lambda limits: f"{limits[0]:g} to {limits[1]:g} HU"),
     "unit": _Line("unit", str),
     "frame_duration_s": _Line("frame", lambda duration: f"{duration:g} s"),
+    "counting_time_s": _Line("counted for", lambda duration: f"{duration:g} s"),
+    "attenuation": _Line("attenuation", str),
     "corrections": _Line("corrected for", ", ".join),
     "axis_mm": _Line("axis", lambda axis: f"x {axis[0]:g}, y {axis[1]:g} mm"),
     "rows_z_mm": _Line("rows", lambda rows: f"z {rows[0]:g} (first) to {rows[1]:g} mm"),
