@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 Case = dict[str, str]
@@ -25,39 +26,46 @@ def pairwise(factors: Factors, allowed: Callable[[Case], bool] = lambda case: Tr
     """Choose cases, always the same ones, so that every pair that can occur does.
 
     Greedy: each case starts from a pair that is still missing and takes, factor by factor, the level that adds most
-    missing pairs; `allowed` is asked of whole cases, by trying the levels in that order (depth first).
+    missing pairs, of equal ones the least used, with a step back where nothing is allowed. `allowed` is also asked of cases that lack factors yet,
+    and must refuse only what no further level can mend.
     """
     missing: dict[Pair, None] = {}
     for (one, levels), (other, more) in itertools.combinations(factors.items(), 2):
         missing.update(dict.fromkeys(((one, a), (other, b)) for a in levels for b in more))
     chosen: list[Case] = []
+    used: Counter[tuple[str, str]] = Counter()
     while missing:
         seed = next(iter(missing))
-        case = _completed(dict(seed), factors, missing, allowed)
+        case = _completed(dict(seed), factors, missing, used, allowed)
         if case is None:
             del missing[seed]  # a pair that no allowed case holds
             continue
         for pair in pairs_of(case):
             missing.pop(pair, None)
+        used.update(case.items())
         chosen.append(case)
     return chosen
 
 
 def _completed(
-    begun: Case, factors: Factors, missing: Mapping[Pair, None], allowed: Callable[[Case], bool]
+    begun: Case,
+    factors: Factors,
+    missing: Mapping[Pair, None],
+    used: Counter[tuple[str, str]],
+    allowed: Callable[[Case], bool],
 ) -> Case | None:
-    open_factors = [name for name in factors if name not in begun]
-    if not open_factors:
-        whole = {name: begun[name] for name in factors}
-        return whole if allowed(whole) else None
-    name = open_factors[0]
+    if not allowed(begun):
+        return None
+    name = next((factor for factor in factors if factor not in begun), None)
+    if name is None:
+        return {factor: begun[factor] for factor in factors}
 
-    def gain(level: str) -> int:
+    def gain(level: str) -> tuple[int, int]:
         extended = {factor: {**begun, name: level}[factor] for factor in factors if factor in begun or factor == name}
-        return sum(pair in missing for pair in pairs_of(extended))
+        return sum(pair in missing for pair in pairs_of(extended)), -used[name, level]
 
     for level in sorted(factors[name], key=gain, reverse=True):
-        case = _completed({**begun, name: level}, factors, missing, allowed)
+        case = _completed({**begun, name: level}, factors, missing, used, allowed)
         if case is not None:
             return case
     return None

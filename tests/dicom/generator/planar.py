@@ -132,7 +132,7 @@ class Planar:
         coded = item(CodeValue=code, CodingSchemeDesignator="SRT", CodeMeaning=self.views[head])
         made = item(CollimatorGridName="LEHR", CollimatorType="PARA", ViewCodeSequence=Sequence([coded]))
         if self.field_length_mm is not None:
-            made.FieldOfViewShape, made.FieldOfViewDimensions = "RECTANGLE", [540.0, self.field_length_mm]
+            made.FieldOfViewShape, made.FieldOfViewDimensions = "RECTANGLE", [540, round(self.field_length_mm)]
         if not self.positions:
             return made
         rows, columns = self.counts.shape[-2:]

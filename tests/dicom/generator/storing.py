@@ -22,7 +22,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from tests.dicom.generator.elements import set_pixels
+from tests.dicom.generator.elements import file_dataset, set_pixels
 
 PLAIN = {"implicit": ImplicitVRLittleEndian, "deflated": DeflatedExplicitVRLittleEndian}
 BY_GDCM = {
@@ -30,6 +30,7 @@ BY_GDCM = {
     "jpeg-ls": (gdcm.TransferSyntax.JPEGLSLossless, JPEGLSLossless),
     "jpeg 2000": (gdcm.TransferSyntax.JPEG2000Lossless, JPEG2000Lossless),
 }
+MULTI_FRAME_CLASS = "1.2.840.10008.5.1.4.1.1.4.1"  # Enhanced MR, which may be signed
 SYNTAXES = ("explicit", *PLAIN, "big endian", "rle", *BY_GDCM)
 
 
@@ -64,22 +65,28 @@ class Stored:
             dataset.file_meta.TransferSyntaxUID = PLAIN[self.syntax]
         elif self.syntax == "big endian":
             dataset.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+            dataset.set_original_encoding(False, False)
             swapped = stored.astype(stored.dtype.newbyteorder(">")).tobytes()
-            if stored.dtype.itemsize == 1:  # bytes of an OW are swapped in pairs
-                dataset["PixelData"].VR = "OB"
             dataset.PixelData = swapped + b"\0" * (len(swapped) % 2)
         elif self.syntax == "rle":
             dataset.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
         elif self.syntax in BY_GDCM:
-            _compress(dataset, self.syntax)
+            _compress(dataset, stored, self.syntax)
 
 
-def _compress(dataset: FileDataset, syntax: str) -> None:
-    """Let GDCM encode the frames of a file; only the encoded frames are taken from what it writes."""
+def _compress(dataset: FileDataset, stored: NDArray[Any], syntax: str) -> None:
+    """Let GDCM encode frames; they go through another class, as it insists on positions in nuclear medicine.
+
+    Its JPEG 2000 encoder fails on images of a few pixels, and writes past its memory where they are of 8 bits.
+    """
+    if syntax == "jpeg 2000" and (stored.dtype.itemsize == 1 or min(stored.shape[1:]) < 16):
+        raise ValueError("GDCM's JPEG 2000 encoder needs 16 bits and 16 pixels")
     number, uid = BY_GDCM[syntax]
+    bare = file_dataset(MULTI_FRAME_CLASS)
+    set_pixels(bare, stored)
     with tempfile.TemporaryDirectory() as folder:
         plain, encoded = Path(folder) / "plain.dcm", Path(folder) / "encoded.dcm"
-        dataset.save_as(plain, enforce_file_format=True)
+        bare.save_as(plain, enforce_file_format=True)
         reader = gdcm.ImageReader()
         reader.SetFileName(str(plain))
         assert reader.Read()
