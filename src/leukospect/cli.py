@@ -61,6 +61,7 @@ def _recon(options: argparse.Namespace, progress: TerminalProgress) -> int:
         {
             "name": "recon",
             "nuclide": options.nuclide,
+            "sum_frames": options.sum_frames,
             "reconstruction": {
                 "algorithm": options.algorithm,
                 "iterations": options.iterations,
@@ -129,7 +130,7 @@ def _run(options: argparse.Namespace, progress: TerminalProgress) -> int:
     outcome = run_job(
         options.study,
         options.output,
-        load_protocol(options.protocol, options.settings),
+        load_protocol(options.protocol, _settings(options)),
         regions_file=options.regions,
         threads=options.threads,
         progress=progress,
@@ -139,6 +140,11 @@ def _run(options: argparse.Namespace, progress: TerminalProgress) -> int:
     return DONE
 
 
+def _settings(options: argparse.Namespace) -> list[str]:
+    """Give the settings of the command line; an option of its own is one more setting."""
+    return [*options.settings, *(["sum_frames=true"] if options.sum_frames else [])]
+
+
 def _batch(options: argparse.Namespace, progress: TerminalProgress) -> int:
     from leukospect.batch import loose_files, run_batch
     from leukospect.protocol import load_protocol
@@ -146,7 +152,7 @@ def _batch(options: argparse.Namespace, progress: TerminalProgress) -> int:
     records = run_batch(
         options.archive,
         options.output,
-        load_protocol(options.protocol, options.settings),
+        load_protocol(options.protocol, _settings(options)),
         workers=options.workers,
         scheduler=options.scheduler,
         threads=options.threads,

@@ -429,10 +429,14 @@ class Study:
     acquisitions : tuple of Acquisition
     problems : tuple of str
         Files that were not used, and why, one sentence each; no name, id or date of the patient in them.
+    places : tuple of (patient, examination)
+        Of each acquisition, counted from 1, where a folder is only looked at and may hold several; empty where all are
+        of one.
     """
 
     acquisitions: tuple[Acquisition, ...]
     problems: tuple[str, ...] = field(default=())
+    places: tuple[tuple[int, int], ...] = field(default=())
 
     @property
     def projections(self) -> tuple[Projections, ...]:

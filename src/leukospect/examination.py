@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from datetime import timedelta
 
-from leukospect.data import CtSeries, Projections, Study
+from leukospect.data import Acquisition, CtSeries, PlanarImages, Projections, ReconstructedSeries, Study
 from leukospect.errors import AssumptionWarning, InputError
 
 _ONE_INJECTION = timedelta(hours=1)  # clocks differ by minutes, examinations by days
@@ -61,6 +61,75 @@ def corrects_alike(projections: Sequence[Projections], scans: Sequence[CtSeries 
         stacklevel=2,
     )
     return False
+
+
+def refuse_unsummed(acquisition: Projections | PlanarImages, *, sum_frames: bool) -> None:
+    """Refuse gates or time frames that nobody asked to add up.
+
+    Raises
+    ------
+    InputError
+        The acquisition is gated or dynamic, and `sum_frames` is False.
+    """
+    if acquisition.summed_frames > 1 and not sum_frames:
+        raise InputError(
+            f"The acquisition is {acquisition.header.kind}, of {acquisition.summed_frames} gates or time frames; add "
+            "them up with --sum-frames, or give another acquisition."
+        )
+
+
+def comparable(study: Study, *, sum_frames: bool) -> Study:
+    """Leave out what is not of labelled leukocytes at one moment: colloid, other tracers, unsummed gates and frames.
+
+    Parameters
+    ----------
+    study : Study
+    sum_frames : bool
+        Gated and dynamic acquisitions count, as the sum of their frames.
+
+    Raises
+    ------
+    InputError
+        Nothing to measure is left, although there is something.
+
+    Warns
+    -----
+    AssumptionWarning
+        What was left out.
+    """
+    kept: list[Acquisition] = []
+    reasons: list[str] = []
+    tracers = {one.header.radiopharmaceutical.tracer for one in study.acquisitions if one.header.radiopharmaceutical}
+    if tracers == {"other"}:
+        warnings.warn(
+            "The compound is not labelled leukocytes by its name; the rules stand on leukocytes.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+    for acquisition in study.acquisitions:
+        reason = _not_comparable(acquisition, sum_frames, others_too=tracers == {"other"})
+        if reason is None:
+            kept.append(acquisition)
+        else:
+            reasons.append(reason)
+            warnings.warn(reason, AssumptionWarning, stacklevel=2)
+    left = Study(tuple(kept), study.problems)
+    if reasons and not any(isinstance(one, (Projections, PlanarImages, ReconstructedSeries)) for one in kept):
+        raise InputError(f"The study holds no leukocyte images that can be measured: {reasons[0]}")
+    return left
+
+
+def _not_comparable(acquisition: Acquisition, sum_frames: bool, *, others_too: bool) -> str | None:
+    header, injected = acquisition.header, acquisition.header.radiopharmaceutical
+    if isinstance(acquisition, (Projections, PlanarImages)) and acquisition.summed_frames > 1 and not sum_frames:
+        return (
+            f"A {header.kind} acquisition of {acquisition.summed_frames} gates or time frames is left out; "
+            "--sum-frames adds them up."
+        )
+    if injected is not None and injected.tracer in (("colloid",) if others_too else ("colloid", "other")):
+        what = "a marrow colloid" if injected.tracer == "colloid" else "another compound than labelled leukocytes"
+        return f"A {header.kind} acquisition of {what} is left out of the comparison of times."
+    return None
 
 
 def refuse_several_injections(study: Study) -> None:

@@ -19,6 +19,7 @@ from leukospect.dicom.read.ct import read_ct
 from leukospect.dicom.read.entries import refuse_files_of_several_patients
 from leukospect.dicom.read.study import read_projections, read_study
 from leukospect.errors import AssumptionWarning, InputError
+from leukospect.examination import refuse_unsummed
 from leukospect.files.interfile import read_interfile
 from leukospect.files.nifti import read_nifti
 from leukospect.files.results import results_document, write_results
@@ -264,6 +265,7 @@ def recon_job(
     with whole_folder(output, command="recon", inputs=inputs) as folder, collected_assumptions(texts):
         progress("reading", 0.0)
         projections = read_any_projections(path, options or ReadingOptions())
+        refuse_unsummed(projections, sum_frames=protocol.sum_frames)
         ct = None if ct_path is None else read_ct(ct_path, beside=projections.header)
         mu = None if mu_path is None else read_nifti(mu_path)
         progress("reading", 1.0)

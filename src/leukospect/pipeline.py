@@ -16,7 +16,7 @@ from leukospect.ct.attenuation_map import is_truncated
 from leukospect.ct.metal import MetalReduction, reduce_metal
 from leukospect.data import CtSeries, Geometry, Image, Projections, Study
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
-from leukospect.examination import corrects_alike, pair_ct, refuse_several_injections
+from leukospect.examination import comparable, corrects_alike, pair_ct, refuse_several_injections
 from leukospect.interpretation.decision import apply_rule
 from leukospect.interpretation.rules import load_rule
 from leukospect.projector import reconstruction_geometry
@@ -238,6 +238,7 @@ def run_study(
     """
     if not study.projections and not study.planar:
         raise InputError("The study holds no SPECT projections and no planar images; there is nothing to measure.")
+    study = comparable(study, sum_frames=protocol.sum_frames)
     refuse_several_injections(study)
     rule = load_rule(protocol.rule)
     spect = _each_spect(study, protocol, threads, progress)

@@ -103,5 +103,5 @@ def test_frames_that_cannot_be_told_apart_are_refused() -> None:
     del dataset.DetectorVector
     with pytest.raises(InputError, match="Detector Vector"):
         nm_acquisition(dataset, [])
-    with pytest.raises(InputError, match="several time slots"):
+    with pytest.raises(InputError, match="gates or time frames"):
         nm_acquisition(planar([{}, {}], TimeSlotVector=[1, 2]), [])

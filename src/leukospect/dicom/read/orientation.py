@@ -66,6 +66,13 @@ class Reading:
         """Take recorded angles to the patient's."""
         return self.sign * np.asarray(recorded_deg, dtype=np.float64) + self.offset_deg
 
+    def recorded_deg(self, orientation: NDArray[np.float64]) -> float | None:
+        """Give the angle that a camera of this reading would record for an orientation; None where it cannot be one."""
+        u = orientation[:2] * (-1 if self.flip_columns else 1)
+        patients = float(np.degrees(np.arctan2(u[1], -u[0])))
+        recorded = self.sign * (patients - self.offset_deg)
+        return recorded if self.explains(recorded, orientation) else None
+
     def explains(self, recorded_deg: float, orientation: NDArray[np.float64]) -> bool:
         """Tell whether a head at that recorded angle would have this orientation: (along columns, along rows)."""
         u = column_direction(float(self.angle_deg(recorded_deg))) * (-1 if self.flip_columns else 1)
@@ -84,6 +91,11 @@ _GANTRYS = {
     "HFP": Reading("the gantry's, head-first prone", 1, 180.0, False, False),
     "FFP": Reading("the gantry's, feet-first prone", -1, 180.0, True, True),
 }
+
+
+def readings() -> tuple[Reading, ...]:
+    """Give all readings that are accepted, the standard's first."""
+    return (PATIENTS, *_GANTRYS.values())
 
 
 def whose_angles(

@@ -11,13 +11,17 @@ from pathlib import Path
 from leukospect.data import Acquisition, Projections, Study
 from leukospect.dicom.elements import library_warnings_silenced, text
 from leukospect.dicom.read.ct import ct_series
-from leukospect.dicom.read.entries import Entry, Found, find_entries, load, number_of_patients, series_of
+from leukospect.dicom.read.entries import Entry, Found, find_entries, load, series_of
+from leukospect.dicom.read.examinations import examination_numbers
 from leukospect.dicom.read.injection import with_one_injection_date
 from leukospect.dicom.read.nm import nm_acquisition
 from leukospect.dicom.read.pairs import paired_views
+from leukospect.dicom.read.patients import by_patient
 from leukospect.dicom.read.reconstructed import read_pet
-from leukospect.dicom.read.tomo import read_tomo
+from leukospect.dicom.read.tomo_acquisitions import TOMO_KINDS, ToldOrbit, tomo_acquisitions
 from leukospect.errors import AssumptionWarning, InputError, LeukospectError
+
+_MOST_PARTS = 32  # files of one acquisition: heads times energy windows
 
 
 def read_study(path: Path, *, one_patient: bool = True) -> Study:
@@ -25,7 +29,8 @@ def read_study(path: Path, *, one_patient: bool = True) -> Study:
 
     CT and PET slices are grouped by series; each nuclear medicine file is an acquisition, except that an anterior and a
     posterior view of one time become one. Acquisitions are ordered by hours after injection, those without by their
-    start, those without any time last. What was assumed for each is in its header and is not warned of here.
+    start, those without any time last; where there are several patients or examinations, each of them by itself. What
+    was assumed for each is in its header and is not warned of here.
 
     Parameters
     ----------
@@ -52,23 +57,31 @@ def read_study(path: Path, *, one_patient: bool = True) -> Study:
         if not usable:
             raise InputError(f"No acquisition was found: {found.summary()}. Give a folder with NM, CT or PET images.")
         problems = _unused(found)
-        patients = number_of_patients(usable)
-        if patients > 1:
+        patients = by_patient(usable)
+        if len(patients) > 1:
             if one_patient:
                 raise InputError(
-                    f"The folder has images of {patients} patients; give the folder of one patient at a time."
+                    f"The folder has images of {len(patients)} patients; give the folder of one patient at a time."
                 )
-            problems.insert(0, f"The images are of {patients} patients; they would be refused as one study.")
-        acquisitions, failures = _acquisitions(found, usable)
-    if not acquisitions:
+            problems.insert(0, f"The images are of {len(patients)} patients; they would be refused as one study.")
+        failures: list[tuple[str, LeukospectError]] = []
+        placed: list[tuple[Acquisition, tuple[int, int]]] = []
+        for patient, entries in enumerate(patients, start=1):
+            read, unread = _acquisitions(found, entries)
+            failures += unread
+            ordered = _in_time_order(with_one_injection_date(paired_views(read)))
+            numbers = examination_numbers(ordered)
+            placed += [(one, (patient, number)) for one, number in zip(ordered, numbers, strict=True)]
+    if not placed:
         if len(failures) == 1:
             raise failures[0][1]
         raise InputError(
             f"None of {len(failures)} acquisitions can be read; {failures[0][0].lower()}: {failures[0][1]}"
         )
     problems += [f"{place}: {error}" for place, error in failures]
-    acquisitions = with_one_injection_date(paired_views(acquisitions))
-    return Study(tuple(_in_time_order(acquisitions)), tuple(problems))
+    placed.sort(key=lambda one: one[1])
+    places = tuple(place for _, place in placed)
+    return Study(tuple(one for one, _ in placed), tuple(problems), places if len(set(places)) > 1 else ())
 
 
 def read_projections(
@@ -104,25 +117,20 @@ def read_projections(
     """
     with library_warnings_silenced():
         found = find_entries(path)
-        tomo = [entry for entry in found.entries if entry.kind == "TOMO"]
-        unique = [series_entries[0] for series_entries in _by_instance(tomo)]
+        tomo = [entry for entry in found.entries if entry.kind in TOMO_KINDS]
+        unique = [copies[0] for copies in _by_instance(tomo)]
         if not unique:
             raise InputError(f"No raw SPECT projections (nuclear medicine TOMO) were found: {found.summary()}.")
-        if len(unique) > 1:
-            raise InputError(f"{len(unique)} SPECT acquisitions were found; give the file of one.")
-        assumptions = [
-            f"The angles are taken as told: {said}."
-            for said, value in (("start angle", start_angle_deg), ("direction", direction))
-            if value is not None
-        ]
-        projections = read_tomo(
-            load(unique[0]),
-            assumptions,
-            (unique[0].path,),
-            axis_mm=axis_mm,
-            start_angle_deg=start_angle_deg,
-            direction=direction,
-        )
+        if len(unique) > _MOST_PARTS:
+            raise InputError(f"{len(unique)} SPECT files were found; give the file or the folder of one acquisition.")
+        read, failures = tomo_acquisitions(unique, ToldOrbit(axis_mm, start_angle_deg, direction))
+    if failures and len(unique) == 1:
+        raise failures[0][1]
+    if failures:
+        raise InputError(f"Of {len(unique)} SPECT files {len(failures)} cannot be read: {failures[0][1]}")
+    if len(read) > 1:
+        raise InputError(f"{len(read)} SPECT acquisitions were found; give the file of one.")
+    projections = read[0]
     for sentence in projections.header.assumptions:
         warnings.warn(sentence, AssumptionWarning, stacklevel=2)
     return projections
@@ -168,13 +176,16 @@ def _acquisitions(found: Found, usable: list[Entry]) -> tuple[list[Acquisition],
     failures: list[tuple[str, LeukospectError]] = []
     slices = [entry for entry in usable if entry.kind in ("CT", "PET")]
     files = [group[0] for group in _by_instance(entry for entry in usable if entry.kind not in ("CT", "PET"))]
+    projections, unread = tomo_acquisitions([entry for entry in files if entry.kind in TOMO_KINDS])
+    acquisitions += projections
+    failures += [(found.place(entry), error) for entry, error in unread]
     for series in series_of(slices):
         kind = series[0].kind
         try:
             acquisitions.append(ct_series(series, []) if kind == "CT" else read_pet(series, []))
         except LeukospectError as error:
             failures.append((f"{kind} series of {len(series)} slices (from file {series[0].position})", error))
-    for entry in files:
+    for entry in (entry for entry in files if entry.kind not in TOMO_KINDS):
         try:
             acquisitions.append(nm_acquisition(load(entry), [], (entry.path,)))
         except LeukospectError as error:
