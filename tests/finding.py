@@ -66,14 +66,18 @@ class Finding:
 
 def find(seen: Volume, sources: Sequence[Source]) -> Finding:
     """Look for each source around its place."""
-    places = seen.places_mm()
-    spacing = np.abs(seen.affine[:3, :3]).max(axis=1)
+    steps = seen.affine[:3, :3]
+    voxel_mm = np.abs(steps).max(axis=1)  # along x, y and z, to which the axes of all these volumes are parallel
+    reach = np.ceil(_NEAR_MM / np.linalg.norm(steps, axis=0)).astype(int) + 1
     offsets, amounts = [], []
     for source in sources:
+        middle = np.rint(np.linalg.solve(steps, np.array(source.place_mm) - seen.affine[:3, 3])).astype(int)
+        low, high = np.maximum(middle - reach, 0), np.maximum(middle + reach + 1, 0)
+        box = seen.array[tuple(slice(one, other) for one, other in zip(low, high, strict=True))]
+        places = (np.moveaxis(np.indices(box.shape), 0, -1) + low) @ steps.T + seen.affine[:3, 3]
         near = ((places - np.array(source.place_mm)) ** 2).sum(axis=-1) <= _NEAR_MM**2
-        values = seen.array[near]
-        weights = np.maximum(values - _LEAST * values.max(), 0.0)
+        values = box[near]
+        weights = np.maximum(values - _LEAST * values.max(initial=0.0), 0.0)
         amounts.append(values.sum())
         offsets.append((weights @ places[near]) / max(weights.sum(), 1e-12) - source.place_mm)
-    total = max(sum(amounts), 1e-12)
-    return Finding(np.array(offsets), np.array(amounts) / total, spacing)
+    return Finding(np.array(offsets), np.array(amounts) / max(sum(amounts), 1e-12), voxel_mm)

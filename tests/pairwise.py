@@ -26,8 +26,8 @@ def pairwise(factors: Factors, allowed: Callable[[Case], bool] = lambda case: Tr
     """Choose cases, always the same ones, so that every pair that can occur does.
 
     Greedy: each case starts from a pair that is still missing and takes, factor by factor, the level that adds most
-    missing pairs, of equal ones the least used, with a step back where nothing is allowed. `allowed` is also asked of cases that lack factors yet,
-    and must refuse only what no further level can mend.
+    missing pairs, of equal ones the least used, with a step back where nothing is allowed. `allowed` is also asked of
+    cases that lack factors yet, and must refuse only what no further level can mend.
     """
     missing: dict[Pair, None] = {}
     for (one, levels), (other, more) in itertools.combinations(factors.items(), 2):

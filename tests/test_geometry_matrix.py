@@ -1,8 +1,9 @@
 """Asymmetric sources through every way of acquiring that geometry names, found at their places in all that comes out.
 
 Each case is written as DICOM, reconstructed by the command line, and looked for in LPS: in the NIfTI (nibabel), in the
-DICOM (pydicom and the standard's formulas) and in what SimpleITK reads of it. A selection in which every two levels meet
-runs always; ``pytest -m exhaustive`` runs the product of the factors that decide where things lie.
+DICOM (pydicom and the standard's formulas), in what SimpleITK reads of it and in what is read back; the DICOM also with
+its slices turned round, so that Spacing Between Slices is negative. A selection in which every two levels meet always
+runs; ``pytest -m exhaustive`` runs the product of the factors that decide where things lie.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from numpy.typing import NDArray
 from pydicom.sequence import Sequence
 
 from leukospect import jobs
-from tests.command_line import leukospect, volume
+from leukospect.data import ReconstructedSeries
+from leukospect.dicom.read.study import read_study
+from tests.command_line import Volume, leukospect, volume
 from tests.dicom.acquisitions import SYNTAXES, Rotation, Source, Stored, Tomo, save
 from tests.finding import Finding, find, volume_by_pydicom, volume_by_simpleitk
 from tests.pairwise import Case, pairwise, product
@@ -55,6 +59,8 @@ FACTORS = {
     "stored": ("uint8 rescaled", "uint16", "int16 rescaled", "uint32"),
     "syntax": SYNTAXES,
     "resolution": ("no", "yes"),
+    "files": ("one", "one a head", "one a window"),
+    "gates": ("none", "time slots", "R-R and slots"),
 }
 UNCOMPRESSED = ("explicit", "implicit", "deflated", "big endian")
 WINDOWS = {
@@ -81,20 +87,31 @@ STORED = {
 }
 
 
+NEVER: tuple[dict[str, tuple[str, ...]], ...] = (  # levels that do not meet
+    # Without the heads' places nothing tells whose angles they are.
+    {"places": ("told",), "lying": tuple(one for one in LYING if "gantry's" in one)},
+    {"files": ("one a head",), "heads": ("one",)},
+    {"files": ("one a window",), "windows": ("one",)},
+    # Two heads of one start angle; their orientation would tell them apart.
+    {
+        "places": ("told",),
+        "recorded by": ("rotation",),
+        "heads": ("opposite", "right angle"),
+        "files": ("one", "one a window"),
+    },
+    # A head's own radii are as many as the views of one rotation.
+    {"recorded by": ("heads",), "rotations": ("there and back", "unlike"), "radii": ("each view's",)},
+    # An intercept is added to every gate, and does not add up to what it was.
+    {"gates": ("time slots", "R-R and slots"), "stored": ("int16 rescaled",)},
+    # Compressions hold 16 bits; no encoder of 8 bits in JPEG 2000 is at hand.
+    {"stored": ("uint32",), "syntax": tuple(one for one in SYNTAXES if one not in UNCOMPRESSED)},
+    {"stored": ("uint8 rescaled",), "syntax": ("jpeg 2000",)},
+)
+
+
 def allowed(case: Case) -> bool:
     """Tell whether a camera could have written it so, and a reader could know."""
-    told = case.get("places") == "told"
-    if told and "gantry's" in case.get("lying", ""):
-        return False  # nothing would tell whose angles they are
-    if case.get("heads", "one") != "one" and case.get("recorded by") == "rotation":
-        return False  # two heads of one start angle
-    if case.get("rotations", "one") != "one" and case.get("recorded by") == "heads" and case.get("radii", "") != "circular":
-        return False  # a head's own radii are as many as the views of one rotation
-    if case.get("stored") == "uint32" and case.get("syntax") not in (None, *UNCOMPRESSED):
-        return False  # compressions hold 16 bits
-    if case.get("stored") == "uint8 rescaled" and case.get("syntax") == "jpeg 2000":
-        return False  # no encoder at hand
-    return True
+    return not any(all(case.get(name) in levels for name, levels in rule.items()) for rule in NEVER)
 
 
 def acquisition(case: Case) -> Tomo:
@@ -130,13 +147,17 @@ def acquisition(case: Case) -> Tomo:
         positions=middle_z != 0.0,
         centre_offset_mm=0.0 if offset == "none" else 6.5,
         offset_corrected=offset == "applied",
+        time_slots=1 if case.get("gates", "none") == "none" else 2,
+        rr_intervals=2 if case.get("gates") == "R-R and slots" else 1,
         stored=Stored(dtype, slope, intercept, case.get("syntax", "explicit")),
     )
 
 
 def _rotations(case: Case, heads: int) -> tuple[Rotation, ...]:
     def radii(views: int) -> tuple[float, ...]:
-        return (150.0,) if case["radii"] == "circular" else tuple(150.0 + 3.0 * ((5 * view) % 7) for view in range(views))
+        return (
+            (150.0,) if case["radii"] == "circular" else tuple(150.0 + 3.0 * ((5 * view) % 7) for view in range(views))
+        )
 
     direction = case["direction"]
     other, forward = ("CW", 1) if direction == "CC" else ("CC", -1)
@@ -161,12 +182,16 @@ def _rotations(case: Case, heads: int) -> tuple[Rotation, ...]:
 
 def reconstruct(case: Case, made: Tomo, folder: Path, *further: object) -> Path:
     """Write the acquisition, run the command line, and give the folder that it wrote."""
-    path = next(save(folder / "written", made.dataset()).iterdir())
-    options: list[object] = ["--iterations", 4, "--subsets", 4, "--threads", 2]
+    files = case.get("files", "one")
+    parts = {"one a head": lambda: made.files("head"), "one a window": lambda: made.files("window")}
+    path = save(folder / "written", *parts.get(files, lambda: [made.dataset()])())
+    options: list[object] = ["--iterations", 4, "--subsets", 4, "--threads", 1]
     if case.get("resolution", "no") == "no":
         options.append("--no-resolution")
     else:
         options += ["--collimator", "siemens:LEHR"]
+    if made.time_slots > 1:
+        options.append("--sum-frames")
     if not made.positions:
         options += ["--axis-mm", *made.axis_mm]
     said = leukospect("--quiet", "recon", path, "-o", folder / "out", *options, *further)
@@ -181,13 +206,43 @@ def sources_of(made: Tomo) -> tuple[Source, ...]:
     return tuple(Source((x, y, z - MIDDLE_Z_MM), s.counts_per_s) for s in SOURCES for x, y, z in [s.place_mm])
 
 
+def slices_turned_round(path: Path) -> Path:
+    """Write a RECON TOMO file again, from the other end: the same volume with a negative Spacing Between Slices."""
+    file = pydicom.dcmread(path)
+    [head] = file.DetectorInformationSequence
+    cosines = np.array(head.ImageOrientationPatient, float)
+    step = np.cross(cosines[:3], cosines[3:]) * float(file.SpacingBetweenSlices)
+    last = np.array(head.ImagePositionPatient, float) + (file.NumberOfSlices - 1) * step
+    head.ImagePositionPatient = [round(float(value), 6) for value in last]
+    file.SpacingBetweenSlices = -file.SpacingBetweenSlices
+    file.PixelData = file.pixel_array[::-1].tobytes()
+    turned = path.with_name("turned.dcm")
+    file.save_as(turned, enforce_file_format=True)
+    return turned
+
+
+def read_back(path: Path) -> Volume:
+    """Read a reconstruction as a study's."""
+    [made] = read_study(path).acquisitions
+    assert isinstance(made, ReconstructedSeries)
+    affine = made.image.geometry.affine[:, [2, 1, 0, 3]]
+    return Volume(np.asarray(made.image.array, np.float64).transpose(2, 1, 0), affine)
+
+
 def findings(out: Path, sources: tuple[Source, ...]) -> dict[str, Finding]:
     """Look for the sources in all that came out."""
-    return {
-        "NIfTI": find(volume(out / "recon.nii.gz"), sources),
-        "DICOM": find(volume_by_pydicom(out / "dicom" / "recon.dcm"), sources),
-        "SimpleITK": find(volume_by_simpleitk(out / "dicom" / "recon.dcm"), sources),
+    written = out / "dicom" / "recon.dcm"
+    turned = slices_turned_round(written)
+    seen = {
+        "NIfTI": volume(out / "recon.nii.gz"),
+        "DICOM": volume_by_pydicom(written),
+        "SimpleITK": volume_by_simpleitk(written),
+        "read back": read_back(written),
+        "turned round, DICOM": volume_by_pydicom(turned),
+        "turned round, SimpleITK": volume_by_simpleitk(turned),
+        "turned round, read back": read_back(turned),
     }
+    return {where: find(what, sources) for where, what in seen.items()}
 
 
 def check(case: Case, folder: Path) -> None:
@@ -235,7 +290,9 @@ def _turned_or_mirrored() -> list[tuple[str, NDArray[np.float64]]]:
     return ways
 
 
-@pytest.mark.parametrize(("way", "matrix"), _turned_or_mirrored(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("way", "matrix"), _turned_or_mirrored(), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_the_sources_tell_every_mirror_and_turn_apart(way: str, matrix: NDArray[np.float64]) -> None:
     middle = np.array([0.0, 0.0, MIDDLE_Z_MM])
     moved = [matrix @ (np.array(source.place_mm) - middle) + middle for source in SOURCES]
@@ -245,7 +302,12 @@ def test_the_sources_tell_every_mirror_and_turn_apart(way: str, matrix: NDArray[
     assert max(nearest) > 5.0, way  # not even with the strengths forgotten
 
 
-PLAIN: Case = {**{name: levels[0] for name, levels in WHERE.items()}, "start": "17.5", "axis": "off", "pixels": "oblong"}
+PLAIN: Case = {
+    **{name: levels[0] for name, levels in WHERE.items()},
+    "start": "17.5",
+    "axis": "off",
+    "pixels": "oblong",
+}
 
 
 def _recorded_wrongly(made: Tomo, keyword: str, value: object, of: str) -> Tomo:

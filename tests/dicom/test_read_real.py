@@ -44,7 +44,7 @@ def test_mediso_volume_with_negative_spacing(real_data: Path) -> None:
 
 
 def test_mediso_volume_lies_where_its_header_says(real_data: Path) -> None:
-    """Header: position 0, -264.319977, -165.199986; spacing 4.12999964 in the plane and -4.12999964 along z; 45 slices."""
+    """Header: position 0, -264.319977, -165.199986; 4.12999964 mm in the plane and -4.12999964 along z; 45 slices."""
     path = real_data / "nm" / "mediso_jaszczak_recon_tomo.dcm"
     made, image = read_nm(path), SimpleITK.ReadImage(str(path))
     assert isinstance(made, ReconstructedSeries)
@@ -150,7 +150,7 @@ def test_ct_and_pet_overlie_each_other(real_data: Path) -> None:
     smooth = gaussian_filter(ct.image.array.astype(np.float64), (0.7, 2.4, 2.4))  # to a PET pixel
     at = np.moveaxis(ct.image.geometry.to_index(places), -1, 0)
     in_ct = map_coordinates(smooth, at, order=1, cval=-1000.0) > -400.0
-    in_pet = pet.image.array > 0.2
+    in_pet = np.asarray(pet.image.array, np.float64) > 0.2
     there = _overlap(in_ct, in_pet)
     assert there > 0.94
     for axis in range(3):
@@ -225,7 +225,7 @@ def test_monte_carlo_ct_belongs_to_the_acquisition(real_data: Path) -> None:
     assert (ct.kvp, ct.kernel, ct.image.geometry.shape) == (110.0, "B31s", (84, 100, 130))
     np.testing.assert_allclose(ct.image.geometry.to_lps([0, 0, 0]), [-154.8, -118.8, -99.6])
     np.testing.assert_allclose(ct.image.geometry.to_lps([83, 99, 129]), [154.8, 118.8, 99.6])
-    body = np.argwhere(ct.image.array > -300)
+    body = np.argwhere(np.asarray(ct.image.array, np.float64) > -300.0)
     edges_mm = ct.image.geometry.to_lps(np.array([body.min(axis=0), body.max(axis=0)]))
     profiles = projections.counts[0][:, 50:78].sum(axis=1)  # rows at the body's middle
     for angle, axis in ((180.0, 0), (90.0, 1)):  # from the front columns run along x, from the left along y

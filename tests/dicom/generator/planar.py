@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.sequence import Sequence
 
@@ -18,12 +19,12 @@ Place = dict[str, int]
 VIEWS = {"posterior": (0.0, "R-10214"), "left lateral": (90.0, "R-10236"),
          "anterior": (180.0, "R-10206"), "right lateral": (270.0, "R-10228")}  # fmt: skip
 VECTORS = {
-    "window": ("EnergyWindowVector", 0x00540010),
-    "head": ("DetectorVector", 0x00540020),
-    "phase": ("PhaseVector", 0x00540030),
-    "rr": ("RRIntervalVector", 0x00540060),
-    "slot": ("TimeSlotVector", 0x00540070),
-    "slice": ("TimeSliceVector", 0x00540100),
+    "window": "EnergyWindowVector",
+    "head": "DetectorVector",
+    "phase": "PhaseVector",
+    "rr": "RRIntervalVector",
+    "slot": "TimeSlotVector",
+    "slice": "TimeSliceVector",
 }
 AXES_OF = {
     "STATIC": ("window", "head"),
@@ -43,7 +44,7 @@ class Planar:
         Repeats are the time slices of all phases, or the slots of all R-R intervals; one where there are none.
     views : of each head, a name of `VIEWS`
     repeats : how many time slices each phase has, or slots each R-R interval
-    frame_seconds : how long a frame of each phase counts; STATIC and WHOLE BODY take the first
+    frame_seconds : how long each frame counts, of each phase or R-R interval
     upside_down, mirrored : how the stored rows and columns run; the orientation says so
     """
 
@@ -88,6 +89,10 @@ class Planar:
         across = (columns - 1) / 2 * self.pixel_mm[1] * u(angle)
         return np.asarray(middle - across - (rows - 1) / 2 * self.pixel_mm[0] * V, np.float64)
 
+    def seconds(self) -> float:
+        """Give how long all repeats counted together."""
+        return sum(number * each for number, each in zip(self.repeats, self.frame_seconds, strict=True))
+
     def dataset(self) -> FileDataset:
         places = self.frames()
         stored = self.stored.stored_values(self.counts)
@@ -99,9 +104,9 @@ class Planar:
         windows = self.counts.shape[0]
         made = nm_dataset(self.kind, pixels[:1], self.pixel_mm, windows, window_ranges_kev=self.window_ranges_kev)
         axes = AXES_OF[self.kind]
-        made.FrameIncrementPointer = [VECTORS[axis][1] for axis in axes]
+        made.FrameIncrementPointer = [tag_for_keyword(VECTORS[axis]) for axis in axes]
         for axis in axes:
-            setattr(made, VECTORS[axis][0], [place[axis] + 1 for place in places])
+            setattr(made, VECTORS[axis], [place[axis] + 1 for place in places])
         made.NumberOfDetectors = len(self.views)
         made.DetectorInformationSequence = Sequence(self._head(head) for head in range(len(self.views)))
         self._add_times(made)
@@ -119,11 +124,12 @@ class Planar:
                 for ms, frames in zip(milliseconds, self.repeats, strict=True)
             )
             return
-        made.ActualFrameDuration = milliseconds[0]
         if self.kind == "GATED":
             made.NumberOfRRIntervals, made.NumberOfTimeSlots = len(self.repeats), self.repeats[0]
-            slots = [item(NumberOfTimeSlots=number, FrameTime=decimal(1000 / number)) for number in self.repeats]
-            made.GatedInformationSequence = Sequence([item(DataInformationSequence=Sequence(slots))])
+            intervals = [item(FrameTime=ms / 100, IntervalsAcquired=100) for ms in milliseconds]
+            made.GatedInformationSequence = Sequence([item(DataInformationSequence=Sequence(intervals))])
+            return
+        made.ActualFrameDuration = milliseconds[0]
         if self.scan_velocity_mm_s is not None:
             made.ScanVelocity = self.scan_velocity_mm_s
 

@@ -60,7 +60,7 @@ def _integrated(place: float, sigma: float, size: int) -> Values:
 
 
 def _shared(place: float, size: int) -> Values:
-    return np.maximum(0.0, 1.0 - np.abs(np.arange(size) - place))
+    return np.asarray(np.maximum(0.0, 1.0 - np.abs(np.arange(size) - place)), np.float64)
 
 
 def voxel_values(sources: Sequence[Source], places_mm: Values) -> Values:

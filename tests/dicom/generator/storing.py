@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gdcm
+import gdcm  # type: ignore[import-untyped]
 import numpy as np
 import pydicom
 from numpy.typing import NDArray

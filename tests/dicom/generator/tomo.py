@@ -53,17 +53,17 @@ class Tomo:
     direction, views, step_deg, radii_mm : of the only rotation
     rotations : several rotations instead
     head_radii_mm : each head's own radii (of all its rotations), in Detector Information
-    windows : how many energy windows
-    window_ranges_kev : their ranges, where they are not the usual ones of Tc-99m
+    windows : how many energy windows, of Tc-99m
+    window_ranges_kev : the ranges of each window instead
     window_scales : what each window counts of the sources
     frame_order : axes from the outermost to the innermost; a rotation's frames are kept together unless it is named
     shuffle_seed : frames in no order at all
     angles_of : who carries start angle and radii, each ``head`` or the ``rotation``
     radii_of : who carries the radii, where that differs
     gantry : how the patient lay
-    angles_are : the ``gantry's`` are those of a camera that takes everybody for head-first supine, rows and columns too
+    angles_are : the ``gantry's``, and its rows and columns, are those of a camera that takes all for head-first supine
     positions : whether the heads' places are recorded
-    centre_offset_mm : centre-of-rotation offset, by which the images are off unless `offset_corrected` (recorded as COR)
+    centre_offset_mm : centre-of-rotation offset; the images are off by it unless `offset_corrected`, recorded as COR
     rr_intervals, time_slots : of a GATED TOMO; each gets the same share of the counts
     stored : pixel type, rescale and transfer syntax
     given_counts : counts instead of sources, of the shape that `counts()` has
@@ -229,16 +229,22 @@ class Tomo:
     def files(self, one_a: Literal["head", "window"]) -> list[FileDataset]:
         """Write the acquisition as one file a head or one file a window, of one series."""
         counts = self._exact_counts()
-        series = generate_uid()
-        parts = []
+        elements = {**self.elements, "SeriesInstanceUID": generate_uid()}
         if one_a == "head":
-            for head, start in enumerate(self.start_angles_deg):
-                radii = self.head_radii_mm[head : head + 1]
-                part = {"start_angles_deg": (start,), "head_radii_mm": radii, "given_counts": counts[:, head : head + 1]}
-                parts.append(part)
-        else:
-            for window, ranges in enumerate(self.window_ranges_kev or TC_WINDOWS[: self.windows]):
-                part = {"windows": 1, "window_ranges_kev": (ranges,), "given_counts": counts[window : window + 1]}
-                parts.append(part)
-        elements = {**self.elements, "SeriesInstanceUID": series}
-        return [replace(self, **part, elements=elements).dataset() for part in parts]
+            return [
+                replace(
+                    self,
+                    start_angles_deg=(start,),
+                    head_radii_mm=self.head_radii_mm[head : head + 1],
+                    given_counts=counts[:, head : head + 1],
+                    elements=elements,
+                ).dataset()
+                for head, start in enumerate(self.start_angles_deg)
+            ]
+        ranges_kev = self.window_ranges_kev or TC_WINDOWS[: self.windows]
+        return [
+            replace(
+                self, window_ranges_kev=(ranges,), given_counts=counts[window : window + 1], elements=elements
+            ).dataset()
+            for window, ranges in enumerate(ranges_kev)
+        ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.sequence import Sequence
 
@@ -15,20 +16,20 @@ if TYPE_CHECKING:
     from tests.dicom.generator.tomo import Place, Rotation, Tomo
 
 VECTORS = {
-    "window": ("EnergyWindowVector", 0x00540010),
-    "head": ("DetectorVector", 0x00540020),
-    "rotation": ("RotationVector", 0x00540050),
-    "rr": ("RRIntervalVector", 0x00540060),
-    "slot": ("TimeSlotVector", 0x00540070),
-    "view": ("AngularViewVector", 0x00540090),
+    "window": "EnergyWindowVector",
+    "head": "DetectorVector",
+    "rotation": "RotationVector",
+    "view": "AngularViewVector",
 }
+GATE_VECTORS = {"rr": "RRIntervalVector", "slot": "TimeSlotVector"}
 
 
 def add_frame_vectors(made: FileDataset, places: list[Place], *, gated: bool) -> None:
-    axes = [axis for axis in VECTORS if gated or axis not in ("rr", "slot")]
-    made.FrameIncrementPointer = [VECTORS[axis][1] for axis in axes]
-    for axis in axes:
-        setattr(made, VECTORS[axis][0], [place[axis] + 1 for place in places])
+    """Say which frame is which; of a gated acquisition also its R-R interval and time slot."""
+    vectors = {**VECTORS, **(GATE_VECTORS if gated else {})}
+    made.FrameIncrementPointer = sorted(tag_for_keyword(keyword) or 0 for keyword in vectors.values())
+    for axis, keyword in vectors.items():
+        setattr(made, keyword, [place[axis] + 1 for place in places])
     if gated:
         intervals, slots = (1 + max(place[axis] for place in places) for axis in ("rr", "slot"))
         made.NumberOfRRIntervals, made.NumberOfTimeSlots = intervals, slots
