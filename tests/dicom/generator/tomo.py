@@ -227,24 +227,28 @@ class Tomo:
         return np.stack([each + (gate < rest) for gate in range(gates)]).astype(stored.dtype)
 
     def files(self, one_a: Literal["head", "window"]) -> list[FileDataset]:
-        """Write the acquisition as one file a head or one file a window, of one series."""
+        """Write the acquisition as one file a head or one file a window, of one series.
+
+        Every other head's file numbers its windows the other way round.
+        """
         counts = self._exact_counts()
         elements = {**self.elements, "SeriesInstanceUID": generate_uid()}
-        if one_a == "head":
+        ranges_kev = self.window_ranges_kev or TC_WINDOWS[: self.windows]
+        if one_a == "window":
             return [
                 replace(
-                    self,
-                    start_angles_deg=(start,),
-                    head_radii_mm=self.head_radii_mm[head : head + 1],
-                    given_counts=counts[:, head : head + 1],
-                    elements=elements,
+                    self, window_ranges_kev=(ranges,), given_counts=counts[window : window + 1], elements=elements
                 ).dataset()
-                for head, start in enumerate(self.start_angles_deg)
+                for window, ranges in enumerate(ranges_kev)
             ]
-        ranges_kev = self.window_ranges_kev or TC_WINDOWS[: self.windows]
         return [
             replace(
-                self, window_ranges_kev=(ranges,), given_counts=counts[window : window + 1], elements=elements
+                self,
+                start_angles_deg=(start,),
+                head_radii_mm=self.head_radii_mm[head : head + 1],
+                window_ranges_kev=ranges_kev[:: 1 - 2 * (head % 2)],
+                given_counts=counts[:: 1 - 2 * (head % 2), head : head + 1],
+                elements=elements,
             ).dataset()
-            for window, ranges in enumerate(ranges_kev)
+            for head, start in enumerate(self.start_angles_deg)
         ]
