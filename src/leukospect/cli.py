@@ -38,12 +38,19 @@ def _demo(options: argparse.Namespace, progress: TerminalProgress) -> int:
 def _inspect(options: argparse.Namespace, progress: TerminalProgress) -> int:
     from leukospect.jobs import inspect_path
     from leukospect.report.inspection import describe, table, write_thumbnails
+    from leukospect.study_overview import overview
 
     study = inspect_path(options.path)
+    examinations = overview(study)
     if options.json:
-        print(json.dumps({"acquisitions": describe(study), "problems": study.problems}, indent=2))
+        document = {
+            "acquisitions": describe(study, examinations),
+            "examinations": [one.as_values() for one in examinations],
+            "problems": study.problems,
+        }
+        print(json.dumps(document, indent=2))
     else:
-        print(table(study), end="")
+        print(table(study, examinations), end="")
     if options.thumbnails is not None:
         write_thumbnails(study, options.thumbnails)
     return DONE

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from datetime import timedelta
 
+from leukospect.ct.series_choice import ONE_SCAN_S, choose_reconstruction, place_of_spect, reconstruction_of
 from leukospect.data import Acquisition, CtSeries, PlanarImages, Projections, ReconstructedSeries, Study
 from leukospect.errors import AssumptionWarning, InputError
 
@@ -15,20 +16,21 @@ _ONE_INJECTION = timedelta(hours=1)  # clocks differ by minutes, examinations by
 def pair_ct(projections: Projections, study: Study) -> CtSeries | None:
     """Find the CT of a SPECT acquisition: of the same Frame of Reference, the nearest in time.
 
-    A CT of another frame is not used; a CT is only taken without a frame where it is the only one, with a warning.
+    Of several reconstructions of that scan `choose_reconstruction` takes one, with a warning that says why. A CT of
+    another frame is not used; a scan is only taken without a frame where it is the only one, with a warning.
     """
     frame = projections.header.frame_of_reference_uid
     same = [ct for ct in study.ct if frame and ct.header.frame_of_reference_uid == frame]
     if same:
-        return min(same, key=lambda ct: _seconds_apart(ct, projections))
+        return _chosen(same, projections)
     unknown = [ct for ct in study.ct if not ct.header.frame_of_reference_uid or not frame]
-    if len(unknown) == 1 and len(study.ct) == 1:
+    if unknown and len(unknown) == len(study.ct) and _of_one_scan(unknown):
         warnings.warn(
             "The SPECT or the CT records no frame of reference; they are taken as aligned.",
             AssumptionWarning,
             stacklevel=2,
         )
-        return unknown[0]
+        return _chosen(unknown, projections)
     if study.ct:
         warnings.warn(
             "No CT of the study has the SPECT's frame of reference; attenuation is not corrected.",
@@ -38,10 +40,19 @@ def pair_ct(projections: Projections, study: Study) -> CtSeries | None:
     return None
 
 
-def _seconds_apart(ct: CtSeries, projections: Projections) -> float:
-    if ct.header.start is None or projections.header.start is None:
-        return float("inf")
-    return abs((ct.header.start - projections.header.start).total_seconds())
+def _chosen(found: Sequence[CtSeries], projections: Projections) -> CtSeries:
+    if len(found) == 1:
+        return found[0]
+    index, sentence = choose_reconstruction([reconstruction_of(ct) for ct in found], place_of_spect(projections))
+    warnings.warn(sentence, AssumptionWarning, stacklevel=3)
+    return found[index]
+
+
+def _of_one_scan(found: Sequence[CtSeries]) -> bool:
+    """Tell whether series are reconstructions of one scan: one series is, several are by their times."""
+    starts = [ct.header.start for ct in found if ct.header.start is not None]
+    one_time = len(starts) == len(found) and (max(starts) - min(starts)).total_seconds() <= ONE_SCAN_S
+    return len(found) == 1 or one_time
 
 
 def corrects_alike(projections: Sequence[Projections], scans: Sequence[CtSeries | None]) -> bool:

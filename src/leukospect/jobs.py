@@ -266,7 +266,7 @@ def recon_job(
         progress("reading", 0.0)
         projections = read_any_projections(path, options or ReadingOptions())
         refuse_unsummed(projections, sum_frames=protocol.sum_frames)
-        ct = None if ct_path is None else read_ct(ct_path, beside=projections.header)
+        ct = None if ct_path is None else read_ct(ct_path, beside=projections)
         mu = None if mu_path is None else read_nifti(mu_path)
         progress("reading", 1.0)
         if ct is not None:

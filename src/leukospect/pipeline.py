@@ -119,6 +119,14 @@ def _prepare(
 def _reduced(ct: CtSeries | None, protocol: Protocol, threads: int | None, progress: Progress) -> MetalReduction | None:
     if ct is None or not protocol.metal.enabled:
         return None
+    if ct.metal_reduction:
+        warnings.warn(
+            f"The scanner has reduced metal artefacts in the CT already ({ct.metal_reduction}), so the metal "
+            "reduction asked for is not done on top; `leukospect mar` does it all the same.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+        return None
     return reduce_metal(
         ct,
         method=protocol.metal.method,

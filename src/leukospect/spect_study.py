@@ -126,6 +126,13 @@ def photopeak_counts(
         )
     yields = dict(source.photons)
     energy = float(np.average([p.energy_kev for p in peaks], weights=[yields[p.energy_kev] for p in peaks]))
+    if scatter == "auto" and "SCAT" in projections.header.corrections:
+        warnings.warn(
+            "The camera has corrected the projections for scatter already, so it is not corrected again.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+        scatter = "none"
     counts = _summed([projections.counts[index] for index in dict.fromkeys(p.peak for p in peaks)])
     estimates, methods = [], set()
     for peak in peaks:

@@ -11,6 +11,7 @@ from pathlib import Path
 from leukospect.data import Acquisition, Projections, Study
 from leukospect.dicom.elements import library_warnings_silenced, text
 from leukospect.dicom.read.ct import ct_series
+from leukospect.dicom.read.ct_choice import ct_of_study
 from leukospect.dicom.read.entries import Entry, Found, find_entries, load, series_of
 from leukospect.dicom.read.examinations import examination_numbers
 from leukospect.dicom.read.injection import with_one_injection_date
@@ -67,7 +68,7 @@ def read_study(path: Path, *, one_patient: bool = True) -> Study:
         failures: list[tuple[str, LeukospectError]] = []
         placed: list[tuple[Acquisition, tuple[int, int]]] = []
         for patient, entries in enumerate(patients, start=1):
-            read, unread = _acquisitions(found, entries)
+            read, unread = _acquisitions(found, entries, problems)
             failures += unread
             ordered = _in_time_order(with_one_injection_date(paired_views(read)))
             numbers = examination_numbers(ordered)
@@ -166,20 +167,24 @@ def _unused(found: Found) -> list[str]:
 
 def _listed(positions: list[int]) -> str:
     if len(positions) > 6:
-        return f"files {positions[0]} to {positions[-1]} in alphabetical order"
+        return f"the first is file {positions[0]}, the last file {positions[-1]}, in alphabetical order"
     return ("file " if len(positions) == 1 else "files ") + ", ".join(str(position) for position in positions)
 
 
-def _acquisitions(found: Found, usable: list[Entry]) -> tuple[list[Acquisition], list[tuple[str, LeukospectError]]]:
-    """Read each acquisition; what cannot be read is told with its error."""
+def _acquisitions(
+    found: Found, usable: list[Entry], problems: list[str]
+) -> tuple[list[Acquisition], list[tuple[str, LeukospectError]]]:
+    """Read each acquisition; what cannot be read is told with its error, what is not wanted among the problems."""
     acquisitions: list[Acquisition] = []
     failures: list[tuple[str, LeukospectError]] = []
-    slices = [entry for entry in usable if entry.kind in ("CT", "PET")]
+    ct, said = ct_of_study(entry for entry in usable if entry.kind == "CT")
+    problems += said
+    pet = series_of(entry for entry in usable if entry.kind == "PET")
     files = [group[0] for group in _by_instance(entry for entry in usable if entry.kind not in ("CT", "PET"))]
     projections, unread = tomo_acquisitions([entry for entry in files if entry.kind in TOMO_KINDS])
     acquisitions += projections
     failures += [(found.place(entry), error) for entry, error in unread]
-    for series in series_of(slices):
+    for series in sorted(ct + pet, key=lambda one: one[0].position):
         kind = series[0].kind
         try:
             acquisitions.append(ct_series(series, []) if kind == "CT" else read_pet(series, []))
