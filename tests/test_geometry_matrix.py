@@ -25,7 +25,7 @@ from leukospect.dicom.read.study import read_study
 from tests.command_line import Volume, leukospect, volume
 from tests.dicom.acquisitions import SYNTAXES, Rotation, Source, Stored, Tomo, save
 from tests.finding import Finding, find, volume_by_pydicom, volume_by_simpleitk
-from tests.pairwise import Case, pairwise, product
+from tests.pairwise import Case, pairs_of, pairwise, product
 
 MIDDLE_Z_MM = 37.3
 SOURCES = (
@@ -262,6 +262,19 @@ def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("case", pairwise(FACTORS, allowed), ids=lambda case: ", ".join(case.values()))
 def test_every_two_levels_together(case: Case, tmp_path: Path) -> None:
     check(case, tmp_path)
+
+
+def test_every_two_levels_meet_unless_they_never_can() -> None:
+    met = set().union(*(pairs_of(case) for case in pairwise(FACTORS, allowed)))
+    order = list(FACTORS)
+    never = set()
+    for rule in NEVER:
+        if len(rule) == 2:
+            (one, levels), (other, more) = sorted(rule.items(), key=lambda factor: order.index(factor[0]))
+            never |= {((one, a), (other, b)) for a in levels for b in more}
+    for (one, levels), (other, more) in itertools.combinations(FACTORS.items(), 2):
+        pairs = {((one, a), (other, b)) for a in levels for b in more}
+        assert pairs - met == pairs & never
 
 
 @pytest.mark.exhaustive
