@@ -47,6 +47,7 @@ def test_mediso_volume_with_negative_spacing(real_data: Path) -> None:
     same_places(SimpleITK.ReadImage(str(path)), made)
 
 
+@pytest.mark.filterwarnings("ignore::leukospect.errors.AssumptionWarning")
 def test_mediso_volume_lies_where_its_header_says(real_data: Path) -> None:
     """Header: position 0, -264.319977, -165.199986; 4.12999964 mm in the plane and -4.12999964 along z; 45 slices."""
     path = real_data / "nm" / "mediso_jaszczak_recon_tomo.dcm"
