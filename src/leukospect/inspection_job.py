@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from leukospect.data import Study
-from leukospect.dicom.read.study import read_study
 from leukospect.errors import InputError
 from leukospect.files.interfile import read_interfile
+from leukospect.study_input import read_any_study
 
 
 def inspect_path(path: Path) -> Study:
@@ -22,4 +22,4 @@ def inspect_path(path: Path) -> Study:
         raise InputError(f"There is nothing at '{path}'; check the path.")
     if path.is_file() and path.suffix.lower() in (".hs", ".h00"):
         return Study((read_interfile(path),))
-    return read_study(path, one_patient=False)
+    return read_any_study(path, to_measure=False)

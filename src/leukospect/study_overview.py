@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from leukospect.data import Acquisition, CtSeries, PlanarImages, Projections, Study
+from leukospect.data import Acquisition, CtSeries, PlanarImages, Projections, ReconstructedSeries, Study
 from leukospect.errors import AssumptionWarning
 from leukospect.examination import pair_ct
 from leukospect.physics.acquisition_time import timing_of
@@ -67,7 +67,9 @@ def _ct_of_each(members: dict[int, Acquisition]) -> dict[int, int | None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AssumptionWarning)  # `run` says what it assumes of the CT it takes
         for number, acquisition in members.items():
-            if isinstance(acquisition, Projections):
+            if isinstance(acquisition, Projections) or (
+                isinstance(acquisition, ReconstructedSeries) and acquisition.header.kind == "RECON TOMO"
+            ):
                 ct: CtSeries | None = pair_ct(acquisition, alone)
                 found[number] = None if ct is None else numbers[id(ct)]
     return found

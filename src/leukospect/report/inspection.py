@@ -156,6 +156,8 @@ def _ct(acquisition: CtSeries) -> Facts:
         "kvp": acquisition.kvp,
         "kernel": acquisition.kernel or None,
         "slice_thickness_mm": acquisition.slice_thickness_mm,
+        "saturated_voxels": acquisition.saturated_voxels,
+        "metal_reduction": acquisition.metal_reduction or None,
         **_volume(acquisition.image.geometry),
         "range_hu": [float(acquisition.image.array.min()), float(acquisition.image.array.max())],
     }
@@ -168,6 +170,9 @@ def _reconstructed(acquisition: ReconstructedSeries) -> Facts:
         **_volume(acquisition.image.geometry),
         "maximum": float(acquisition.image.array.max()),
         "frame_duration_s": acquisition.frame_duration_s,
+        "counting_time_s": acquisition.counting_time_s,
+        "attenuation": {True: "corrected", False: "not corrected", None: None}[acquisition.attenuation_corrected],
+        "decay_corrected_to": acquisition.decay_reference,
     }
 
 
@@ -225,9 +230,13 @@ _LINES = {
     "extent_mm": _Line(
         "extent", lambda e: ", ".join(f"{a} {low:g} to {high:g}" for a, (low, high) in e.items()) + " mm"
     ),
+    "saturated_voxels": _Line("cut off", lambda voxels: f"{voxels:,} voxels at the top of a 12-bit scale"),
+    "metal_reduction": _Line("metal", lambda name: f"artefacts reduced by the scanner: {name}"),
     "range_hu": _Line("values", lambda limits: f"{limits[0]:g} to {limits[1]:g} HU"),
     "unit": _Line("unit", str),
     "frame_duration_s": _Line("frame", lambda duration: f"{duration:g} s"),
+    "counting_time_s": _Line("counted for", lambda duration: f"{duration:g} s"),
+    "attenuation": _Line("attenuation", str),
     "corrections": _Line("corrected for", ", ".join),
     "axis_mm": _Line("axis", lambda axis: f"x {axis[0]:g}, y {axis[1]:g} mm"),
     "rows_z_mm": _Line("rows", lambda rows: f"z {rows[0]:g} (first) to {rows[1]:g} mm"),

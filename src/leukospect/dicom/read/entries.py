@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -21,6 +21,7 @@ from leukospect.errors import InputError
 from leukospect.whole_files import PROVENANCE, recorded_contents
 
 _NM = "1.2.840.10008.5.1.4.1.1.20"
+_PET = "1.2.840.10008.5.1.4.1.1.128"
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _MULTIFRAME_CT = "1.2.840.10008.5.1.4.1.1.2.1"
 _IDENTITY = ("PatientID", "PatientName", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
@@ -79,8 +80,14 @@ class Found:
         return "The file" if self.single else f"File {entry.position} of {self.files}"
 
 
-def find_entries(path: Path) -> Found:
+def find_entries(path: Path, aside: Collection[Path] = ()) -> Found:
     """Look through a folder and all below it, a zip archive, a DICOMDIR, or one file, reading headers only.
+
+    Parameters
+    ----------
+    path : Path
+    aside : collection of Path
+        Files that somebody else reads; they keep their positions and are not told as foreign.
 
     Raises
     ------
@@ -90,6 +97,8 @@ def find_entries(path: Path) -> Found:
     place_name, files, results = _listed_files(path)
     entries, foreign = [], []
     for position, (one, left_out) in enumerate(files, start=1):
+        if one in aside:
+            continue
         if place_name == "file":
             entry = _entry(one, position)
         else:
@@ -108,8 +117,8 @@ def _listed_files(path: Path) -> tuple[str, list[tuple[Path, str]], int]:
     if not path.exists():
         raise InputError(f"There is nothing at '{path}'; check the path.")
     if path.is_dir():
-        below, results = _files_below(path)
-        return "folder", below, results
+        below, results, closed = _walked(path)
+        return "folder", [*((one, "") for one in below), *((one, UNOPENED) for one in closed)], results
     with opened(path) as stream:
         head = stream.bytes_at(0, HEAD)
     archive = archive_kind(head)
@@ -124,8 +133,14 @@ def _listed_files(path: Path) -> tuple[str, list[tuple[Path, str]], int]:
     return "file", [(path, "")], 0
 
 
-def _files_below(folder: Path) -> tuple[list[tuple[Path, str]], int]:
+def files_below(folder: Path) -> tuple[list[Path], int]:
     """List the files of a folder without the DICOM results that runs put into folders below, and count those."""
+    files, results, _ = _walked(folder)
+    return files, results
+
+
+def _walked(folder: Path) -> tuple[list[Path], int, list[Path]]:
+    """List the files of a folder, the number of results left out, and the folders that cannot be opened."""
     found: list[Path] = []
     results: set[Path] = set()
     closed: list[Path] = []
@@ -136,9 +151,8 @@ def _files_below(folder: Path) -> tuple[list[tuple[Path, str]], int]:
             written = (Path(parent) / name for name in recorded_contents(Path(parent)))
             results.update(path for path in written if RESULTS in path.relative_to(parent).parts)
     # Regular files only: a pipe or a device could block for ever.
-    kept = [(path, "") for path in found if path.is_file() and path not in results]
-    kept += [(path, UNOPENED) for path in closed]
-    return kept, sum(path in results for path in found)
+    kept = [path for path in found if path.is_file() and path not in results]
+    return kept, sum(path in results for path in found), closed
 
 
 def _entry_or_why(path: Path, position: int) -> Entry | None:
@@ -187,7 +201,7 @@ def _kind(dataset: Dataset) -> tuple[str, str]:
         return "", "multi-frame CT"
     if sop_class in ("1.2.840.10008.5.1.4.1.1.2", "") and modality == "CT":
         return ("", "CT localizer") if "LOCALIZER" in image_type else ("CT", "CT")
-    if sop_class in ("1.2.840.10008.5.1.4.1.1.128", "") and modality == "PT":
+    if sop_class == _PET or (modality == "PT" and not sop_class):
         return "PET", "PET"
     if sop_class == _DIRECTORY or not sop_class:
         return "", "DICOM directory or without a SOP class"

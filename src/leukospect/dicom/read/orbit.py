@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 
 from leukospect.dicom.elements import count, named, number, numbers, text
 from leukospect.dicom.read.frames import frame_vector
-from leukospect.dicom.read.header import frame_duration_s
+from leukospect.dicom.read.header import frame_duration_s, patient_position
 from leukospect.dicom.read.orientation import orientation_cosines, readings
 from leukospect.errors import GeometryError, InputError
 
@@ -164,7 +164,7 @@ def read_sweeps(
     start_angle_known : bool
         The user tells the start angle; one that is missing counts as 0 until then.
     direction : ``cc``, ``cw`` or None
-        Replaces the recorded direction.
+        Stands in where none is recorded; whose it is, the user's word overrides it later.
 
     Returns
     -------
@@ -179,7 +179,7 @@ def read_sweeps(
     views = views_per_rotation(dataset, rotations, len(heads), assumptions)
     first_start = number(rotations[0], "StartAngle")
     sweeps: list[Sweep] = []
-    own_starts = _own_starts(heads, first_start, assumptions)
+    own_starts = _own_starts(heads, first_start, patient_position(dataset), assumptions)
     for head_number, (head, own) in enumerate(zip(heads, own_starts, strict=True)):
         begin = 0.0
         for rotation_number, rotation in enumerate(rotations):
@@ -189,7 +189,9 @@ def read_sweeps(
                 start = own + (0.0 if start is None or first_start is None else start - first_start)
             if start is None and not start_angle_known:
                 raise GeometryError(f"{named('StartAngle')} is missing; tell it with --start-angle-deg.")
-            sign = turning(direction if direction is not None else text(rotation, "RotationDirection"))
+            recorded_direction = text(rotation, "RotationDirection")
+            stands_in = direction is not None and recorded_direction.upper() not in ("CC", "CW")
+            sign = turning(str(direction) if stands_in else recorded_direction)
             step = angular_step_deg(rotation, views[rotation_number], len(heads), assumptions)
             index = np.arange(views[rotation_number], dtype=np.float64)
             recorded = frame_duration_s(rotation, assumptions, otherwise=dataset)
@@ -206,14 +208,16 @@ def read_sweeps(
     return sweeps
 
 
-def _own_starts(heads: tuple[Dataset, ...], rotation_start: float | None, assumptions: list[str]) -> list[float | None]:
+def _own_starts(
+    heads: tuple[Dataset, ...], rotation_start: float | None, position: str, assumptions: list[str]
+) -> list[float | None]:
     """Give each head's own start angle, as recorded, or by its orientation where only the rotation has one for all."""
     own = [number(head, "StartAngle") for head in heads]
     cosines = [orientation_cosines(head) for head in heads]
     known = [one for one in cosines if one is not None]
     if len(heads) == 1 or rotation_start is None or any(o is not None for o in own) or len(known) < len(heads):
         return own
-    for reading in readings():
+    for reading in readings(position):
         angles = [reading.recorded_deg(one) for one in known]
         for anchor, orientation in zip(angles, known, strict=True):
             if anchor is not None and reading.explains(rotation_start, orientation):

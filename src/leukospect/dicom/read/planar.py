@@ -72,7 +72,7 @@ def read_planar(
     values, first_pixels = _upright(values, heads, names, pixel_mm, patient_position(dataset), assumptions)
     duration = (
         _time_of_all_frames_s(dataset, summed, assumptions)
-        if summed > 1
+        if summed > 1 or kind in ("DYNAMIC", "GATED")
         else _time_in_view_s(dataset, heads, kind, pixel_mm[0], assumptions)
     )
     return PlanarImages(

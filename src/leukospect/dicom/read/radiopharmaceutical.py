@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from leukospect.data import Radiopharmaceutical, Tracer
 from leukospect.dicom.elements import items, number, text
 from leukospect.dicom.read.times import injection_moment, moment
+from leukospect.physics.tracers import tracer_called
 
 # DICOM PS3.16 CID 18; the older SNM3 and SRT designators share their code values.
 _NUCLIDE_CODES = {
@@ -23,18 +24,6 @@ _NUCLIDE_WORDS = {
     "Tc-99m": re.compile(r"99\W*m\W*(tc\b|technet)|\b(tc|technetium)(\W+tc)?\W*99\W*m", re.IGNORECASE),
     "In-111": re.compile(r"111\W*(in\b|indium)|\b(in|indium)(\W+in)?\W*111", re.IGNORECASE),
     "F-18": re.compile(r"\b18\W*(f\b|fluor)|\b(f|fluorine)(\W+f)?\W*18\b", re.IGNORECASE),
-}
-_TRACER_WORDS: dict[Tracer, re.Pattern[str]] = {
-    "leukocytes": re.compile(
-        r"leu[ck]o|\bwbc|white.{0,7}cell|granulocyt|neutrophil|hm.?pao|exametazime|oxine|oxyquinoline|tropolon",
-        re.IGNORECASE,
-    ),
-    "colloid": re.compile(r"colloid|nanocol|phytate|\bmarrow", re.IGNORECASE),
-    "other": re.compile(
-        r"\b(mdp|hdp|dpd|hmdp)\b|oxidronate|medronate|sestamibi|tetrofosmin|\bmaa\b|macroaggregat|\bdtpa|mag.?3\b|dmsa"
-        r"|mebrofenin|pertechnetate|\bfdg\b|besilesomab|sulesomab|antigranulocyte|octreo|\bred.{0,7}cell|\brbc",
-        re.IGNORECASE,
-    ),
 }
 _IMPLAUSIBLE_MBQ = 1e5  # a hundred times any diagnostic dose: the value is in Bq
 _FEW_MBQ = {"Tc-99m": 40.0, "In-111": 3.0}  # below any adult's dose, and above the same dose in mCi
@@ -93,19 +82,12 @@ def _radiopharmaceutical(
 
 def _tracer(name: str, description: str, assumptions: list[str]) -> Tracer:
     """Tell what the compound is, by its name, else by what the camera called the series."""
-    known = _tracer_in(name)
+    known = tracer_called(name)
     if known == "unknown":
-        known = _tracer_in(description)
+        known = tracer_called(description)
         if known == "colloid":
             assumptions.append("The compound is taken as a marrow colloid by the series description.")
     return known
-
-
-def _tracer_in(words: str) -> Tracer:
-    found = [tracer for tracer, pattern in _TRACER_WORDS.items() if pattern.search(words)]
-    if "other" in found:
-        return "other"  # an antibody against granulocytes is no leukocyte
-    return found[0] if len(found) == 1 else "unknown"
 
 
 def _nuclide(item: Dataset, name: str, assumptions: list[str]) -> str | None:

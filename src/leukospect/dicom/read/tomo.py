@@ -14,10 +14,11 @@ from leukospect.data import Orbit, Projections
 from leukospect.dicom.elements import number, text, texts, vector
 from leukospect.dicom.read.axis import HeadPlace, axis_of_rotation_mm, first_row_z_mm, matrix_centre_mm
 from leukospect.dicom.read.header import acquisition_header, patient_position
-from leukospect.dicom.read.orbit import Sweep, refuse_twins
+from leukospect.dicom.read.orbit import Sweep, refuse_twins, turning
 from leukospect.dicom.read.orientation import Reading, orientation_cosines, told_angles, whose_angles
 from leukospect.dicom.read.tomo_file import TomoFile, read_tomo_file
 from leukospect.dicom.read.zoom import note_zoom
+from leukospect.errors import GeometryError
 
 _LEAST_ARC_DEG = 175.0  # half a turn is enough for an image, less is not
 
@@ -77,13 +78,11 @@ def projections_of(
         Angles or positions are missing or contradict each other.
     """
     dataset, heads = part.dataset, part.heads
-    sweeps = _turned(part.sweeps, start_angle_deg)
+    reading = _reading(part, start_angle_deg, assumptions)
+    sweeps = _patients_sweeps(part.sweeps, reading, start_angle_deg, direction)
     refuse_twins(sweeps)
-    told = start_angle_deg is not None or direction is not None
-    evidence = _orientations(heads, sweeps)
-    reading = told_angles(evidence) if told else whose_angles(evidence, patient_position(dataset), assumptions)
     values = _patients_way_up(part.counts, reading)
-    places = _head_places(heads, sweeps, reading, (values.shape[2], values.shape[3]), part.pixel_mm)
+    places = _head_places(heads, sweeps, (values.shape[2], values.shape[3]), part.pixel_mm)
     if axis_mm is None:
         axis_mm = axis_of_rotation_mm(places, assumptions)
     first_row = first_row_z_mm(places, values.shape[2], part.pixel_mm[0], assumptions)
@@ -107,12 +106,35 @@ def projections_of(
     )
 
 
-def _turned(sweeps: Sequence[Sweep], start_angle_deg: float | None) -> list[Sweep]:
-    """Turn all heads so that the first one starts where the user says."""
+def _reading(part: TomoFile, start_angle_deg: float | None, assumptions: list[str]) -> Reading:
+    """Decide whose angles are recorded; where that cannot be and the user tells the start, by the pixels alone."""
+    evidence = _orientations(part.heads, part.sweeps)
+    position = patient_position(part.dataset)
     if start_angle_deg is None:
-        return list(sweeps)
-    turn = start_angle_deg - float(sweeps[0].angles_deg[0])
-    return [replace(sweep, angles_deg=sweep.angles_deg + turn) for sweep in sweeps]
+        return whose_angles(evidence, position, assumptions)
+    if part.start_recorded:
+        said: list[str] = []
+        try:
+            reading = whose_angles(evidence, position, said)
+        except GeometryError:
+            pass
+        else:
+            assumptions += said
+            return reading
+    return told_angles(start_angle_deg, orientation_cosines(part.heads[0]))
+
+
+def _patients_sweeps(
+    sweeps: Sequence[Sweep], reading: Reading, start_angle_deg: float | None, direction: str | None
+) -> list[Sweep]:
+    """Take recorded angles to the patient's, and put what the user tells of them in place of what is recorded."""
+    angles = [reading.angle_deg(sweep.angles_deg) for sweep in sweeps]
+    if start_angle_deg is not None:
+        turn = start_angle_deg - float(angles[0][0])
+        angles = [own + turn for own in angles]
+    if direction is not None:
+        angles = [own[0] + turning(direction) * np.abs(own - own[0]) for own in angles]
+    return [replace(sweep, angles_deg=own) for sweep, own in zip(sweeps, angles, strict=True)]
 
 
 def _patients_way_up(stored: NDArray[np.float32], reading: Reading) -> NDArray[np.float32]:
@@ -124,11 +146,11 @@ def _patients_way_up(stored: NDArray[np.float32], reading: Reading) -> NDArray[n
     return np.ascontiguousarray(stored)
 
 
-def _first_sweep(sweeps: list[Sweep], head: int) -> Sweep:
+def _first_sweep(sweeps: Sequence[Sweep], head: int) -> Sweep:
     return next(sweep for sweep in sweeps if sweep.head == head)
 
 
-def _orientations(heads: tuple[Dataset, ...], sweeps: list[Sweep]) -> list[tuple[float, NDArray[np.float64]]]:
+def _orientations(heads: tuple[Dataset, ...], sweeps: Sequence[Sweep]) -> list[tuple[float, NDArray[np.float64]]]:
     """Give start angle and orientation of each head that has one."""
     found = []
     for number_of_head, head in enumerate(heads):
@@ -141,7 +163,6 @@ def _orientations(heads: tuple[Dataset, ...], sweeps: list[Sweep]) -> list[tuple
 def _head_places(
     heads: tuple[Dataset, ...],
     sweeps: list[Sweep],
-    reading: Reading,
     shape: tuple[int, int],
     pixel_mm: tuple[float, float],
 ) -> list[HeadPlace]:
@@ -154,7 +175,7 @@ def _head_places(
         sweep = _first_sweep(sweeps, number_of_head)
         radius = None if sweep.radii_mm is None else float(sweep.radii_mm[0])
         centre = matrix_centre_mm(position, orientation, shape, pixel_mm)
-        places.append(HeadPlace(float(reading.angle_deg(float(sweep.angles_deg[0]))), radius, centre))
+        places.append(HeadPlace(float(sweep.angles_deg[0]), radius, centre))
     return places
 
 
@@ -165,7 +186,7 @@ def _orbit(
     corrections: tuple[str, ...],
     assumptions: list[str],
 ) -> Orbit:
-    angles = np.concatenate([reading.angle_deg(sweep.angles_deg) for sweep in sweeps]) % 360.0
+    angles = np.concatenate([sweep.angles_deg for sweep in sweeps]) % 360.0
     steps = np.diff(np.sort(angles), append=angles.min() + 360.0)
     covered = 360.0 - float(steps.max()) + float(np.median(steps))
     if covered < _LEAST_ARC_DEG:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from leukospect.data import EnergyWindow
-from leukospect.dicom.elements import count, items, named, texts, vector
+from leukospect.dicom.elements import count, items, named, number, texts, vector
 from leukospect.dicom.read.frames import frame_count, frame_slots, frame_table, frame_vector, present_numbers
 from leukospect.dicom.read.header import energy_windows
 from leukospect.dicom.read.orbit import Sweep, read_sweeps
@@ -41,6 +41,8 @@ class TomoFile:
     pixel_mm : (between rows, between columns)
     summed_frames : int
         How many gates or time frames were added up.
+    start_recorded : bool
+        False where a start angle is missing and counts as 0.
     """
 
     dataset: Dataset
@@ -50,6 +52,7 @@ class TomoFile:
     counts: NDArray[np.float32]
     pixel_mm: tuple[float, float]
     summed_frames: int
+    start_recorded: bool = True
 
 
 def read_tomo_file(
@@ -78,7 +81,7 @@ def read_tomo_file(
     all_windows = energy_windows(dataset, assumptions)
     window = present_numbers(dataset, "EnergyWindowVector", len(all_windows), "energy windows", assumptions)
     head = present_numbers(dataset, "DetectorVector", len(described), "heads", assumptions)
-    heads = _placed_heads(dataset, tuple(described[number] for number in head.numbers))
+    heads = _placed_heads(dataset, tuple(described[index] for index in head.numbers))
     sweeps = read_sweeps(
         dataset, heads, rotations, assumptions, start_angle_known=start_angle_known, direction=direction
     )
@@ -86,11 +89,12 @@ def read_tomo_file(
     return TomoFile(
         dataset,
         heads,
-        tuple(all_windows[number] for number in window.numbers),
+        tuple(all_windows[index] for index in window.numbers),
         _with_private_radii(dataset, sweeps, table[0, :, 0], assumptions),
         _summed_counts(dataset, table),
         pixel_spacing_mm(dataset),
         table.shape[2],
+        all(any(number(place, "StartAngle") is not None for place in (one, rotations[0])) for one in heads),
     )
 
 
@@ -157,8 +161,8 @@ def _summed_counts(dataset: Dataset, table: NDArray[np.int64]) -> NDArray[np.flo
     """Bring the frames into (windows, views, rows, columns), gates and time frames of a view added up."""
     stored = counts(dataset, frame_count(dataset))
     values = stored[table[..., 0]]
-    for number in range(1, table.shape[2]):
-        values += stored[table[..., number]]
+    for slot in range(1, table.shape[2]):
+        values += stored[table[..., slot]]
     return np.ascontiguousarray(values)
 
 

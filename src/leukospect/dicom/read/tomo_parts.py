@@ -60,7 +60,7 @@ def joined(one: TomoFile, other: TomoFile) -> TomoFile | None:
         return replace(
             one, windows=one.windows + other.windows, counts=np.concatenate([one.counts, other.counts], axis=0)
         )
-    apart = not any(same_angles(a, b) for a in one.sweeps for b in other.sweeps)
+    apart = not any(a.rotation == b.rotation and same_angles(a, b) for a in one.sweeps for b in other.sweeps)
     if sorted(ranges[0]) == sorted(ranges[1]) and apart:
         order = [ranges[1].index(one_range) for one_range in ranges[0]]
         moved = tuple(replace(sweep, head=sweep.head + len(one.heads)) for sweep in other.sweeps)
