@@ -94,7 +94,7 @@ def find_entries(path: Path, aside: Collection[Path] = ()) -> Found:
     InputError
         `path` does not exist, is neither file nor folder, or an archive or a DICOMDIR that cannot be read.
     """
-    place_name, files, results = _listed_files(path)
+    place_name, files, results = ("file", [(path, "")], 0) if path in aside else _listed_files(path)
     entries, foreign = [], []
     for position, (one, left_out) in enumerate(files, start=1):
         if one in aside:
