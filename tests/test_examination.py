@@ -121,3 +121,29 @@ def test_a_marrow_study_is_kept_apart_from_the_leukocytes(small_phantom: Path, t
     only = leukospect("run", tmp_path / "study" / "marrow.dcm", "-o", tmp_path / "no", *FAST)
     assert only.code == 3
     assert "no leukocyte images" in only.stderr
+
+
+def test_a_study_without_injection_time_is_told_it(small_phantom: Path, tmp_path: Path) -> None:
+    """Telling the injection that was removed gives what the whole study gives."""
+    (tmp_path / "study").mkdir()
+    moments = set()
+    for path in _spects(small_phantom / "study"):
+        dataset = dcmread(path)
+        item = dataset.RadiopharmaceuticalInformationSequence[0]
+        moments.add(datetime.strptime(str(item.RadiopharmaceuticalStartDateTime)[:14], "%Y%m%d%H%M%S"))
+        for keyword in ("RadiopharmaceuticalStartDateTime", "RadiopharmaceuticalStartTime"):
+            if keyword in item:
+                delattr(item, keyword)
+        dataset.save_as(tmp_path / "study" / path.name)
+    [injected] = moments
+    untold = leukospect("run", tmp_path / "study", "-o", tmp_path / "no", *FAST)
+    assert untold.code == 3
+    assert "--injection-time" in untold.stderr
+    said = leukospect(
+        "run", tmp_path / "study", "-o", tmp_path / "out", "--injection-time", injected.isoformat(), *FAST
+    )
+    assert said.code == 0, said.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()} >= {"delayed", "late"}
+    late = leukospect("run", tmp_path / "study", "-o", tmp_path / "no", "--injection-time", "2100-01-01T08:00", *FAST)
+    assert late.code == 3
+    assert "after the start" in late.stderr

@@ -57,8 +57,9 @@ def _inspect(options: argparse.Namespace, progress: TerminalProgress) -> int:
 
 
 def _recon(options: argparse.Namespace, progress: TerminalProgress) -> int:
-    from leukospect.jobs import ReadingOptions, recon_job
+    from leukospect.jobs import recon_job
     from leukospect.protocol import protocol_of
+    from leukospect.reading_options import InjectionOptions, ReadingOptions
 
     if options.algorithm in ("map", "fbp"):
         raise InputError(f"The algorithm '{options.algorithm}' is not in this version; take osem or mlem.")
@@ -87,8 +88,7 @@ def _recon(options: argparse.Namespace, progress: TerminalProgress) -> int:
         axis_mm=tuple(options.axis_mm) if options.axis_mm else None,
         start_angle_deg=options.start_angle_deg,
         direction=options.direction,
-        injection_time=options.injection_time,
-        dose_mbq=options.dose_mbq,
+        injection=InjectionOptions(options.injection_time, options.dose_mbq),
     )
     outcome = recon_job(
         options.projections,
@@ -133,12 +133,14 @@ def _register(options: argparse.Namespace, progress: TerminalProgress) -> int:
 def _run(options: argparse.Namespace, progress: TerminalProgress) -> int:
     from leukospect.jobs import run_job
     from leukospect.protocol import load_protocol
+    from leukospect.reading_options import InjectionOptions
 
     outcome = run_job(
         options.study,
         options.output,
         load_protocol(options.protocol, _settings(options)),
         regions_file=options.regions,
+        injection=InjectionOptions(options.injection_time, options.dose_mbq),
         threads=options.threads,
         progress=progress,
     )

@@ -86,8 +86,7 @@ def _add_recon(commands: Any) -> None:
         default="osem",
         help="map and fbp are not in this version",
     )
-    parser.add_argument("--injection-time", metavar="T", help="YYYY-MM-DDTHH:MM, or HH:MM of the same day")
-    parser.add_argument("--dose-mbq", type=float, metavar="D")
+    _add_injection(parser)
     parser.add_argument("--nuclide", metavar="NAME", help="Tc-99m or In-111, where the file does not record it")
     parser.add_argument("--calibration-cps-per-mbq", type=float, metavar="K", help="of one head; gives Bq/mL")
     _add_sum_frames(parser)
@@ -116,6 +115,7 @@ def _add_run(commands: Any) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     parser.add_argument("--regions", type=Path, metavar="FILE", help="TOML of shapes in LPS mm, or NIfTI labels")
     _add_protocol(parser)
+    _add_injection(parser)
     parser.set_defaults(job="run")
 
 
@@ -147,6 +147,13 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="section.key=value", dest="settings")
     parser.add_argument("--threads", type=_positive, metavar="N")
     _add_sum_frames(parser)
+
+
+def _add_injection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--injection-time", metavar="T", help="YYYY-MM-DDTHH:MM, or HH:MM of the (first) acquisition's day"
+    )
+    parser.add_argument("--dose-mbq", type=float, metavar="D", help="injected activity")
 
 
 def _add_sum_frames(parser: argparse.ArgumentParser) -> None:

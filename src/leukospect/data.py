@@ -143,10 +143,10 @@ class EnergyWindow:
 
     def __post_init__(self) -> None:
         if not self.ranges_kev:
-            raise InputError(f"Energy window '{self.name}' has no range.")
+            raise InputError("An energy window has no range.")
         for lower, upper in self.ranges_kev:
             if not 0 <= lower < upper:
-                raise InputError(f"Energy window '{self.name}' runs from {lower} to {upper} keV, which is impossible.")
+                raise InputError(f"An energy window runs from {lower:g} to {upper:g} keV, which is impossible.")
 
     @property
     def is_recorded(self) -> bool:

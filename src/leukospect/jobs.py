@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime, time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from leukospect import __version__
-from leukospect.data import Acquisition, CtSeries, Projections, Radiopharmaceutical
+from leukospect.data import Acquisition, CtSeries, Projections
 from leukospect.dicom.read.archive import on_disk
 from leukospect.dicom.read.ct import read_ct
 from leukospect.dicom.read.entries import refuse_files_of_several_patients
-from leukospect.dicom.read.study import RECONSTRUCTED_ALREADY, read_projections
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.examination import refuse_unsummed
-from leukospect.files.interfile import read_interfile
 from leukospect.files.nifti import read_nifti
 from leukospect.files.results import results_document, write_results
-from leukospect.files.sidecar import is_nifti
 from leukospect.interpretation.flag import StudyFlag
 from leukospect.pipeline import reconstruct_spect, run_study
 from leukospect.protocol import Protocol
 from leukospect.provenance import digest_of, provenance_document, write_provenance
+from leukospect.reading_options import InjectionOptions, ReadingOptions, read_any_projections, study_with_injection
 from leukospect.report.html import write_report
 from leukospect.run_folder import write_dicom, write_images
 from leukospect.study_input import read_any_study
@@ -37,10 +33,6 @@ from leukospect.study_result import SpectResult, StudyResult
 from leukospect.whole_files import whole_folder
 
 Progress = Callable[[str, float], None]
-
-
-_FARTHEST_AXIS_MM = 1000.0
-_LARGEST_DOSE_MBQ = 1e5
 
 
 def _silent(stage: str, fraction: float) -> None:
@@ -91,6 +83,7 @@ def run_job(
     protocol: Protocol,
     *,
     regions_file: Path | None = None,
+    injection: InjectionOptions | None = None,
     threads: int | None = None,
     progress: Progress = _silent,
 ) -> Outcome:
@@ -105,6 +98,8 @@ def run_job(
         Appears whole; an earlier run's folder is replaced.
     protocol : Protocol
     regions_file : Path or None
+    injection : InjectionOptions or None
+        Of the whole study, in place of what is recorded.
     threads : int or None
     progress : function of a stage's name and the fraction of it done
 
@@ -117,6 +112,7 @@ def run_job(
     with whole_folder(output, command="run", inputs=[study_path, regions_file]) as folder:
         progress("reading the study", 0.0)
         study = read_any_study(study_path, regions_file=regions_file)
+        study = study_with_injection(study, injection or InjectionOptions())
         progress("reading the study", 1.0)
         texts = [*_assumptions_of(study.acquisitions), *study.problems]
         with collected_assumptions(texts):
@@ -160,86 +156,6 @@ def _write_each_spect(folder: Path, result: StudyResult, digest: str, threads: i
         files = write_dicom(place / "dicom", spect, digest)
         notes[spect.time_point or "spect"] = {"alignment to CT": spect.registration_note, **files}
     return notes
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingOptions:
-    """What the command line says of projections that their file does not, or says wrongly."""
-
-    axis_mm: tuple[float, float] | None = None
-    start_angle_deg: float | None = None
-    direction: str | None = None
-    injection_time: str | None = None
-    dose_mbq: float | None = None
-
-
-def read_any_projections(path: Path, options: ReadingOptions) -> Projections:
-    """Read projections from a DICOM file, a folder, a zip archive, a DICOMDIR, or an Interfile header (.hs, .h00)."""
-    if not path.exists():
-        raise InputError(f"There is nothing at '{path}'; check the path.")
-    _check_finite(options)
-    if path.is_file() and is_nifti(path):
-        raise InputError(RECONSTRUCTED_ALREADY)
-    if path.is_file() and path.suffix.lower() in (".hs", ".h00"):
-        found = read_interfile(path, start_angle_deg=options.start_angle_deg, direction=options.direction)
-        if options.axis_mm is not None:
-            found = replace(found, axis_mm=options.axis_mm)
-    else:
-        found = read_projections(
-            path,
-            axis_mm=options.axis_mm,
-            start_angle_deg=options.start_angle_deg,
-            direction=options.direction,
-        )
-    return with_injection(found, options)
-
-
-def _check_finite(options: ReadingOptions) -> None:
-    for name, values in (("start-angle-deg", (options.start_angle_deg,)), ("axis-mm", options.axis_mm or ())):
-        if not all(value is None or math.isfinite(value) for value in values):
-            raise InputError(f"--{name} must be a finite number; give degrees or millimetres.")
-    if abs(options.start_angle_deg or 0.0) > 360.0:
-        raise InputError(f"--start-angle-deg must lie within -360 to 360; found {options.start_angle_deg:g}.")
-    if max(abs(value) for value in options.axis_mm or (0.0,)) > _FARTHEST_AXIS_MM:
-        raise InputError(f"--axis-mm must lie within {_FARTHEST_AXIS_MM:g} mm of the isocentre.")
-    if options.dose_mbq is not None and not 0 < options.dose_mbq <= _LARGEST_DOSE_MBQ:
-        raise InputError(
-            f"The injected activity must be positive and at most {_LARGEST_DOSE_MBQ:g} MBq; --dose-mbq "
-            f"{options.dose_mbq:g} is not."
-        )
-
-
-def with_injection(projections: Projections, options: ReadingOptions) -> Projections:
-    """Replace injection time and dose by what the command line gives."""
-    header = projections.header
-    if options.injection_time is None and options.dose_mbq is None:
-        return projections
-    injected = header.radiopharmaceutical or Radiopharmaceutical(None)
-    if options.injection_time is not None:
-        injected = replace(injected, injection_time=_time_of(options.injection_time, header.start))
-    if options.dose_mbq is not None:
-        injected = replace(injected, dose_mbq=options.dose_mbq)
-    return replace(projections, header=replace(header, radiopharmaceutical=injected))
-
-
-def _time_of(text: str, start: datetime | None) -> datetime:
-    for reading in (datetime.fromisoformat, time.fromisoformat):
-        try:
-            found = reading(text)
-        except ValueError:
-            continue
-        if isinstance(found, time):
-            if start is None:
-                break
-            found = datetime.combine(start.date(), found)
-        if found.tzinfo is not None:
-            raise InputError("The injection time must be in the acquisition's own local time, without a time zone.")
-        if start is not None and found > start:
-            raise InputError("The injection time lies after the start of the acquisition; check --injection-time.")
-        return found
-    raise InputError(
-        f"The injection time '{text}' is not understood; give YYYY-MM-DDTHH:MM, or HH:MM of the acquisition's day."
-    )
 
 
 def recon_job(

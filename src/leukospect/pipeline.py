@@ -277,7 +277,7 @@ def _each_spect(
         if many and hours is None:
             raise MissingInformationError(
                 "The study has several SPECT acquisitions but one records no injection time, so their order in time is "
-                "unknown; reconstruct them one by one with `leukospect recon --injection-time`."
+                "unknown; tell it with --injection-time."
             )
         time_point = "" if hours is None else protocol.time_point(hours)
         if many and any(time_point == done.time_point for done in results):

@@ -107,7 +107,9 @@ def frame_duration_s(dataset: Dataset, assumptions: list[str], *, otherwise: Dat
                     "taken as recorded, in ms."
                 )
             return duration / 1000.0
+    written = any(number(place, "ActualFrameDuration") is not None for place in (dataset, otherwise or dataset))
+    found = "not positive" if written else "missing"
     assumptions.append(
-        f"{named('ActualFrameDuration')} is missing; 1 s is taken, so rates are counts per view and not per second."
+        f"{named('ActualFrameDuration')} is {found}; 1 s is taken, so rates are counts per view and not per second."
     )
     return None

@@ -108,6 +108,8 @@ def _nuclide_in(words: str) -> str | None:
 
 def _dose_mbq(item: Dataset, nuclide: str | None, in_becquerel: bool, assumptions: list[str]) -> float | None:
     dose = number(item, "RadionuclideTotalDose")
+    if dose is not None and dose < 0:
+        assumptions.append(f"The dose of {dose:g} is negative; it is taken as not recorded.")
     if dose is None or dose <= 0:
         return None
     if in_becquerel:
