@@ -1,8 +1,8 @@
 """Sudden changes in what otherwise goes slowly from view to view: steps that persist, excursions that return.
 
 Around each view the quantity is a parabola, plus a step or an excursion of a few views (weighted least squares). A
-change counts only if it stands out threefold: from counting statistics, from how rough the quantity is nearby, and by a
-smallest size that matters.
+change counts only if it stands out in every way: from counting statistics, by a smallest size that matters, from how
+rough the quantity is nearby, and between the very views where it is said to be: a bend is no jump.
 """
 
 from __future__ import annotations
@@ -15,11 +15,18 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 
-REACH = 5
-_LONGEST_EXCURSION = 3
+_REACH_DEG = 30.0
+_REACH_VIEWS = (3, 5)
+_SHARP_VIEWS = 2
+_SHARP_SIGMAS = 2.0
+_SHARP_SHARE = 0.5
+_TIMES_DIFFERENCE = 3.0
+_NOISE_SIGMAS = 3.0
+_LONGEST_EXCURSION = 6
 _MOST_JUMPS = 6
 _SIGMAS = 5.0
 _TIMES_ROUGHNESS = 2.5
+_FAIR_SHARE = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,13 @@ class _Fits:
     variance: Values
 
 
-def find_jumps(positions: Sequence[Values], sigmas: Sequence[Values], smallest: float) -> list[Jump]:
+def reach_views(step_deg: float) -> int:
+    """Tell how many views before and after a jump go like a parabola."""
+    least, most = _REACH_VIEWS
+    return int(np.clip(round(_REACH_DEG / max(abs(step_deg), 0.1)), least, most))
+
+
+def find_jumps(positions: Sequence[Values], sigmas: Sequence[Values], smallest: float, reach: int) -> list[Jump]:
     """Find the jumps that several sequences have in common.
 
     Parameters
@@ -66,6 +79,8 @@ def find_jumps(positions: Sequence[Values], sigmas: Sequence[Values], smallest: 
         Standard deviations; inf for a view that tells nothing.
     smallest : float
         Smallest jump that matters.
+    reach : int
+        How many views before and after a jump are looked at.
 
     Returns
     -------
@@ -77,7 +92,7 @@ def find_jumps(positions: Sequence[Values], sigmas: Sequence[Values], smallest: 
     if not shapes:
         return []
     left = list(positions)
-    fits = [_fits(sigma, shapes) for sigma in sigmas]
+    fits = [_fits(sigma, shapes, reach, 2) for sigma in sigmas]
     found: list[Jump] = []
     for _ in range(_MOST_JUMPS):
         jump = _clearest(shapes, *_combined(left, fits), smallest)
@@ -86,14 +101,47 @@ def find_jumps(positions: Sequence[Values], sigmas: Sequence[Values], smallest: 
         found.append(jump)
         left = [without_jumps(sequence, [jump]) for sequence in left]
     remaining, _ = _combined(left, fits)
-    rough = [_roughness(shapes, remaining, jump, views) for jump in found]
-    kept = [jump for jump, limit in zip(found, rough, strict=True) if abs(jump.size) > _TIMES_ROUGHNESS * limit]
+    kept = [
+        jump
+        for jump in found
+        if abs(jump.size) > _TIMES_ROUGHNESS * _roughness(shapes, remaining, jump, views, reach)
+        and _exceeds_differences(positions, sigmas, jump, reach)
+        and _is_sharp([without_jumps(x, [j for j in found if j is not jump]) for x in positions], sigmas, jump)
+    ]
     return sorted(kept, key=lambda jump: jump.first)
 
 
-def size_of_jump(position: Values, sigma: Values, jump: Jump) -> tuple[float, float]:
+def _is_sharp(positions: Sequence[Values], sigmas: Sequence[Values], jump: Jump) -> bool:
+    """Tell whether the views next to a jump, on a straight line but for it, show it as well."""
+    views = positions[0].size
+    if jump.end == views or jump.end - jump.first < _SHARP_VIEWS:
+        edges = [((jump.first, jump.end), jump.size)]
+    else:
+        edges = [((jump.first, views), jump.size), ((jump.end, views), -jump.size)]
+    for edge, expected in edges:
+        fits = [_fits(sigma, (edge,), _SHARP_VIEWS, 1) for sigma in sigmas]
+        size, sigma = _combined(positions, fits)
+        if abs(size[0] - expected) >= max(_SHARP_SHARE * abs(expected), _SHARP_SIGMAS * float(sigma[0])):
+            return False
+    return True
+
+
+def _exceeds_differences(positions: Sequence[Values], sigmas: Sequence[Values], jump: Jump, reach: int) -> bool:
+    """Tell whether a jump is far larger than the other differences, noise apart, between the views near it."""
+    weights = np.array([1.0 / (sigma[1:] ** 2 + sigma[:-1] ** 2) for sigma in sigmas])
+    told = weights.sum(axis=0)
+    safe = np.where(told > 0, told, 1.0)
+    differences = np.abs((weights * np.array([np.diff(position) for position in positions])).sum(axis=0)) / safe
+    beyond = np.where(told > 0, np.maximum(differences - _NOISE_SIGMAS / np.sqrt(safe), 0.0), 0.0)
+    numbers = np.arange(beyond.size) + 1  # of the later view
+    near = (numbers >= jump.first - reach) & (numbers <= min(jump.end, jump.first + 2 * reach) + reach)
+    others = beyond[near & (numbers != jump.first) & (numbers != jump.end)]
+    return bool(abs(jump.size) > _TIMES_DIFFERENCE * others.max(initial=0.0))
+
+
+def size_of_jump(position: Values, sigma: Values, jump: Jump, reach: int) -> tuple[float, float]:
     """Fit a jump's own place in one sequence: (size, standard deviation), inf where it cannot be told."""
-    fits = _fits(sigma, ((jump.first, jump.end),))
+    fits = _fits(sigma, ((jump.first, jump.end),), reach, 2)
     return float(fits.lever[0] @ position), float(np.sqrt(fits.variance[0]))
 
 
@@ -106,29 +154,28 @@ def without_jumps(position: Values, jumps: Sequence[Jump]) -> Values:
 
 
 def _shapes(views: int) -> tuple[tuple[int, int], ...]:
-    """List the jumps that have two views before and, for a step, two after."""
-    steps = [(first, views) for first in range(2, views - 1)]
+    """List the jumps: steps between any two views, and excursions with two views on either side."""
+    steps = [(first, views) for first in range(1, views)]
     excursions = [
         (first, first + length) for length in range(1, _LONGEST_EXCURSION + 1) for first in range(2, views - length - 1)
     ]
     return tuple(steps + excursions)
 
 
-def _fits(sigma: Values, shapes: tuple[tuple[int, int], ...]) -> _Fits:
-    """Fit each jump with a parabola on the views near it, by weighted least squares."""
+def _fits(sigma: Values, shapes: tuple[tuple[int, int], ...], reach: int, degree: int) -> _Fits:
+    """Fit each jump with a polynomial on the views near it, by weighted least squares."""
     views = sigma.size
     known = np.isfinite(sigma) & (sigma > 0)
     weights = np.where(known, 1.0 / np.where(known, sigma, 1.0) ** 2, 0.0)
     lever, variance = np.zeros((len(shapes), views)), np.full(len(shapes), np.inf)
     for n, (first, end) in enumerate(shapes):
-        middle = first if end == views else (first + end) // 2
-        near = np.arange(max(0, middle - REACH), min(views, middle + REACH + (end != views)))
+        near = np.arange(max(0, first - reach), min(views, (first if end == views else end) + reach))
         inside = (near >= first) & (near < end)
         weight = weights[near]
-        if np.count_nonzero(weight) < 5 or not weight[inside].any():
+        if np.count_nonzero(weight) < degree + 2 or not weight[inside].any():
             continue
-        root, t = np.sqrt(weight), (near - middle) / REACH
-        basis, _ = np.linalg.qr(root[:, None] * np.stack([np.ones_like(t), t, t * t], axis=1))
+        root, t = np.sqrt(weight), (near - first) / reach
+        basis, _ = np.linalg.qr(root[:, None] * t[:, None] ** np.arange(degree + 1))
         own = root * inside
         own = own - basis @ (basis.T @ own)
         information = float(own @ own)
@@ -147,18 +194,21 @@ def _combined(positions: Sequence[Values], fits: Sequence[_Fits]) -> tuple[Value
 
 def _clearest(shapes: tuple[tuple[int, int], ...], size: Values, sigma: Values, smallest: float) -> Jump | None:
     score = np.where(np.abs(size) > smallest, np.abs(size) / sigma, 0.0)
+    score[score <= _SIGMAS] = 0.0
+    # Noise can make a step look like an excursion that ends there; the other way round it would have to be large.
+    score *= [1.0 if end == shapes[0][1] else _FAIR_SHARE for _, end in shapes]
     best = int(np.argmax(score))
-    if score[best] <= _SIGMAS:
+    if score[best] == 0.0:
         return None
     return Jump(*shapes[best], float(size[best]), float(sigma[best]))
 
 
-def _roughness(shapes: tuple[tuple[int, int], ...], remaining: Values, jump: Jump, views: int) -> float:
+def _roughness(shapes: tuple[tuple[int, int], ...], remaining: Values, jump: Jump, views: int, reach: int) -> float:
     """Give the largest jump of the same kind that is left nearby; statistics alone leave about twice their sigma."""
     length = None if jump.end == views else jump.end - jump.first
     near = [
         abs(float(size))
         for (first, end), size in zip(shapes, remaining, strict=True)
-        if abs(first - jump.first) <= 2 * REACH and (end == views if length is None else end - first == length)
+        if abs(first - jump.first) <= 2 * reach and (end == views if length is None else end - first == length)
     ]
     return max(near, default=0.0)

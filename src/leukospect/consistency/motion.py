@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukospect.consistency.findings import ViewFinding, ViewKind
-from leukospect.consistency.jumps import Jump, find_jumps, size_of_jump, without_jumps
+from leukospect.consistency.jumps import Jump, find_jumps, reach_views, size_of_jump, without_jumps
 from leukospect.consistency.positions import Track, axial_track, transverse_track
 from leukospect.consistency.views import compared_counts, counting_s, neighbouring_runs, views_of_heads
 from leukospect.data import Projections
@@ -25,7 +25,7 @@ Values = NDArray[np.float64]
 _SMALLEST_PIXELS = 0.5
 _SMALLEST_COUNT_CHANGE = 0.1
 _NEXT_TO_NOTHING = 0.02
-_TOO_FEW_OF_USUAL = 0.5
+_WIDE = 10
 _SAME_WAY = 0.9
 _SIGMAS_APART = 5.0
 _FEWEST_VIEWS = 6
@@ -42,11 +42,14 @@ class _Run:
     views : (heads, views) index array
     first : int
         The number of its first view among those of the head, from 0.
+    reach : int
+        How many views before and after a jump are looked at.
     """
 
     heads: tuple[int, ...]
     views: NDArray[np.intp]
     first: int
+    reach: int
 
 
 def find_motion(projections: Projections) -> tuple[ViewFinding, ...]:
@@ -68,9 +71,9 @@ def find_motion(projections: Projections) -> tuple[ViewFinding, ...]:
     found = _idle_heads(totals, heads)
     idle = {head - 1 for finding in found for head in finding.heads}
     for run in _runs(projections, [h for h in range(len(heads)) if h not in idle], heads):
-        odd = _count_changes(totals, counting_s(projections), run)
-        found += odd
-        usable = _usable(totals, run)
+        lost = _lost_views(totals, run)
+        found += _count_changes(totals, counting_s(projections), run, lost)
+        usable = ~lost
         axial = _axial_motion(counts, projections.pixel_mm[0], run, usable)
         found += axial
         found += _transverse_motion(_put_back(counts, projections.pixel_mm[0], run, axial), projections, run, usable)
@@ -99,11 +102,14 @@ def _runs(projections: Projections, heads: list[int], views: Sequence[NDArray[np
                 break
         else:
             groups.append([head])
-    return [
-        _Run(tuple(group), np.stack([views[head][part] for head in group]), part.start)
-        for group in groups
-        for part in neighbouring_runs(projections.orbit.angles_deg[views[group[0]]])
-    ]
+    runs = []
+    for group in groups:
+        angles = projections.orbit.angles_deg[views[group[0]]]
+        for part in neighbouring_runs(angles):
+            step = np.median(np.diff(np.unwrap(angles[part], period=360.0))) if part.stop - part.start > 1 else 360.0
+            parts = np.stack([views[head][part] for head in group])
+            runs.append(_Run(tuple(group), parts, part.start, reach_views(float(step))))
+    return runs
 
 
 def _together(projections: Projections, one: NDArray[np.intp], other: NDArray[np.intp]) -> bool:
@@ -114,33 +120,42 @@ def _together(projections: Projections, one: NDArray[np.intp], other: NDArray[np
     return bool(np.all(late <= 0.25 * projections.view_duration_s[one]) and np.allclose(steps[0], steps[1], atol=0.1))
 
 
-def _usable(totals: Values, run: _Run) -> NDArray[np.bool_]:
-    """Tell which views hold counts enough beside their neighbours: (heads, views)."""
+def _lost_views(totals: Values, run: _Run) -> NDArray[np.bool_]:
+    """Tell which views hold next to no counts beside their neighbours: (heads, views)."""
     counted = totals[run.views]
-    usual = np.array([[np.median(row[max(0, v - 4) : v + 5]) for v in range(row.size)] for row in counted])
-    return np.asarray((counted > _TOO_FEW_OF_USUAL * usual) & (counted > 0))
+    usual = np.array([[np.median(row[max(0, v - _WIDE) : v + _WIDE + 1]) for v in range(row.size)] for row in counted])
+    return np.asarray(counted <= _NEXT_TO_NOTHING * np.maximum(usual, np.median(counted, axis=1, keepdims=True)))
 
 
-def _count_changes(totals: Values, counting: Values, run: _Run) -> list[ViewFinding]:
+def _count_changes(totals: Values, counting: Values, run: _Run, lost: NDArray[np.bool_]) -> list[ViewFinding]:
     found = []
-    for head, views in zip(run.heads, run.views, strict=True):
+    for head, views, without in zip(run.heads, run.views, lost, strict=True):
         counted = totals[views]
-        if counted.max() <= 0:
-            continue
-        # A view without counts is as far below its neighbours as half a count can tell.
-        rate = np.log(np.maximum(counted, 0.5) / counting[views])
-        sigma = 1.0 / np.sqrt(np.maximum(counted, np.median(counted) / 4.0) + 0.25)
-        for jump in find_jumps([rate], [sigma], _SMALLEST_COUNT_CHANGE):
+        rate = np.where(without, 0.0, np.log(np.maximum(counted, 1.0) / counting[views]))
+        sigma = np.where(without, np.inf, 1.0 / np.sqrt(np.maximum(counted, 1.0)))
+        for jump in find_jumps([rate], [sigma], _SMALLEST_COUNT_CHANGE, run.reach):
             factor = float(np.exp(jump.size))
             found.append(_finding("counts", (head,), run, jump, 100.0 * (factor - 1.0), 100.0 * factor * jump.sigma))
+        found += [
+            ViewFinding("counts", (head + 1,), run.first + gap.start + 1, run.first + gap.stop, -100.0, 0.0)
+            for gap in _gaps(without)
+        ]
     return found
+
+
+def _gaps(lost: NDArray[np.bool_]) -> list[slice]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], lost, [False]]).astype(np.int8)))
+    return [slice(int(first), int(last)) for first, last in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _finding(
     kind: ViewKind, heads: tuple[int, ...], run: _Run, jump: Jump, size: float, uncertainty: float
 ) -> ViewFinding:
-    last = None if jump.end == run.views.shape[1] else run.first + jump.end
-    return ViewFinding(kind, tuple(head + 1 for head in heads), run.first + jump.first + 1, last, size, uncertainty)
+    views, numbered = run.views.shape[1], tuple(head + 1 for head in heads)
+    if jump.end == views and jump.first == 1:
+        return ViewFinding(kind, numbered, run.first + 1, run.first + 1, -size, uncertainty)
+    last = run.first + jump.end if jump.end < views or jump.first == views - 1 else None
+    return ViewFinding(kind, numbered, run.first + jump.first + 1, last, size, uncertainty)
 
 
 def _axial_motion(counts: Values, pixel_mm: float, run: _Run, usable: NDArray[np.bool_]) -> list[ViewFinding]:
@@ -178,7 +193,7 @@ def _transverse_motion(
     groups = [parallel, *([n] for n in range(len(tracks)) if n not in parallel)]
     found: list[ViewFinding] = []
     for group in groups:
-        part = _Run(tuple(run.heads[n] for n in group), run.views[group], run.first)
+        part = _Run(tuple(run.heads[n] for n in group), run.views[group], run.first, run.reach)
         signs = np.sign(alike[group]) * np.sign(alike[group[:1]])
         found += _in_common("transverse motion", [tracks[n] for n in group], signs, projections.pixel_mm[1], part)
     return found
@@ -208,11 +223,11 @@ def _in_common(kind: ViewKind, tracks: Sequence[Track], signs: Values, pixel_mm:
     """Find what the heads show together; what one shows and another should but does not is that head's alone."""
     positions = [sign * track.position for sign, track in zip(signs, tracks, strict=True)]
     sigmas = [track.sigma for track in tracks]
-    jumps = find_jumps(positions, sigmas, _SMALLEST_PIXELS)
+    jumps = find_jumps(positions, sigmas, _SMALLEST_PIXELS, run.reach)
     found = []
     for jump in jumps:
         alone = [without_jumps(position, [j for j in jumps if j is not jump]) for position in positions]
-        each = [size_of_jump(position, sigma, jump) for position, sigma in zip(alone, sigmas, strict=True)]
+        each = [size_of_jump(position, sigma, jump, run.reach) for position, sigma in zip(alone, sigmas, strict=True)]
         agree = all(abs(size - jump.size) < max(_SIGMAS_APART * sigma, 0.5 * abs(jump.size)) for size, sigma in each)
         if agree:
             told = [(run.heads, jump.size, jump.sigma)]

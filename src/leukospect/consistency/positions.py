@@ -12,6 +12,8 @@ Values = NDArray[np.float64]
 
 _SMOOTHING_PIXELS = 1.0
 _VARIANCE_LEFT = 0.2821 / _SMOOTHING_PIXELS  # by the smoothing: 1 / (2 sqrt(pi))
+_SLOPE_OF_NOISE = 0.125  # variance of the smoothed noise's difference over one row
+_LEAST_SHARE = 0.5
 _FARTHEST_PIXELS = 6
 _MARGIN_PIXELS = 2
 _ROUNDS = 6
@@ -61,6 +63,7 @@ def axial_track(counts: Values) -> Track:
     for _ in range(_ROUNDS):
         step, spread = _refined(splines, shift, inside, profiles)
         shift = np.clip(shift + np.clip(step, -1.0, 1.0), -_FARTHEST_PIXELS - 1.0, _FARTHEST_PIXELS + 1.0)
+    shift = np.where(np.isfinite(spread[0]), shift, 0.0)
     variance = np.zeros(views)
     variance[:-1] += spread[0]
     variance[1:] += spread[1]
@@ -106,12 +109,16 @@ def _refined(splines: Values, shift: Values, inside: Values, profiles: Values) -
     # What of the gradient is no mere change of scale:
     own = gradient - summed(weight * gradient * first) / np.maximum(summed(weight * first**2), 1e-12) * first
     information = summed(weight * own**2)
-    usable = information > 1e-9
+    # Noise has slopes as well, and fits itself: what is left after them tells.
+    of_noise = summed(weight * 0.25 * variance * _SLOPE_OF_NOISE)
+    share = 1.0 - of_noise / np.maximum(information, 1e-9)
+    usable = (information > 1e-9) & (share > _LEAST_SHARE)
     lever = np.where(usable, weight * own / np.where(usable, information, 1.0), 0.0)
     step = -(lever * (second - factor * first)).sum(axis=1)
     padded = np.zeros((pairs, rows))
     padded[:, inside.astype(np.intp)] = lever
     squared = gaussian_filter1d(padded, _SMOOTHING_PIXELS, axis=1, mode="constant") ** 2
+    squared = squared / np.where(usable, share, 1.0) ** 2
     spread = [(squared * part).sum(axis=1) for part in (factor**2 * profiles[:-1], profiles[1:])]
     return step, (np.where(usable[:, 0], spread[0], np.inf), np.where(usable[:, 0], spread[1], np.inf))
 
