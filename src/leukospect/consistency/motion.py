@@ -23,7 +23,7 @@ from leukospect.data import Projections
 Values = NDArray[np.float64]
 
 _SMALLEST_PIXELS = 0.5
-_SMALLEST_COUNT_CHANGE = 0.1
+_SMALLEST_COUNT_CHANGE = 0.2  # of the logarithm
 _NEXT_TO_NOTHING = 0.02
 _WIDE = 10
 _SAME_WAY = 0.9

@@ -19,7 +19,7 @@ _MARGIN_PIXELS = 2
 _ROUNDS = 6
 _CLEAR_GAIN = 25.0  # a search finds far shifts in noise unless they explain much more than none
 _EDGE_PIXELS = 2
-_CUT_OFF = 0.2
+_CUT_OFF = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
