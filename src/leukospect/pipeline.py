@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from leukospect.consistency import find_motion, find_non_uniformity
 from leukospect.ct.attenuation_map import is_truncated
 from leukospect.ct.metal import MetalReduction, reduce_metal
 from leukospect.data import CtSeries, Geometry, Image, Projections, Study
@@ -71,6 +72,7 @@ def reconstruct_spect(
         nuclide_name=protocol.nuclide,
     )
     _check_nuclide(projections, protocol)
+    _warn_of_inconsistencies(projections)
     reconstructor = _prepare(projections, peak, None, protocol, threads)
     nac = reconstructor.image(peak, progress=lambda done: progress("reconstructing without attenuation", done))
     reduction = _reduced(ct, protocol, threads, progress)
@@ -95,6 +97,16 @@ def _check_nuclide(projections: Projections, protocol: Protocol) -> None:
             f"The acquisition records {recorded.nuclide}, but the protocol '{protocol.name}' is for "
             f"{protocol.nuclide}; choose another --protocol."
         )
+
+
+def _warn_of_inconsistencies(projections: Projections) -> None:
+    """Tell of motion, lost views and defects of a detector: they are reconstructed as they are."""
+    hours = projections.header.hours_after_injection
+    which = "" if hours is None else f"SPECT at {hours:.1f} h: "
+    sentences = [finding.sentence() for finding in find_motion(projections)]
+    sentences += [finding.sentence() for finding in find_non_uniformity(projections)]
+    for sentence in sentences:
+        warnings.warn(f"{which}{sentence} Nothing was corrected.", AssumptionWarning, stacklevel=3)
 
 
 def _prepare(

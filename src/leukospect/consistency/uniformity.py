@@ -25,6 +25,7 @@ _GROUPS = 12
 _FEWEST_GROUPS = 6
 _WIDEST_MM = 65.0
 _SMALLEST = 0.1
+_SMALLEST_OF_A_PIXEL = 0.2
 _SIGMAS = 8.0
 _FEWEST_COUNTS = 30.0
 _NOISE_SIGMAS = 3.0
@@ -77,14 +78,18 @@ def find_non_uniformity(projections: Projections) -> tuple[NonUniformity, ...]:
             continue
         groups = np.stack([counts[part].sum(axis=0) for part in np.array_split(views, number)])
         arc = min(360.0, float(abs(angles[-1] - angles[0])))
-        found += _of_head(groups, arc, projections.pixel_mm, head)
+        offsets = projections.orbit.centre_offset_mm
+        axis_mm = 0.0 if offsets is None else float(offsets[views].mean())
+        found += _of_head(groups, arc, projections.pixel_mm, axis_mm, head)
     return tuple(found)
 
 
-def _of_head(groups: Values, arc_deg: float, pixel_mm: tuple[float, float], head: int) -> list[NonUniformity]:
+def _of_head(
+    groups: Values, arc_deg: float, pixel_mm: tuple[float, float], axis_mm: float, head: int
+) -> list[NonUniformity]:
     """Find the places of one head; `groups` is (groups, rows, columns) of counts."""
     columns = groups.shape[2]
-    from_axis_mm = np.abs(np.arange(columns) - (columns - 1) / 2.0) * pixel_mm[1]
+    from_axis_mm = np.abs((np.arange(columns) - (columns - 1) / 2.0) * pixel_mm[1] - axis_mm)
     scales = [_squares(groups, width) for width in _widths(columns, pixel_mm)]
     scores = [_scores(squares) for squares in scales]
     found: list[NonUniformity] = []
@@ -181,7 +186,7 @@ def _scores(squares: _Squares) -> Values:
     """Give how many sigmas a place deviates, 0 where it proves nothing."""
     part, width = np.abs(squares.part), squares.width
     score = part / squares.sigma
-    clear = (part > _SMALLEST) & (score > _SIGMAS) & squares.steady
+    clear = (part > (_SMALLEST_OF_A_PIXEL if width == 1 else _SMALLEST)) & (score > _SIGMAS) & squares.steady
     # The outline of a round body deviates in every view as well, but goes on above or below; and where the groups above
     # and below deviate each in its way, an object's features are too many for the groups to tell.
     known = np.where(np.isfinite(squares.sigma), squares.sigma, 0.0)

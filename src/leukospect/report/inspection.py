@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from leukospect.consistency import ViewFinding, find_motion, find_non_uniformity
+from leukospect.consistency.views import views_of_heads
 from leukospect.data import (
     Acquisition,
     AcquisitionHeader,
@@ -76,7 +78,7 @@ def _particular(acquisition: Acquisition) -> Facts:
 
 def _projections(acquisition: Projections) -> Facts:
     orbit, header = acquisition.orbit, acquisition.header
-    heads = _heads(acquisition)
+    heads = views_of_heads(acquisition)
     steps = [(np.diff(orbit.angles_deg[head]) + 180.0) % 360.0 - 180.0 for head in heads]
     step = float(np.median(np.abs(np.concatenate(steps)))) if any(part.size for part in steps) else 0.0
     turning = {int(np.sign(value)) for part in steps for value in part if value}
@@ -89,9 +91,9 @@ def _projections(acquisition: Projections) -> Facts:
         "windows": _windows(acquisition.energy_windows, acquisition.counts.sum(axis=(1, 2, 3), dtype=np.float64)),
         "heads": len(heads),
         "views": orbit.views,
-        "start_angles_deg": [_rounded(float(orbit.angles_deg[head.start]), 2) for head in heads],
+        "start_angles_deg": [_rounded(float(orbit.angles_deg[head[0]]), 2) for head in heads],
         "step_deg": _rounded(step, 3),
-        "arc_per_head_deg": _rounded(max(step * (head.stop - head.start) for head in heads), 2),
+        "arc_per_head_deg": _rounded(max(step * head.size for head in heads), 2),
         "direction": {1: "CC", -1: "CW"}.get(turning.pop() if len(turning) == 1 else 0, "mixed"),
         "radius_mm": None if radii is None else [_rounded(float(radii.min()), 1), _rounded(float(radii.max()), 1)],
         "matrix": list(acquisition.counts.shape[2:]),
@@ -104,14 +106,45 @@ def _projections(acquisition: Projections) -> Facts:
         if orbit.centre_offset_mm is None
         else sorted({float(v) for v in orbit.centre_offset_mm}),
         "frame_of_reference": header.frame_of_reference_uid is not None,
+        **_consistency(acquisition),
     }
 
 
-def _heads(acquisition: Projections) -> list[slice]:
-    """Split the views into heads: each begins anew in time, at the start of the acquisition."""
-    starts = np.flatnonzero(acquisition.view_start_s <= acquisition.view_start_s.min())
-    ends = [*starts[1:], acquisition.orbit.views]
-    return [slice(int(start), int(end)) for start, end in zip(starts, ends, strict=True)]
+def _consistency(acquisition: Projections) -> Facts:
+    """Tell what does not fit between the views, and whether the camera says that it corrected non-uniformity."""
+    odd_views = find_motion(acquisition)
+    corrections = acquisition.header.corrections
+    return {
+        "motion": [_odd_views(finding) for finding in odd_views if finding.unit == "mm"],
+        "count_changes": [_odd_views(finding) for finding in odd_views if finding.unit == "%"],
+        "non_uniformity": [
+            {
+                "head": finding.head,
+                "row": finding.row,
+                "column": finding.column,
+                "rows": finding.rows,
+                "columns": finding.columns,
+                "deviation_percent": _rounded(finding.deviation_percent, 1),
+                "uncertainty_percent": _rounded(finding.uncertainty_percent, 1),
+                "sentence": finding.sentence(),
+            }
+            for finding in find_non_uniformity(acquisition)
+        ],
+        "uniformity_corrected": "UNIF" in corrections if corrections else None,
+    }
+
+
+def _odd_views(finding: ViewFinding) -> Facts:
+    unit = "mm" if finding.unit == "mm" else "percent"
+    return {
+        "kind": finding.kind,
+        "heads": list(finding.heads),
+        "first_view": finding.first_view,
+        "last_view": finding.last_view,
+        f"size_{unit}": _rounded(finding.size, 1),
+        f"uncertainty_{unit}": _rounded(finding.uncertainty, 1),
+        "sentence": finding.sentence(),
+    }
 
 
 def _planar(acquisition: PlanarImages) -> Facts:
@@ -234,8 +267,20 @@ def _block(facts: Facts) -> str:
         each = f", {facts['seconds_per_view']:g} s a view" if "seconds_per_view" in facts else ""
         lines.append(("duration", f"{facts['duration_s']:g} s{each}"))
     lines += [(line.label, line.words(facts[key])) for key, line in _LINES.items() if facts.get(key)]
+    if "motion" in facts:
+        lines += _consistency_lines(facts)
     lines += [("assumed", str(sentence)) for sentence in _items(facts["assumptions"])]
     return "\n".join([title, *(f"   {label:<14}{words}" for label, words in lines)])
+
+
+def _consistency_lines(facts: Facts) -> list[tuple[str, str]]:
+    found = [*_items(facts["motion"]), *_items(facts["count_changes"]), *_items(facts["non_uniformity"])]
+    lines = [("consistency", str(finding["sentence"])) for finding in found]
+    if not found:
+        lines.append(("consistency", "no motion, no lost view, no non-uniformity seen"))
+    if facts["uniformity_corrected"] is False:
+        lines.append(("uniformity", "UNIF is not among the corrections recorded"))
+    return lines
 
 
 def _items(value: object) -> list[Any]:
