@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+_NEXT_TO_NOTHING = -97.0
 ViewKind = Literal["axial motion", "transverse motion", "counts", "no counts"]
 
 
@@ -24,8 +25,10 @@ class ViewFinding:
     last_view : int or None
         The last one; None where it stays so to the end.
     size, uncertainty : float
-        mm (positive: towards the feet, or to the right as seen from behind the detector), or % of the counts expected;
+        mm (positive: towards the feet, or to the right as seen from behind the first of the heads), or % of the counts expected;
         one standard deviation.
+    heads_looking : int
+        How many heads could have seen a motion.
     """
 
     kind: ViewKind
@@ -34,6 +37,7 @@ class ViewFinding:
     last_view: int | None
     size: float
     uncertainty: float
+    heads_looking: int = 1
 
     @property
     def unit(self) -> str:
@@ -42,38 +46,33 @@ class ViewFinding:
 
     def sentence(self) -> str:
         """Tell it in one sentence."""
-        heads, views = _heads(self.heads), self._views()
+        heads, see = _heads(self.heads), "see" if len(self.heads) > 1 else "sees"
         spread = f"{abs(self.size):.1f} +- {self.uncertainty:.1f} mm"
         if self.kind == "no counts":
-            return (
-                f"{heads[0].upper()}{heads[1:]} counted next to nothing: {100 + self.size:.1f} % of the other's counts."
-            )
+            return f"{heads.capitalize()} counts next to nothing: {100 + self.size:.1f} % of what the other one does."
+        if self.kind == "counts" and self.size < _NEXT_TO_NOTHING:
+            return f"{self._where()}, {heads} counts next to nothing."
         if self.kind == "counts":
-            more = "more" if self.size > 0 else "fewer"
+            more = "more" if self.size > 0 else "less"
             return (
-                f"{views[0].upper()}{views[1:]} of {heads} count{'' if self._several else 's'} "
-                f"{abs(self.size):.0f} +- {self.uncertainty:.0f} % {more} than the neighbouring views let expect."
+                f"{self._where()}, {heads} counts {abs(self.size):.0f} +- {self.uncertainty:.0f} % {more} than the "
+                "neighbouring views let expect."
             )
         if self.kind == "axial motion":
-            return (
-                f"The activity lies {spread} nearer to the {'feet' if self.size > 0 else 'head'} in {views} of {heads} "
-                "than before: the patient moved along the axis."
-            )
-        return (
-            f"The activity lies {spread} aside in {views} of {heads} against its path before: the patient moved across "
-            "the axis."
-        )
+            side, axis = f"{spread} nearer to the {'feet' if self.size > 0 else 'head'} than in", "along"
+        else:
+            side, axis = f"{spread} off the path that it follows through", "across"
+        why = f"the patient seems to have moved {axis} the axis"
+        if len(self.heads) < self.heads_looking:
+            why = "as the other head does not, check this one's alignment"
+        return f"{self._where()}, {heads} {see} the activity {side} the neighbouring views: {why}."
 
-    @property
-    def _several(self) -> bool:
-        return self.last_view != self.first_view
-
-    def _views(self) -> str:
+    def _where(self) -> str:
         if self.last_view is None:
-            return f"the views from view {self.first_view} on"
+            return f"From view {self.first_view} on"
         if self.last_view == self.first_view:
-            return f"view {self.first_view}"
-        return f"views {self.first_view} to {self.last_view}"
+            return f"In view {self.first_view}"
+        return f"In views {self.first_view} to {self.last_view}"
 
 
 def _heads(heads: tuple[int, ...]) -> str:

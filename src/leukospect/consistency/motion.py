@@ -151,11 +151,11 @@ def _gaps(lost: NDArray[np.bool_]) -> list[slice]:
 def _finding(
     kind: ViewKind, heads: tuple[int, ...], run: _Run, jump: Jump, size: float, uncertainty: float
 ) -> ViewFinding:
-    views, numbered = run.views.shape[1], tuple(head + 1 for head in heads)
+    (looking, views), numbered = run.views.shape, tuple(head + 1 for head in heads)
     if jump.end == views and jump.first == 1:
-        return ViewFinding(kind, numbered, run.first + 1, run.first + 1, -size, uncertainty)
+        return ViewFinding(kind, numbered, run.first + 1, run.first + 1, -size, uncertainty, looking)
     last = run.first + jump.end if jump.end < views or jump.first == views - 1 else None
-    return ViewFinding(kind, numbered, run.first + jump.first + 1, last, size, uncertainty)
+    return ViewFinding(kind, numbered, run.first + jump.first + 1, last, size, uncertainty, looking)
 
 
 def _axial_motion(counts: Values, pixel_mm: float, run: _Run, usable: NDArray[np.bool_]) -> list[ViewFinding]:
