@@ -25,8 +25,8 @@ class ViewFinding:
     last_view : int or None
         The last one; None where it stays so to the end.
     size, uncertainty : float
-        mm (positive: towards the feet, or to the right as seen from behind the first of the heads), or % of the counts expected;
-        one standard deviation.
+        mm (positive: towards the feet, or to the right as seen from behind the first of the heads), or % of the counts
+        expected; one standard deviation.
     heads_looking : int
         How many heads could have seen a motion.
     """

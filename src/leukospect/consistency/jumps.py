@@ -26,7 +26,6 @@ _LONGEST_EXCURSION = 6
 _MOST_JUMPS = 6
 _SIGMAS = 5.0
 _TIMES_ROUGHNESS = 2.5
-_FAIR_SHARE = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +194,10 @@ def _combined(positions: Sequence[Values], fits: Sequence[_Fits]) -> tuple[Value
 def _clearest(shapes: tuple[tuple[int, int], ...], size: Values, sigma: Values, smallest: float) -> Jump | None:
     score = np.where(np.abs(size) > smallest, np.abs(size) / sigma, 0.0)
     score[score <= _SIGMAS] = 0.0
-    # Noise can make a step look like an excursion that ends there; the other way round it would have to be large.
-    score *= [1.0 if end == shapes[0][1] else _FAIR_SHARE for _, end in shapes]
+    # Noise can make a step look like an excursion that ends there: an excursion has to be clearer by a sigma.
+    score -= [0.0 if end == shapes[0][1] else 1.0 for _, end in shapes]
     best = int(np.argmax(score))
-    if score[best] == 0.0:
+    if score[best] <= 0.0:
         return None
     return Jump(*shapes[best], float(size[best]), float(sigma[best]))
 

@@ -28,7 +28,10 @@ _NEXT_TO_NOTHING = 0.02
 _WIDE = 10
 _SAME_WAY = 0.9
 _SIGMAS_APART = 5.0
-_FEWEST_VIEWS = 6
+_FEWEST_VIEWS = 8
+_COARSEST_DEG = 15.0
+_FEWEST_COUNTS = 50.0
+_STILL_COUNTING = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,14 +45,19 @@ class _Run:
     views : (heads, views) index array
     first : int
         The number of its first view among those of the head, from 0.
-    reach : int
-        How many views before and after a jump are looked at.
+    step_deg : float
+        Between neighbouring views.
     """
 
     heads: tuple[int, ...]
     views: NDArray[np.intp]
     first: int
-    reach: int
+    step_deg: float
+
+    @property
+    def reach(self) -> int:
+        """How many views before and after a jump are looked at."""
+        return reach_views(self.step_deg)
 
 
 def find_motion(projections: Projections) -> tuple[ViewFinding, ...]:
@@ -71,9 +79,12 @@ def find_motion(projections: Projections) -> tuple[ViewFinding, ...]:
     found = _idle_heads(totals, heads)
     idle = {head - 1 for finding in found for head in finding.heads}
     for run in _runs(projections, [h for h in range(len(heads)) if h not in idle], heads):
-        lost = _lost_views(totals, run)
-        found += _count_changes(totals, counting_s(projections), run, lost)
+        lost = _lost_views(totals[run.views])
+        found += _lost_findings(totals[run.views], run, lost)
+        if run.views.shape[1] < _FEWEST_VIEWS or run.step_deg > _COARSEST_DEG:
+            continue
         usable = ~lost
+        found += _count_changes(totals, counting_s(projections), run, usable)
         axial = _axial_motion(counts, projections.pixel_mm[0], run, usable)
         found += axial
         found += _transverse_motion(_put_back(counts, projections.pixel_mm[0], run, axial), projections, run, usable)
@@ -108,7 +119,7 @@ def _runs(projections: Projections, heads: list[int], views: Sequence[NDArray[np
         for part in neighbouring_runs(angles):
             step = np.median(np.diff(np.unwrap(angles[part], period=360.0))) if part.stop - part.start > 1 else 360.0
             parts = np.stack([views[head][part] for head in group])
-            runs.append(_Run(tuple(group), parts, part.start, reach_views(float(step))))
+            runs.append(_Run(tuple(group), parts, part.start, abs(float(step))))
     return runs
 
 
@@ -120,26 +131,35 @@ def _together(projections: Projections, one: NDArray[np.intp], other: NDArray[np
     return bool(np.all(late <= 0.25 * projections.view_duration_s[one]) and np.allclose(steps[0], steps[1], atol=0.1))
 
 
-def _lost_views(totals: Values, run: _Run) -> NDArray[np.bool_]:
+def _lost_views(counted: Values) -> NDArray[np.bool_]:
     """Tell which views hold next to no counts beside their neighbours: (heads, views)."""
-    counted = totals[run.views]
     usual = np.array([[np.median(row[max(0, v - _WIDE) : v + _WIDE + 1]) for v in range(row.size)] for row in counted])
     return np.asarray(counted <= _NEXT_TO_NOTHING * np.maximum(usual, np.median(counted, axis=1, keepdims=True)))
 
 
-def _count_changes(totals: Values, counting: Values, run: _Run, lost: NDArray[np.bool_]) -> list[ViewFinding]:
+def _lost_findings(counted: Values, run: _Run, lost: NDArray[np.bool_]) -> list[ViewFinding]:
+    """Report lost views where counting breaks off between two views: an object can leave the field, but not at once."""
     found = []
-    for head, views, without in zip(run.heads, run.views, lost, strict=True):
+    for head, row, without in zip(run.heads, counted, lost, strict=True):
+        usual = float(np.median(row[~without])) if not without.all() else 0.0
+        for gap in _gaps(without):
+            beside = [row[v] for v in (gap.start - 1, gap.stop) if 0 <= v < row.size]
+            if usual > _FEWEST_COUNTS and min(beside) > _STILL_COUNTING * usual:
+                found.append(
+                    ViewFinding("counts", (head + 1,), run.first + gap.start + 1, run.first + gap.stop, -100.0, 0.0)
+                )
+    return found
+
+
+def _count_changes(totals: Values, counting: Values, run: _Run, usable: NDArray[np.bool_]) -> list[ViewFinding]:
+    found = []
+    for head, views, known in zip(run.heads, run.views, usable, strict=True):
         counted = totals[views]
-        rate = np.where(without, 0.0, np.log(np.maximum(counted, 1.0) / counting[views]))
-        sigma = np.where(without, np.inf, 1.0 / np.sqrt(np.maximum(counted, 1.0)))
+        rate = np.where(known, np.log(np.maximum(counted, 1.0) / counting[views]), 0.0)
+        sigma = np.where(known, 1.0 / np.sqrt(np.maximum(counted, 1.0)), np.inf)
         for jump in find_jumps([rate], [sigma], _SMALLEST_COUNT_CHANGE, run.reach):
             factor = float(np.exp(jump.size))
             found.append(_finding("counts", (head,), run, jump, 100.0 * (factor - 1.0), 100.0 * factor * jump.sigma))
-        found += [
-            ViewFinding("counts", (head + 1,), run.first + gap.start + 1, run.first + gap.stop, -100.0, 0.0)
-            for gap in _gaps(without)
-        ]
     return found
 
 
@@ -193,7 +213,7 @@ def _transverse_motion(
     groups = [parallel, *([n] for n in range(len(tracks)) if n not in parallel)]
     found: list[ViewFinding] = []
     for group in groups:
-        part = _Run(tuple(run.heads[n] for n in group), run.views[group], run.first, run.reach)
+        part = _Run(tuple(run.heads[n] for n in group), run.views[group], run.first, run.step_deg)
         signs = np.sign(alike[group]) * np.sign(alike[group[:1]])
         found += _in_common("transverse motion", [tracks[n] for n in group], signs, projections.pixel_mm[1], part)
     return found

@@ -24,7 +24,7 @@ Values = NDArray[np.float64]
 _GROUPS = 12
 _FEWEST_GROUPS = 6
 _WIDEST_MM = 65.0
-_SMALLEST = 0.1
+_SMALLEST = 0.15
 _SMALLEST_OF_A_PIXEL = 0.2
 _SIGMAS = 8.0
 _FEWEST_COUNTS = 30.0
@@ -99,6 +99,7 @@ def _of_head(
         row, column = (int(n) for n in np.unravel_index(int(score.argmax()), score.shape))
         if score[row, column] <= 0:
             break
+        row, column = _middle(squares, row, column)
         part, sigma = 100.0 * float(squares.part[row, column]), 100.0 * float(squares.sigma[row, column])
         # A feature near the axis of rotation may do the same; then its surroundings prove nothing either.
         passing = from_axis_mm[column] > _nearest_told_mm(squares.width * pixel_mm[1], arc_deg)
@@ -108,6 +109,15 @@ def _of_head(
         for other in scores:  # what lies beside it is compared with it, and would seem to deviate the other way
             other[max(0, row - far) : row + far + 1, max(0, column - far) : column + far + 1] = 0.0
     return found
+
+
+def _middle(squares: _Squares, row: int, column: int) -> tuple[int, int]:
+    """Find where, by less than half a square, the deviation is largest: there the square covers the defect best."""
+    half = squares.width // 2
+    near = (slice(max(0, row - half), row + half + 1), slice(max(0, column - half), column + half + 1))
+    alike = np.where(squares.steady[near], squares.part[near] * np.sign(squares.part[row, column]), 0.0)
+    down, across = np.unravel_index(int(np.argmax(alike)), alike.shape)
+    return near[0].start + int(down), near[1].start + int(across)
 
 
 def _widths(columns: int, pixel_mm: tuple[float, float]) -> list[int]:
