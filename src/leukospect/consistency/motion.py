@@ -99,7 +99,7 @@ def _idle_heads(totals: Values, heads: Sequence[NDArray[np.intp]]) -> list[ViewF
     return [
         ViewFinding("no counts", (head,), 1, None, 100.0 * (mean / most - 1.0), 0.0)
         for head, mean in enumerate(counted, start=1)
-        if mean < _NEXT_TO_NOTHING * most
+        if mean < _NEXT_TO_NOTHING * most and most > _FEWEST_COUNTS
     ]
 
 

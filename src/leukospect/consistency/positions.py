@@ -17,6 +17,7 @@ _LEAST_SHARE = 0.5
 _FARTHEST_PIXELS = 6
 _MARGIN_PIXELS = 2
 _ROUNDS = 6
+_SETTLED = 0.1
 _CLEAR_GAIN = 25.0  # a search finds far shifts in noise unless they explain much more than none
 _EDGE_PIXELS = 2
 _CUT_OFF = 0.1
@@ -63,10 +64,11 @@ def axial_track(counts: Values) -> Track:
     for _ in range(_ROUNDS):
         step, spread = _refined(splines, shift, inside, profiles)
         shift = np.clip(shift + np.clip(step, -1.0, 1.0), -_FARTHEST_PIXELS - 1.0, _FARTHEST_PIXELS + 1.0)
-    shift = np.where(np.isfinite(spread[0]), shift, 0.0)
+    settled = np.isfinite(spread[0]) & (np.abs(step) < _SETTLED) & (np.abs(shift) <= _FARTHEST_PIXELS)
+    shift = np.where(settled, shift, 0.0)
     variance = np.zeros(views)
-    variance[:-1] += spread[0]
-    variance[1:] += spread[1]
+    variance[:-1] += np.where(settled, spread[0], np.inf)
+    variance[1:] += np.where(settled, spread[1], np.inf)
     variance[1:-1] /= 2.0
     return Track(np.concatenate([[0.0], np.cumsum(shift)]), np.sqrt(variance))
 
