@@ -42,7 +42,7 @@ def test_two_steps_far_apart_are_both_found() -> None:
 
 def test_noise_alone_makes_no_jump() -> None:
     rng = np.random.default_rng(4)
-    assert sum(len(find_jumps([rng.normal(0, 1.0, VIEWS)], [ONES], 0.5, REACH)) for _ in range(200)) == 0
+    assert sum(len(find_jumps([rng.normal(0, 1.0, VIEWS)], [ONES], 0.5, REACH)) for _ in range(120)) == 0
 
 
 def test_a_bend_and_a_steep_slope_are_no_jumps() -> None:
