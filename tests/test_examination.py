@@ -77,3 +77,47 @@ def test_an_injection_without_a_date_is_the_same_for_all(hours: float, small_pha
     found = [a.header.hours_after_injection for a in read_study(tmp_path).acquisitions]
     assert found[0] == pytest.approx(4.0, abs=0.01)
     assert found[1] == pytest.approx(4.0 + hours, abs=0.01)
+
+
+def _gated(source: Path, target: Path) -> None:
+    """Copy an acquisition as gated: every frame twice, in the first gate and in the second."""
+    dataset = dcmread(source)
+    pixels = dataset.pixel_array
+    values = list(dataset.ImageType)
+    dataset.ImageType = [*values[:2], "GATED TOMO", *values[3:]]
+    for keyword in ("EnergyWindowVector", "DetectorVector", "RotationVector", "AngularViewVector"):
+        setattr(dataset, keyword, list(getattr(dataset, keyword)) * 2)
+    dataset.TimeSlotVector = [1] * pixels.shape[0] + [2] * pixels.shape[0]
+    dataset.NumberOfFrames = 2 * pixels.shape[0]
+    dataset.PixelData = np.concatenate([pixels, pixels]).tobytes()
+    dataset.save_as(target)
+
+
+def test_gates_are_added_up_only_where_the_user_asks(small_spect: Path, tmp_path: Path) -> None:
+    _gated(small_spect, tmp_path / "gated.dcm")
+    refused = leukospect("recon", tmp_path / "gated.dcm", "-o", tmp_path / "no")
+    assert refused.code == 3
+    assert "GATED TOMO, of 2 gates or time frames" in refused.stderr
+    assert "--sum-frames" in refused.stderr
+    assert leukospect("run", tmp_path / "gated.dcm", "-o", tmp_path / "no", *FAST).code == 3
+    quick = ("--iterations", 1, "--subsets", 5, "--no-resolution")
+    assert leukospect("recon", tmp_path / "gated.dcm", "-o", tmp_path / "sum", "--sum-frames", *quick).code == 0
+    assert leukospect("recon", small_spect, "-o", tmp_path / "once", *quick).code == 0
+    twice, once = (volume(tmp_path / name / "recon.nii.gz").array for name in ("sum", "once"))
+    np.testing.assert_allclose(twice, 2 * once, rtol=1e-4, atol=1e-6 * once.max())
+
+
+def test_a_marrow_study_is_kept_apart_from_the_leukocytes(small_phantom: Path, tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    early, late = _spects(small_phantom / "study")
+    shutil.copy(late, tmp_path / "study")
+    dataset = dcmread(early)
+    dataset.RadiopharmaceuticalInformationSequence[0].Radiopharmaceutical = "Tc-99m nanocolloid"
+    dataset.save_as(tmp_path / "study" / "marrow.dcm")
+    said = leukospect("run", tmp_path / "study", "-o", tmp_path / "out", *FAST)
+    assert said.code == 0, said.stderr
+    assert "marrow colloid is left out" in said.stderr
+    assert (tmp_path / "out" / "recon.nii.gz").exists()  # one time is left, so it has no folder of its own
+    only = leukospect("run", tmp_path / "study" / "marrow.dcm", "-o", tmp_path / "no", *FAST)
+    assert only.code == 3
+    assert "no leukocyte images" in only.stderr

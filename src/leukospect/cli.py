@@ -38,12 +38,19 @@ def _demo(options: argparse.Namespace, progress: TerminalProgress) -> int:
 def _inspect(options: argparse.Namespace, progress: TerminalProgress) -> int:
     from leukospect.jobs import inspect_path
     from leukospect.report.inspection import describe, table, write_thumbnails
+    from leukospect.study_overview import overview
 
     study = inspect_path(options.path)
+    examinations = overview(study)
     if options.json:
-        print(json.dumps({"acquisitions": describe(study), "problems": study.problems}, indent=2))
+        document = {
+            "acquisitions": describe(study, examinations),
+            "examinations": [one.as_values() for one in examinations],
+            "problems": study.problems,
+        }
+        print(json.dumps(document, indent=2))
     else:
-        print(table(study), end="")
+        print(table(study, examinations), end="")
     if options.thumbnails is not None:
         write_thumbnails(study, options.thumbnails)
     return DONE
@@ -61,6 +68,7 @@ def _recon(options: argparse.Namespace, progress: TerminalProgress) -> int:
         {
             "name": "recon",
             "nuclide": options.nuclide,
+            "sum_frames": options.sum_frames,
             "reconstruction": {
                 "algorithm": options.algorithm,
                 "iterations": options.iterations,
@@ -129,7 +137,7 @@ def _run(options: argparse.Namespace, progress: TerminalProgress) -> int:
     outcome = run_job(
         options.study,
         options.output,
-        load_protocol(options.protocol, options.settings),
+        load_protocol(options.protocol, _settings(options)),
         regions_file=options.regions,
         threads=options.threads,
         progress=progress,
@@ -139,6 +147,11 @@ def _run(options: argparse.Namespace, progress: TerminalProgress) -> int:
     return DONE
 
 
+def _settings(options: argparse.Namespace) -> list[str]:
+    """Give the settings of the command line; an option of its own is one more setting."""
+    return [*options.settings, *(["sum_frames=true"] if options.sum_frames else [])]
+
+
 def _batch(options: argparse.Namespace, progress: TerminalProgress) -> int:
     from leukospect.batch import loose_files, run_batch
     from leukospect.protocol import load_protocol
@@ -146,7 +159,7 @@ def _batch(options: argparse.Namespace, progress: TerminalProgress) -> int:
     records = run_batch(
         options.archive,
         options.output,
-        load_protocol(options.protocol, options.settings),
+        load_protocol(options.protocol, _settings(options)),
         workers=options.workers,
         scheduler=options.scheduler,
         threads=options.threads,

@@ -88,6 +88,7 @@ def _add_recon(commands: Any) -> None:
     parser.add_argument("--dose-mbq", type=float, metavar="D")
     parser.add_argument("--nuclide", metavar="NAME", help="Tc-99m or In-111, where the file does not record it")
     parser.add_argument("--calibration-cps-per-mbq", type=float, metavar="K", help="of one head; gives Bq/mL")
+    _add_sum_frames(parser)
     parser.add_argument("--mar", action=argparse.BooleanOptionalAction, default=False, help="CT metal reduction")
     parser.add_argument("--register", action=argparse.BooleanOptionalAction, default=False, help="SPECT to CT")
     parser.add_argument("--threads", type=_positive, metavar="N")
@@ -143,6 +144,11 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="tc99m-hmpao-spect-ct", metavar="NAME_OR_FILE")
     parser.add_argument("--set", action="append", default=[], metavar="section.key=value", dest="settings")
     parser.add_argument("--threads", type=_positive, metavar="N")
+    _add_sum_frames(parser)
+
+
+def _add_sum_frames(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sum-frames", action="store_true", help="add up the gates or time frames of an acquisition")
 
 
 def _positive(text: str) -> int:

@@ -22,6 +22,7 @@ Kind = Literal[
 
 
 Tracer = Literal["leukocytes", "colloid", "other", "unknown"]
+DecayReference = Literal["start", "injection", "none", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -410,11 +411,30 @@ class CtSeries:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReconstructedSeries:
-    """A volume that somebody else reconstructed: NM RECON TOMO, or PET."""
+    """A volume that somebody else reconstructed: SPECT (kind ``RECON TOMO``, whatever class it is stored as), or PET.
+
+    Parameters
+    ----------
+    image : Image
+        Its unit as recorded; empty where it is not.
+    header : AcquisitionHeader
+    frame_duration_s : float or None
+        For how long one view, or the frame of a PET, counted.
+    counting_time_s : float or None
+        For how long the whole volume counted: the views of a rotation one after another, all rotations.
+    attenuation_corrected : bool or None
+        None where it is not recorded, or recorded in two ways that contradict each other.
+    decay_reference : ``start``, ``injection``, ``none`` or ``unknown``
+        What its values were decay-corrected to: the start of the acquisition, the injection, or nothing (then they are
+        the mean over the acquisition).
+    """
 
     image: Image
     header: AcquisitionHeader
     frame_duration_s: float | None = None
+    counting_time_s: float | None = None
+    attenuation_corrected: bool | None = None
+    decay_reference: DecayReference = "unknown"
 
 
 Acquisition = Projections | PlanarImages | CtSeries | ReconstructedSeries
@@ -429,10 +449,14 @@ class Study:
     acquisitions : tuple of Acquisition
     problems : tuple of str
         Files that were not used, and why, one sentence each; no name, id or date of the patient in them.
+    places : tuple of (patient, examination)
+        Of each acquisition, counted from 1, where a folder is only looked at and may hold several; empty where all are
+        of one.
     """
 
     acquisitions: tuple[Acquisition, ...]
     problems: tuple[str, ...] = field(default=())
+    places: tuple[tuple[int, int], ...] = field(default=())
 
     @property
     def projections(self) -> tuple[Projections, ...]:

@@ -1,4 +1,4 @@
-"""What belongs together in a study: the CT of each SPECT, the times that can be compared, one injection."""
+"""What belongs together in a study: the CT of each SPECT, and acquisitions after one injection."""
 
 from __future__ import annotations
 
@@ -6,66 +6,134 @@ import warnings
 from collections.abc import Sequence
 from datetime import timedelta
 
-from leukospect.data import CtSeries, Projections, Study
+from leukospect.ct.series_choice import ONE_SCAN_S, choose_reconstruction, place_of_spect, reconstruction_of
+from leukospect.data import (
+    Acquisition,
+    AcquisitionHeader,
+    CtSeries,
+    PlanarImages,
+    Projections,
+    ReconstructedSeries,
+    Study,
+)
 from leukospect.errors import AssumptionWarning, InputError
 
 _ONE_INJECTION = timedelta(hours=1)  # clocks differ by minutes, examinations by days
 
 
-def pair_ct(projections: Projections, study: Study) -> CtSeries | None:
+def pair_ct(spect: Projections | ReconstructedSeries, study: Study) -> CtSeries | None:
     """Find the CT of a SPECT acquisition: of the same Frame of Reference, the nearest in time.
 
-    A CT of another frame is not used; a CT is only taken without a frame where it is the only one, with a warning.
+    Of several reconstructions of that scan `choose_reconstruction` takes one, with a warning that says why. A CT of
+    another frame is not used; a scan is only taken without a frame where it is the only one, with a warning.
     """
-    frame = projections.header.frame_of_reference_uid
+    frame = spect.header.frame_of_reference_uid
     same = [ct for ct in study.ct if frame and ct.header.frame_of_reference_uid == frame]
     if same:
-        return min(same, key=lambda ct: _seconds_apart(ct, projections))
+        return _chosen(same, spect)
     unknown = [ct for ct in study.ct if not ct.header.frame_of_reference_uid or not frame]
-    if len(unknown) == 1 and len(study.ct) == 1:
+    if unknown and len(unknown) == len(study.ct) and _of_one_scan(unknown):
         warnings.warn(
             "The SPECT or the CT records no frame of reference; they are taken as aligned.",
             AssumptionWarning,
             stacklevel=2,
         )
-        return unknown[0]
+        return _chosen(unknown, spect)
     if study.ct:
         warnings.warn(
-            "No CT of the study has the SPECT's frame of reference; attenuation is not corrected.",
+            "No CT of the study has the SPECT's frame of reference; it is taken without a CT.",
             AssumptionWarning,
             stacklevel=2,
         )
     return None
 
 
-def _seconds_apart(ct: CtSeries, projections: Projections) -> float:
-    if ct.header.start is None or projections.header.start is None:
-        return float("inf")
-    return abs((ct.header.start - projections.header.start).total_seconds())
+def _chosen(found: Sequence[CtSeries], spect: Projections | ReconstructedSeries) -> CtSeries:
+    if len(found) == 1:
+        return found[0]
+    index, sentence = choose_reconstruction([reconstruction_of(ct) for ct in found], place_of_spect(spect))
+    warnings.warn(sentence, AssumptionWarning, stacklevel=3)
+    return found[index]
 
 
-def corrects_alike(projections: Sequence[Projections], scans: Sequence[CtSeries | None]) -> bool:
-    """Tell whether attenuation can be corrected at every time or at none, and warn where it cannot.
+def _of_one_scan(found: Sequence[CtSeries]) -> bool:
+    """Tell whether series are reconstructions of one scan: one series is, several are by their times."""
+    starts = [ct.header.start for ct in found if ct.header.start is not None]
+    one_time = len(starts) == len(found) and (max(starts) - min(starts)).total_seconds() <= ONE_SCAN_S
+    return len(found) == 1 or one_time
 
-    Where one time has no CT, correcting the others would make their uptake differ by the whole attenuation.
+
+def refuse_unsummed(acquisition: Projections | PlanarImages, *, sum_frames: bool) -> None:
+    """Refuse gates or time frames that nobody asked to add up.
+
+    Raises
+    ------
+    InputError
+        The acquisition is gated or dynamic, and `sum_frames` is False.
     """
-    without = [p for p, ct in zip(projections, scans, strict=True) if ct is None]
-    if not without or len(without) == len(projections):
-        return True
-    hours = [p.header.hours_after_injection for p in without]
-    times = ", ".join("an unknown time" if h is None else f"{h:.1f} h" for h in hours)
-    warnings.warn(
-        f"The SPECT at {times} has no CT of its own, so attenuation is corrected at no time: corrected and uncorrected "
-        "uptake cannot be compared.",
-        AssumptionWarning,
-        stacklevel=2,
-    )
-    return False
+    if acquisition.summed_frames > 1 and not sum_frames:
+        raise InputError(
+            f"The acquisition is {acquisition.header.kind}, of {acquisition.summed_frames} gates or time frames; add "
+            "them up with --sum-frames, or give another acquisition."
+        )
 
 
-def refuse_several_injections(study: Study) -> None:
+def comparable(study: Study, *, sum_frames: bool) -> Study:
+    """Leave out what is not of labelled leukocytes at one moment: colloid, other tracers, unsummed gates and frames.
+
+    Parameters
+    ----------
+    study : Study
+    sum_frames : bool
+        Gated and dynamic acquisitions count, as the sum of their frames.
+
+    Raises
+    ------
+    InputError
+        Nothing to measure is left, although there is something.
+
+    Warns
+    -----
+    AssumptionWarning
+        What was left out.
+    """
+    kept: list[Acquisition] = []
+    reasons: list[str] = []
+    tracers = {one.header.radiopharmaceutical.tracer for one in study.acquisitions if one.header.radiopharmaceutical}
+    if tracers == {"other"}:
+        warnings.warn(
+            "The compound is not labelled leukocytes by its name; the rules stand on leukocytes.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+    for acquisition in study.acquisitions:
+        reason = _not_comparable(acquisition, sum_frames, others_too=tracers == {"other"})
+        if reason is None:
+            kept.append(acquisition)
+        else:
+            reasons.append(reason)
+            warnings.warn(reason, AssumptionWarning, stacklevel=2)
+    left = Study(tuple(kept), study.problems)
+    if reasons and not any(isinstance(one, (Projections, PlanarImages, ReconstructedSeries)) for one in kept):
+        raise InputError(f"The study holds no leukocyte images that can be measured: {reasons[0]}")
+    return left
+
+
+def _not_comparable(acquisition: Acquisition, sum_frames: bool, *, others_too: bool) -> str | None:
+    header, injected = acquisition.header, acquisition.header.radiopharmaceutical
+    if isinstance(acquisition, (Projections, PlanarImages)) and acquisition.summed_frames > 1 and not sum_frames:
+        return (
+            f"A {header.kind} acquisition of {acquisition.summed_frames} gates or time frames is left out; "
+            "--sum-frames adds them up."
+        )
+    if injected is not None and injected.tracer in (("colloid",) if others_too else ("colloid", "other")):
+        what = "a marrow colloid" if injected.tracer == "colloid" else "another compound than labelled leukocytes"
+        return f"A {header.kind} acquisition of {what} is left out of the comparison of times."
+    return None
+
+
+def refuse_several_injections(headers: Sequence[AcquisitionHeader]) -> None:
     """Refuse acquisitions after different injections: they are of different examinations, and cannot be compared."""
-    headers = [one.header for one in study.projections] + [one.header for one in study.planar]
     injections = [header.radiopharmaceutical for header in headers]
     moments = [one.injection_time for one in injections if one is not None and one.injection_time is not None]
     if not moments or max(moments) - min(moments) <= _ONE_INJECTION:

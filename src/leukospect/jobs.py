@@ -17,17 +17,20 @@ from leukospect import __version__
 from leukospect.data import Acquisition, CtSeries, Projections, Radiopharmaceutical, Study
 from leukospect.dicom.read.ct import read_ct
 from leukospect.dicom.read.entries import refuse_files_of_several_patients
-from leukospect.dicom.read.study import read_projections, read_study
+from leukospect.dicom.read.study import RECONSTRUCTED_ALREADY, read_projections
 from leukospect.errors import AssumptionWarning, InputError
+from leukospect.examination import refuse_unsummed
 from leukospect.files.interfile import read_interfile
 from leukospect.files.nifti import read_nifti
 from leukospect.files.results import results_document, write_results
+from leukospect.files.sidecar import is_nifti
 from leukospect.interpretation.flag import StudyFlag
 from leukospect.pipeline import reconstruct_spect, run_study
 from leukospect.protocol import Protocol
 from leukospect.provenance import digest_of, provenance_document, write_provenance
 from leukospect.report.html import write_report
 from leukospect.run_folder import write_dicom, write_images
+from leukospect.study_input import read_any_study
 from leukospect.study_report import reconstruction_content, study_content
 from leukospect.study_result import SpectResult, StudyResult
 from leukospect.whole_files import whole_folder
@@ -94,7 +97,7 @@ def run_job(
     Parameters
     ----------
     study_path : Path
-        A folder of DICOM files.
+        A folder of DICOM files, or of NIfTI volumes with sidecars; see `files.sidecar`.
     output : Path
         Appears whole; an earlier run's folder is replaced.
     protocol : Protocol
@@ -110,7 +113,7 @@ def run_job(
         raise InputError(f"There is no region file '{regions_file.name}'; check the path.")
     with whole_folder(output, command="run", inputs=[study_path, regions_file]) as folder:
         progress("reading the study", 0.0)
-        study = read_study(study_path)
+        study = read_any_study(study_path, regions_file=regions_file)
         progress("reading the study", 1.0)
         texts = [*_assumptions_of(study.acquisitions), *study.problems]
         with collected_assumptions(texts):
@@ -172,6 +175,8 @@ def read_any_projections(path: Path, options: ReadingOptions) -> Projections:
     if not path.exists():
         raise InputError(f"There is nothing at '{path}'; check the path.")
     _check_finite(options)
+    if path.is_file() and is_nifti(path):
+        raise InputError(RECONSTRUCTED_ALREADY)
     if path.is_file() and path.suffix.lower() in (".hs", ".h00"):
         found = read_interfile(path, start_angle_deg=options.start_angle_deg, direction=options.direction)
         if options.axis_mm is not None:
@@ -264,7 +269,8 @@ def recon_job(
     with whole_folder(output, command="recon", inputs=inputs) as folder, collected_assumptions(texts):
         progress("reading", 0.0)
         projections = read_any_projections(path, options or ReadingOptions())
-        ct = None if ct_path is None else read_ct(ct_path, beside=projections.header)
+        refuse_unsummed(projections, sum_frames=protocol.sum_frames)
+        ct = None if ct_path is None else read_ct(ct_path, beside=projections)
         mu = None if mu_path is None else read_nifti(mu_path)
         progress("reading", 1.0)
         if ct is not None:
@@ -304,4 +310,4 @@ def inspect_path(path: Path) -> Study:
         raise InputError(f"There is nothing at '{path}'; check the path.")
     if path.is_file() and path.suffix.lower() in (".hs", ".h00"):
         return Study((read_interfile(path),))
-    return read_study(path, one_patient=False)
+    return read_any_study(path, to_measure=False)

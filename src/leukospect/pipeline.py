@@ -7,33 +7,39 @@ acquisitions -> scatter -> uncorrected SPECT -> CT: metal reduction -> register 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from leukospect.consistency import find_motion, find_non_uniformity
-from leukospect.ct.attenuation_map import is_truncated
-from leukospect.ct.metal import MetalReduction, reduce_metal
-from leukospect.data import CtSeries, Geometry, Image, Projections, Study
+from leukospect.ct_stages import mu_map_for, outline_of_ct, reduced_ct, registered_to_ct
+from leukospect.data import AcquisitionHeader, CtSeries, Image, Projections, Study
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
-from leukospect.examination import corrects_alike, pair_ct, refuse_several_injections
+from leukospect.examination import comparable, pair_ct, refuse_several_injections
 from leukospect.interpretation.decision import apply_rule
 from leukospect.interpretation.rules import load_rule
-from leukospect.projector import reconstruction_geometry
+from leukospect.physics.decay import decay_factor
+from leukospect.physics.nuclides import nuclide
 from leukospect.protocol import Protocol
 from leukospect.quantification.comparison import all_changes, all_ratios
-from leukospect.registration import Registration, register_rigid, resample
+from leukospect.reconstructed_spect import decay_to_injection, taken_image, values_refer_to
+from leukospect.spect_sources import (
+    SpectSource,
+    VendorSpect,
+    corrected_alike,
+    only_ratios,
+    say_what_differs,
+    spect_sources,
+    when,
+)
 from leukospect.spect_study import (
     PhotopeakCounts,
     Reconstructor,
-    attenuation_map,
     collimator_of,
     photopeak_counts,
     prepare_reconstruction,
 )
 from leukospect.study_measurement import measure_planar_views, measure_spect_times, regions_of_study
-from leukospect.study_result import SpectResult, StudyResult
+from leukospect.study_result import MeasuredCounts, SpectResult, StudyResult
 
 Progress = Callable[[str, float], None]
 
@@ -71,27 +77,101 @@ def reconstruct_spect(
         scatter_smoothing_fwhm_mm=settings.scatter_smoothing_fwhm_mm,
         nuclide_name=protocol.nuclide,
     )
-    _check_nuclide(projections, protocol)
+    _check_nuclide(projections.header, protocol)
     _warn_of_inconsistencies(projections)
     reconstructor = _prepare(projections, peak, None, protocol, threads)
     nac = reconstructor.image(peak, progress=lambda done: progress("reconstructing without attenuation", done))
-    reduction = _reduced(ct, protocol, threads, progress)
+    reduction = reduced_ct(ct, protocol, threads, progress)
     corrected_ct = None if ct is None else ct.image if reduction is None else reduction.image
-    registration, note = _registered(nac, corrected_ct, protocol, progress)
-    mu_map = _mu_map(projections, peak, ct, corrected_ct, registration, mu, protocol)
+    registration, note = registered_to_ct(nac, corrected_ct, protocol, progress)
+    mu_map = mu_map_for(projections, peak, ct, corrected_ct, registration, mu, protocol)
     recon = nac
     if mu_map is not None:
         reconstructor = _prepare(projections, peak, mu_map, protocol, threads)
         recon = reconstructor.image(peak, progress=lambda done: progress("reconstructing with attenuation", done))
     hours = projections.header.hours_after_injection
+    decay = None
+    if hours is not None and peak.half_life_s is not None:
+        decay = 1.0 / decay_factor(peak.half_life_s, hours * 3600.0)
     return SpectResult(
-        projections, peak, reconstructor, recon, nac, mu_map, ct, reduction, registration, note,
-        None if hours is None else protocol.time_point(hours), hours, _corrections(peak, mu_map, protocol),
-    )  # fmt: skip
+        header=projections.header,
+        recon=recon,
+        recon_nac=nac,
+        mu_map=mu_map,
+        anatomy=mu_map,
+        ct=ct,
+        reduction=reduction,
+        registration=registration,
+        registration_note=note,
+        time_point=None if hours is None else protocol.time_point(hours),
+        hours=hours,
+        corrections=_corrections(peak, mu_map, protocol),
+        nuclide=peak.nuclide,
+        decay_to_injection=decay,
+        counts=MeasuredCounts(projections, peak, reconstructor),
+    )
 
 
-def _check_nuclide(projections: Projections, protocol: Protocol) -> None:
-    recorded = projections.header.radiopharmaceutical
+def take_vendor_spect(
+    vendor: VendorSpect,
+    ct: CtSeries | None,
+    protocol: Protocol,
+    *,
+    threads: int | None = None,
+    progress: Progress = _silent,
+) -> SpectResult:
+    """Take one SPECT acquisition as its camera reconstructed it, and bring it together with its CT.
+
+    Parameters
+    ----------
+    vendor : VendorSpect
+    ct : CtSeries or None
+        For fusion, the body's outline and the alignment of times; attenuation is corrected already or not at all.
+    protocol : Protocol
+    threads : int or None
+    progress : function of a stage's name and the fraction of it done
+    """
+    series, header = vendor.series, vendor.header
+    at, hours = when(header), header.hours_after_injection
+    _check_nuclide(header, protocol)
+    recorded = header.radiopharmaceutical.nuclide if header.radiopharmaceutical else None
+    name = protocol.nuclide or recorded
+    source = None if name is None else nuclide(name)
+    warnings.warn(
+        f"The SPECT {at} is taken as its camera reconstructed it: the settings of reconstruction do not apply to it, "
+        "and without projections its uncertainty is not known, so that no rule can decide by its ratios.",
+        AssumptionWarning,
+        stacklevel=2,
+    )
+    recon = taken_image(series, at)
+    nac = recon if series.attenuation_corrected is False else None
+    if vendor.uncorrected is not None:
+        nac = taken_image(vendor.uncorrected, f"{at} without attenuation correction")
+    reduction = reduced_ct(ct, protocol, threads, progress)
+    corrected_ct = None if ct is None else ct.image if reduction is None else reduction.image
+    registration, note = registered_to_ct(recon if nac is None else nac, corrected_ct, protocol, progress)
+    corrections = tuple(c for c in header.corrections if c != "ATTN")
+    return SpectResult(
+        header=header,
+        recon=recon,
+        recon_nac=nac,
+        mu_map=None,
+        anatomy=None if ct is None else outline_of_ct(ct, corrected_ct, registration, recon.geometry, source, protocol),
+        ct=ct,
+        reduction=reduction,
+        registration=registration,
+        registration_note=note,
+        time_point=None if hours is None else protocol.time_point(hours),
+        hours=hours,
+        corrections=(*corrections, "ATTN") if series.attenuation_corrected else corrections,
+        nuclide=source,
+        decay_to_injection=decay_to_injection(series, source, hours, at),
+        refers_to=values_refer_to(series),
+    )
+
+
+def _check_nuclide(header: AcquisitionHeader, protocol: Protocol) -> None:
+    recorded = header.radiopharmaceutical
     if protocol.nuclide and recorded and recorded.nuclide and recorded.nuclide != protocol.nuclide:
         raise InputError(
             f"The acquisition records {recorded.nuclide}, but the protocol '{protocol.name}' is for "
@@ -126,90 +206,6 @@ def _prepare(
         calibration_cps_per_mbq=settings.calibration_cps_per_mbq,
         threads=threads,
     )
-
-
-def _reduced(ct: CtSeries | None, protocol: Protocol, threads: int | None, progress: Progress) -> MetalReduction | None:
-    if ct is None or not protocol.metal.enabled:
-        return None
-    return reduce_metal(
-        ct,
-        method=protocol.metal.method,
-        threshold_hu=protocol.metal.threshold_hu,
-        threads=threads,
-        progress=lambda done: progress("reducing metal artefacts", done),
-    )
-
-
-def _registered(
-    nac: Image, ct: Image | None, protocol: Protocol, progress: Progress
-) -> tuple[Registration | None, str]:
-    if ct is None:
-        return None, "There is no CT to register to."
-    if not protocol.registration.enabled:
-        return None, "The scanner's own alignment of SPECT and CT was taken; no registration was asked for."
-    progress("registering SPECT to CT", 0.0)
-    found = register_rigid(
-        nac,
-        ct,
-        maximum_shift_mm=protocol.registration.maximum_shift_mm,
-        maximum_rotation_deg=protocol.registration.maximum_rotation_deg,
-    )
-    progress("registering SPECT to CT", 1.0)
-    return found, found.reason
-
-
-def _mu_map(
-    projections: Projections,
-    peak: PhotopeakCounts,
-    ct: CtSeries | None,
-    corrected: Image | None,
-    registration: Registration | None,
-    given: Image | None,
-    protocol: Protocol,
-) -> Image | None:
-    geometry = reconstruction_geometry(projections)
-    if not protocol.attenuation.enabled:
-        return None
-    if given is not None:
-        return _given_map(given, geometry)
-    if ct is None or corrected is None:
-        return None
-    if is_truncated(corrected):
-        warnings.warn(
-            "The body reaches the edge of the CT's field of view: the attenuation map is incomplete there.",
-            AssumptionWarning,
-            stacklevel=2,
-        )
-    found = attenuation_map(
-        corrected,
-        ct.kvp,
-        peak.energy_for("attenuation correction from CT"),
-        geometry,
-        spect_to_ct=None if registration is None else registration.matrix,
-        smoothing_fwhm_mm=protocol.attenuation.smoothing_fwhm_mm,
-        hu_table=protocol.attenuation.hu_table,
-        coherent_counted=protocol.attenuation.coherent_counted,
-    )
-    if float(found.array.max()) <= 0:
-        raise InputError(
-            "The CT shows no body where the SPECT lies, so it cannot correct attenuation; check that they belong "
-            "together."
-        )
-    return found
-
-
-def _given_map(given: Image, geometry: Geometry) -> Image:
-    """Bring an attenuation map that the user made to the reconstruction's grid."""
-    if not np.all(np.isfinite(given.array)) or float(given.array.min()) < -0.01:
-        raise InputError(
-            "The attenuation map holds values below 0 or that are no numbers; give one in 1/cm, not in HU."
-        )
-    found = np.maximum(resample(given, geometry).array.astype(np.float32), np.float32(0))
-    if float(found.max()) <= 0:
-        raise InputError(
-            "The attenuation map is empty where the SPECT lies; check that they belong together and its millimetres."
-        )
-    return Image(found, geometry, "1/cm")
 
 
 def _corrections(peak: PhotopeakCounts, mu: Image | None, protocol: Protocol) -> tuple[str, ...]:
@@ -248,32 +244,48 @@ def run_study(
     InputError
         The study holds nothing that can be measured.
     """
-    if not study.projections and not study.planar:
-        raise InputError("The study holds no SPECT projections and no planar images; there is nothing to measure.")
-    refuse_several_injections(study)
+    study = comparable(study, sum_frames=protocol.sum_frames)
+    sources = spect_sources(study, protocol)
+    if not sources and not study.planar:
+        raise InputError(
+            "The study holds no SPECT, raw or reconstructed, and no planar images; there is nothing to measure."
+        )
+    refuse_several_injections([one.header for one in (*sources, *study.planar)])
     rule = load_rule(protocol.rule)
-    spect = _each_spect(study, protocol, threads, progress)
+    spect = _each_spect(study, sources, protocol, threads, progress)
+    relative = only_ratios(spect)
+    if relative:
+        warnings.warn(
+            f"The SPECT of several times is compared by ratios only: {relative}. A lesion's own change and the change "
+            "of its size are not given.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
     placed = regions_of_study(study, spect, protocol, regions_file, progress)
-    measurements, samples = measure_spect_times(spect, placed, protocol, progress)
+    measurements, samples = measure_spect_times(spect, placed, protocol, progress, same_scale=not relative)
     measurements += measure_planar_views(study, placed, protocol)
     ratios = all_ratios(measurements, placed.regions, samples)
-    changes = all_changes(ratios, measurements)
+    changes = all_changes(ratios, measurements, only_ratios=("spect",) if relative else ())
     flag = apply_rule(rule, changes, ratios, placed.regions)
     return StudyResult(
-        study, protocol, spect, placed.labels, placed.regions, measurements, ratios, changes, rule, flag, placed.notes
-    )
+        study, protocol, spect, placed.labels, placed.regions, measurements, ratios, changes, rule, flag, placed.notes,
+        relative,
+    )  # fmt: skip
 
 
-def _each_spect(study: Study, protocol: Protocol, threads: int | None, progress: Progress) -> tuple[SpectResult, ...]:
-    """Reconstruct every SPECT acquisition, and check that they can be told apart by time."""
-    many = len(study.projections) > 1
-    scans = [pair_ct(projections, study) for projections in study.projections]
-    if protocol.attenuation.enabled and not corrects_alike(study.projections, scans):
-        attenuation = protocol.attenuation.model_copy(update={"enabled": False})
+def _each_spect(
+    study: Study, sources: Sequence[SpectSource], protocol: Protocol, threads: int | None, progress: Progress
+) -> tuple[SpectResult, ...]:
+    """Take every SPECT acquisition to its images, and check that they can be told apart by time."""
+    many = len(sources) > 1
+    scans = [pair_ct(source.series if isinstance(source, VendorSpect) else source, study) for source in sources]
+    sources, enabled = corrected_alike(sources, scans, protocol.attenuation.enabled)
+    if enabled != protocol.attenuation.enabled:
+        attenuation = protocol.attenuation.model_copy(update={"enabled": enabled})
         protocol = protocol.model_copy(update={"attenuation": attenuation})
     results: list[SpectResult] = []
-    for projections, ct in zip(study.projections, scans, strict=True):
-        hours = projections.header.hours_after_injection
+    for source, ct in zip(sources, scans, strict=True):
+        hours = source.header.hours_after_injection
         if many and hours is None:
             raise MissingInformationError(
                 "The study has several SPECT acquisitions but one records no injection time, so their order in time is "
@@ -289,5 +301,9 @@ def _each_spect(study: Study, protocol: Protocol, threads: int | None, progress:
         def report(stage: str, fraction: float, name: str = time_point) -> None:
             progress(f"{name}: {stage}" if name and many else stage, fraction)
 
-        results.append(reconstruct_spect(projections, ct, protocol, threads=threads, progress=report))
+        if isinstance(source, Projections):
+            results.append(reconstruct_spect(source, ct, protocol, threads=threads, progress=report))
+        else:
+            results.append(take_vendor_spect(source, ct, protocol, threads=threads, progress=report))
+    say_what_differs(results)
     return tuple(results)

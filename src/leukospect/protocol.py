@@ -87,6 +87,8 @@ class Protocol(_Section):
     name, description : str
     nuclide : str or None
         What the acquisitions must hold; None takes what they record.
+    sum_frames : bool
+        Gated and dynamic acquisitions are taken as the sum of their gates or time frames; otherwise they are left out.
     rule : str
         Name of the rule that turns the measurement into a flag.
     """
@@ -94,6 +96,7 @@ class Protocol(_Section):
     name: str
     description: str = ""
     nuclide: str | None = None
+    sum_frames: bool = False
     rule: str = "visual-increase"
     reconstruction: ReconstructionSettings = ReconstructionSettings()
     attenuation: AttenuationSettings = AttenuationSettings()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,8 @@ def write_images(folder: Path, result: SpectResult, labels: Image | None) -> Non
         Regions on the SPECT grid.
     """
     write_nifti(result.recon, folder / "recon.nii.gz")
-    write_nifti(result.recon_nac, folder / "recon_nac.nii.gz")
+    if result.recon_nac is not None:
+        write_nifti(result.recon_nac, folder / "recon_nac.nii.gz")
     if result.mu_map is not None:
         write_nifti(result.mu_map, folder / "mu_map.nii.gz")
     if labels is not None:
@@ -46,7 +46,9 @@ def write_images(folder: Path, result: SpectResult, labels: Image | None) -> Non
 
 
 def write_dicom(folder: Path, result: SpectResult, settings_digest: str) -> dict[str, Any]:
-    """Write the derived DICOM objects of one SPECT acquisition.
+    """Write the derived DICOM objects of one SPECT acquisition: the volumes made here, and a CT with less metal.
+
+    A volume that its camera reconstructed is DICOM already, or came as NIfTI, and is not written anew.
 
     Parameters
     ----------
@@ -60,23 +62,7 @@ def write_dicom(folder: Path, result: SpectResult, settings_digest: str) -> dict
     dict
         What provenance should know of the files, such as the largest rounding of a volume.
     """
-    calibrated = result.recon.unit == "Bq/mL"
-    pictures: Mapping[str, tuple[Image, tuple[str, ...]]] = {
-        "recon.dcm": (result.recon, result.corrections),
-        "recon_nac.dcm": (result.recon_nac, tuple(c for c in result.corrections if c != "ATTN")),
-    }
-    notes: dict[str, Any] = {}
-    for name, (image, corrections) in pictures.items():
-        record = write_reconstruction(
-            image,
-            folder / name,
-            source=result.projections,
-            description="AC" if "ATTN" in corrections else "NAC",
-            corrections=corrections,
-            settings_digest=settings_digest,
-            calibrated=calibrated,
-        )
-        notes[f"rounding of {name}"] = str(record)
+    notes = _write_volumes(folder, result, settings_digest)
     if result.reduction is not None and result.reduction.slices and result.ct is not None:
         write_derived_ct(
             result.reduction.image,
@@ -86,4 +72,26 @@ def write_dicom(folder: Path, result: SpectResult, settings_digest: str) -> dict
             derivation="Metal artefact reduction by linear interpolation of the metal's trace in parallel projections",
             settings_digest=settings_digest,
         )
+    return notes
+
+
+def _write_volumes(folder: Path, result: SpectResult, settings_digest: str) -> dict[str, Any]:
+    if result.counts is None:
+        return {"DICOM volume": "The camera's own reconstruction was taken as it is and is not written as DICOM again."}
+    calibrated = result.recon.unit == "Bq/mL"
+    pictures = {"recon.dcm": (result.recon, result.corrections)}
+    if result.recon_nac is not None:
+        pictures["recon_nac.dcm"] = (result.recon_nac, tuple(c for c in result.corrections if c != "ATTN"))
+    notes: dict[str, Any] = {}
+    for name, (image, corrections) in pictures.items():
+        record = write_reconstruction(
+            image,
+            folder / name,
+            source=result.counts.projections,
+            description="AC" if "ATTN" in corrections else "NAC",
+            corrections=corrections,
+            settings_digest=settings_digest,
+            calibrated=calibrated,
+        )
+        notes[f"rounding of {name}"] = str(record)
     return notes

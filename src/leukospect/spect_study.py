@@ -108,7 +108,15 @@ def photopeak_counts(
         _refuse_nothing(projections.counts[0])
         return PhotopeakCounts(views_of_counts(projections.counts[0]), None, "none", None, None)
     source = nuclide_of_windows(projections.energy_windows, named)
-    peaks = find_photopeaks(projections.energy_windows, source)
+    others = tuple(one.nuclide for one in projections.header.other_radiopharmaceuticals if one.nuclide)
+    peaks = find_photopeaks(projections.energy_windows, source, others)
+    if any(name != source.name for name in others):
+        warnings.warn(
+            f"Another nuclide was injected too ({', '.join(others)}); what it scatters into the windows of "
+            f"{source.name} is not corrected.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
     if len(peaks) > 1:
         warnings.warn(
             f"The {len(peaks)} photopeaks of {source.name} are summed, with attenuation and resolution at their mean "
@@ -118,7 +126,14 @@ def photopeak_counts(
         )
     yields = dict(source.photons)
     energy = float(np.average([p.energy_kev for p in peaks], weights=[yields[p.energy_kev] for p in peaks]))
-    counts = _summed([projections.counts[p.peak] for p in peaks])
+    if scatter == "auto" and "SCAT" in projections.header.corrections:
+        warnings.warn(
+            "The camera has corrected the projections for scatter already, so it is not corrected again.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+        scatter = "none"
+    counts = _summed([projections.counts[index] for index in dict.fromkeys(p.peak for p in peaks)])
     estimates, methods = [], set()
     for peak in peaks:
         estimate, method = estimate_scatter(

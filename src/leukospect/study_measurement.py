@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from leukospect.data import Geometry, Image, PlanarImages, Study
 from leukospect.errors import AssumptionWarning
 from leukospect.files.regions import read_regions
-from leukospect.physics.decay import decay_factor
 from leukospect.physics.windows import find_photopeaks, nuclide_of_windows
 from leukospect.protocol import Protocol
 from leukospect.quantification.lesions import find_lesions
@@ -65,7 +64,7 @@ def regions_of_study(
     if regions_file is not None:
         labels, regions = read_regions(regions_file, last.recon.geometry)
     else:
-        body = None if last.mu_map is None else np.asarray(last.mu_map.array) > 0.05
+        body = None if last.anatomy is None else np.asarray(last.anatomy.array) > 0.05
         labels, regions = find_lesions(
             last.recon,
             body=body,
@@ -90,10 +89,12 @@ def _late_to_earlier(late: SpectResult, earlier: SpectResult, protocol: Protocol
     """Find where the earlier acquisition has the places of the late one: from the CTs' maps, else the SPECT."""
     if not protocol.registration.enabled:
         return np.eye(4), "The times were taken as lying alike; no registration was asked for."
-    if late.mu_map is not None and earlier.mu_map is not None:
-        fixed, moving = _as_hu(late.mu_map), _as_hu(earlier.mu_map)
-    else:
+    if late.anatomy is not None and earlier.anatomy is not None:
+        fixed, moving = _as_hu(late.anatomy), _as_hu(earlier.anatomy)
+    elif late.recon_nac is not None and earlier.recon_nac is not None:
         fixed, moving = late.recon_nac, earlier.recon_nac
+    else:
+        fixed, moving = late.recon, earlier.recon
     found = register_rigid(
         fixed,
         moving,
@@ -110,12 +111,21 @@ def _as_hu(mu: Image) -> Image:
 
 
 def measure_spect_times(
-    spect: tuple[SpectResult, ...], placed: PlacedRegions, protocol: Protocol, progress: Progress
+    spect: tuple[SpectResult, ...],
+    placed: PlacedRegions,
+    protocol: Protocol,
+    progress: Progress,
+    *,
+    same_scale: bool = True,
 ) -> tuple[tuple[Measurement, ...], dict[TimePoint, SpectSamples]]:
-    """Measure every region at every time, with the spread of Poisson-resampled reconstructions."""
+    """Measure every region at every time, with the spread of Poisson-resampled reconstructions.
+
+    What its camera reconstructed has no counts to resample, and so no spread. Without `same_scale` the threshold of the
+    last time holds for that time only, and sizes at the others are not known.
+    """
     if not spect or not placed.regions:
         return (), {}
-    decays = [_decay_to_injection(result) for result in spect]
+    decays = [result.decay_to_injection or 1.0 for result in spect]
     late = len(spect) - 1
     thresholds = common_thresholds(
         spect[late].recon, placed.labels[late], placed.regions, decay_to_injection=decays[late]
@@ -134,16 +144,9 @@ def measure_spect_times(
             hours=float("nan") if result.hours is None else result.hours,
             decay_to_injection=decays[number],
             replicates=means,
-            thresholds=thresholds,
+            thresholds=thresholds if same_scale or number == late else {},
         )
     return measurements, samples
-
-
-def _decay_to_injection(result: SpectResult) -> float:
-    half_life_s = result.peak.half_life_s
-    if result.hours is None or half_life_s is None:
-        return 1.0
-    return 1.0 / decay_factor(half_life_s, result.hours * 3600.0)
 
 
 def _replicates(
@@ -155,13 +158,15 @@ def _replicates(
     progress: Progress,
 ) -> list[NDArray[np.float64]]:
     """Reconstruct counts drawn anew and average the regions in each; seeds differ by time and replicate."""
+    if result.counts is None:
+        return []
     means = []
-    total = protocol.uncertainty.replicates
+    measured, total = result.counts, protocol.uncertainty.replicates
     stage = f"resampling {result.time_point or 'the counts'}"
     for replicate in range(total):
         progress(stage, replicate / total)
         seed = protocol.uncertainty.seed + 100_003 * number + replicate
-        image = result.reconstructor.image(result.peak, resampled_counts(result.peak, seed))
+        image = measured.reconstructor.image(measured.peak, resampled_counts(measured.peak, seed))
         means.append(region_means(image.array, labels.array, regions))
     if total:
         progress(stage, 1.0)

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from leukospect import __version__
-from leukospect.data import Image, PlanarImages
+from leukospect.data import AcquisitionHeader, Image, PlanarImages
 from leukospect.interpretation.rule import Rule
 from leukospect.physics.decay import decay_factor
 from leukospect.physics.nuclides import nuclide
 from leukospect.physics.windows import find_photopeaks
 from leukospect.protocol import Protocol
 from leukospect.report.content import PlanarPictures, ReportContent, SpectPictures
-from leukospect.study_result import SpectResult, StudyResult
+from leukospect.study_result import MeasuredCounts, SpectResult, StudyResult
 
 _SOFTWARE = f"leukospect {__version__}"
 
@@ -43,6 +43,7 @@ def study_content(result: StudyResult, warnings: Sequence[str]) -> ReportContent
         warnings=tuple(warnings),
         settings=flat_settings(result.protocol),
         software=_SOFTWARE,
+        only_ratios=result.only_ratios,
     )
 
 
@@ -77,20 +78,19 @@ def _when(hours: float | None) -> str:
 
 def spect_facts(result: SpectResult) -> dict[str, str]:
     """Tell in words what was acquired and reconstructed."""
-    header, views = result.projections.header, result.projections.orbit.views
-    injected = header.radiopharmaceutical
-    facts = {"Nuclide": result.peak.nuclide.name if result.peak.nuclide else "not recorded"}
+    injected = result.header.radiopharmaceutical
+    facts = {"Nuclide": result.nuclide.name if result.nuclide else "not recorded"}
     if injected is not None and injected.name:
         facts["Radiopharmaceutical"] = injected.name
     if injected is not None and injected.dose_mbq is not None:
         facts["Injected activity"] = f"{injected.dose_mbq:g} MBq"
-    rows, columns = result.projections.counts.shape[2:]
-    axial, transverse = result.projections.pixel_mm
-    facts["Projections"] = f"{views} views of {rows} x {columns} pixels of {axial:.2f} x {transverse:.2f} mm"
-    facts["Photopeak counts"] = f"{float(result.peak.counts.sum(dtype=np.float64)):,.0f}"
-    facts["Collimator"] = header.collimator or "not recorded"
-    facts["Scatter"] = result.peak.scatter_method
-    facts["Corrections"] = ", ".join(result.corrections)
+    if result.counts is not None:
+        facts |= _facts_of_counts(result.counts)
+    else:
+        facts["Reconstructed by"] = _camera(result.header)
+        facts["Unit"] = result.recon.unit
+    facts["Collimator"] = result.header.collimator or "not recorded"
+    facts["Corrections"] = ", ".join(result.corrections) or "none recorded"
     if result.ct is not None:
         kvp = "unknown" if result.ct.kvp is None else f"{result.ct.kvp:g} kV"
         facts["CT"] = f"{result.ct.image.geometry.shape[0]} slices, {kvp}"
@@ -101,24 +101,38 @@ def spect_facts(result: SpectResult) -> dict[str, str]:
     return facts
 
 
+def _facts_of_counts(measured: MeasuredCounts) -> dict[str, str]:
+    views = measured.projections.orbit.views
+    rows, columns = measured.projections.counts.shape[2:]
+    axial, transverse = measured.projections.pixel_mm
+    return {
+        "Projections": f"{views} views of {rows} x {columns} pixels of {axial:.2f} x {transverse:.2f} mm",
+        "Photopeak counts": f"{float(measured.peak.counts.sum(dtype=np.float64)):,.0f}",
+        "Scatter": measured.peak.scatter_method,
+    }
+
+
+def _camera(header: AcquisitionHeader) -> str:
+    named = " ".join(part for part in (header.manufacturer, header.model) if part)
+    return f"the camera's own software ({named})" if named else "others, before it came here"
+
+
 def spect_pictures(result: SpectResult, labels: Image | None) -> SpectPictures:
     """Hand one time point's volumes to the report."""
-    decay = None
-    if result.hours is not None and result.peak.half_life_s is not None:
-        decay = 1.0 / decay_factor(result.peak.half_life_s, result.hours * 3600.0)
     return SpectPictures(
         time_point=result.time_point or "SPECT",
         hours=float("nan") if result.hours is None else result.hours,
         recon=result.recon,
-        recon_nac=result.recon_nac if result.mu_map is not None else None,
+        recon_nac=None if result.recon_nac is result.recon else result.recon_nac,
         ct=None if result.ct is None else result.ct.image,
         ct_reduced=None if result.reduction is None else result.reduction.image,
         metal=None if result.reduction is None else result.reduction.metal,
         recon_on_ct=result.recon_on_ct(),
         regions=labels,
         registration=result.registration_note,
-        decay_to_injection=decay,
+        decay_to_injection=result.decay_to_injection,
         spect_to_ct=result.spect_to_ct,
+        refers_to=result.refers_to,
     )
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukospect.ct.metal import MetalReduction
-from leukospect.data import CtSeries, Image, Projections, Study
+from leukospect.data import AcquisitionHeader, CtSeries, Image, Projections, Study
 from leukospect.interpretation.flag import StudyFlag
 from leukospect.interpretation.rule import Rule
+from leukospect.physics.nuclides import Nuclide
 from leukospect.protocol import Protocol
 from leukospect.quantification.measurements import Change, Measurement, Ratio, Region, TimePoint
 from leukospect.registration import Registration, resample
@@ -19,20 +20,38 @@ from leukospect.spect_study import PhotopeakCounts, Reconstructor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SpectResult:
-    """What one SPECT acquisition became.
+class MeasuredCounts:
+    """The counts an image was reconstructed from here, and the model that did it, for resampling.
 
     Parameters
     ----------
     projections : Projections
     peak : PhotopeakCounts
     reconstructor : Reconstructor
-        The model of `recon`, for resampling.
+        The model of `SpectResult.recon`.
+    """
+
+    projections: Projections
+    peak: PhotopeakCounts
+    reconstructor: Reconstructor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpectResult:
+    """What one SPECT acquisition became, whoever reconstructed it.
+
+    Parameters
+    ----------
+    header : AcquisitionHeader
     recon : Image
-        Attenuation-corrected where there is a map, else not.
-    recon_nac : Image
-        The same without attenuation correction.
+        Attenuation-corrected where there is a map, else not; or as the camera reconstructed it.
+    recon_nac : Image or None
+        The same without attenuation correction; None where the camera gave none.
     mu_map : Image or None
+        What `recon` was corrected with here.
+    anatomy : Image or None
+        The attenuation map of the CT on the grid of `recon`, 1/cm, applied or not: the body's outline, and what times
+        are aligned by.
     ct : CtSeries or None
     reduction : MetalReduction or None
     registration : Registration or None
@@ -44,14 +63,20 @@ class SpectResult:
         After injection.
     corrections : tuple of str
         What the reconstruction corrected, in Corrected Image's terms.
+    nuclide : Nuclide or None
+    decay_to_injection : float or None
+        Takes `recon` to the injection; None where the nuclide or the time is not known.
+    counts : MeasuredCounts or None
+        None where the camera reconstructed: nothing can be resampled then, and no uncertainty is known.
+    refers_to : str
+        To what moment the values of `recon` belong.
     """
 
-    projections: Projections
-    peak: PhotopeakCounts
-    reconstructor: Reconstructor
+    header: AcquisitionHeader
     recon: Image
-    recon_nac: Image
+    recon_nac: Image | None
     mu_map: Image | None
+    anatomy: Image | None
     ct: CtSeries | None
     reduction: MetalReduction | None
     registration: Registration | None
@@ -59,6 +84,10 @@ class SpectResult:
     time_point: TimePoint | None
     hours: float | None
     corrections: tuple[str, ...]
+    nuclide: Nuclide | None
+    decay_to_injection: float | None
+    counts: MeasuredCounts | None = None
+    refers_to: str = "the start of the acquisition"
 
     @property
     def spect_to_ct(self) -> NDArray[np.float64]:
@@ -82,7 +111,10 @@ class SpectResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StudyResult:
-    """What a study became; `labels` holds the regions on each SPECT's own grid."""
+    """What a study became; `labels` holds the regions on each SPECT's own grid.
+
+    `only_ratios` says why values of several times cannot be compared but by their ratios; empty where they can.
+    """
 
     study: Study
     protocol: Protocol
@@ -95,3 +127,4 @@ class StudyResult:
     rule: Rule
     flag: StudyFlag
     notes: Mapping[str, str]
+    only_ratios: str = ""

@@ -42,7 +42,7 @@ def mar_job(
     texts: list[str] = []
     with whole_folder(output, command="mar", inputs=[ct_path]) as folder, collected_assumptions(texts):
         progress("reading the CT", 0.0)
-        ct = read_ct(ct_path)
+        ct = read_ct(ct_path, metal_reduced=False)
         reduction = reduce_metal(ct, threads=threads, progress=lambda done: progress("reducing metal artefacts", done))
         progress("writing the results", 0.0)
         settings = {"command": "mar", "method": reduction.method}

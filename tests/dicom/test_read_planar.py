@@ -11,6 +11,7 @@ from pydicom.sequence import Sequence
 
 from leukospect.data import PlanarImages
 from leukospect.dicom.read.nm import nm_acquisition
+from leukospect.dicom.read.pairs import paired_views
 from leukospect.errors import InputError
 from tests.dicom.acquisitions import item, nm_dataset
 
@@ -103,5 +104,53 @@ def test_frames_that_cannot_be_told_apart_are_refused() -> None:
     del dataset.DetectorVector
     with pytest.raises(InputError, match="Detector Vector"):
         nm_acquisition(dataset, [])
-    with pytest.raises(InputError, match="several time slots"):
+    with pytest.raises(InputError, match="gates or time frames"):
         nm_acquisition(planar([{}, {}], TimeSlotVector=[1, 2]), [])
+
+
+def in_frames(kind: str, frames: int, **elements: Any) -> FileDataset:
+    """One head, one window, several gates or time frames; frame f holds f + 1 counts in every pixel."""
+    pixels = np.ones((frames, 6, 8), np.uint16) * np.arange(1, frames + 1, dtype=np.uint16)[:, None, None]
+    made = nm_dataset(kind, pixels, (3.0, 2.0))
+    made.NumberOfDetectors = 1
+    made.DetectorVector = made.EnergyWindowVector = [1] * frames
+    for keyword, value in elements.items():
+        setattr(made, keyword, value)
+    return made
+
+
+def test_frames_of_a_dynamic_acquisition_add_up_with_their_times() -> None:
+    """Two phases: 2 frames of 5 s, then 3 of 10 s."""
+    phases = Sequence([item(ActualFrameDuration=5000, NumberOfFramesInPhase=2),
+                       item(ActualFrameDuration=10000, NumberOfFramesInPhase=3)])  # fmt: skip
+    made = read(
+        in_frames("DYNAMIC", 5, PhaseVector=[1, 1, 2, 2, 2], TimeSliceVector=[1, 2, 1, 2, 3],
+                  NumberOfPhases=2, PhaseInformationSequence=phases)
+    )  # fmt: skip
+    assert (made.header.kind, made.summed_frames) == ("DYNAMIC", 5)
+    np.testing.assert_array_equal(made.counts, np.full((1, 1, 6, 8), 15.0, np.float32))
+    assert made.view_duration_s[0] == pytest.approx(40.0)
+
+
+def test_gates_of_a_planar_acquisition_add_up_with_their_times() -> None:
+    """8 gates of 50 ms, open for 300 beats."""
+    gates = Sequence([item(DataInformationSequence=Sequence([item(FrameTime=50, IntervalsAcquired=300)]))])
+    made = read(in_frames("GATED", 8, TimeSlotVector=list(range(1, 9)), GatedInformationSequence=gates))
+    assert (made.header.kind, made.summed_frames) == ("GATED", 8)
+    assert made.view_duration_s[0] == pytest.approx(8 * 0.050 * 300)
+    assert made.counts.max() == made.counts.min() == 36
+
+
+def test_windows_of_one_view_in_two_files_are_one_acquisition() -> None:
+    whole = planar([{}], windows=2, SeriesDescription="Anterior")
+    parts = []
+    for window in range(2):
+        part = planar([{}], SeriesDescription="Anterior")
+        part.EnergyWindowInformationSequence = Sequence([whole.EnergyWindowInformationSequence[window]])
+        part.PixelData = PIXELS[window].tobytes()
+        parts.append(read(part))
+    (joined,) = paired_views(parts)
+    assert isinstance(joined, PlanarImages)
+    np.testing.assert_array_equal(joined.counts, read(whole).counts)
+    assert joined.energy_windows == read(whole).energy_windows
+    assert len(paired_views([parts[0], parts[0]])) == 2

@@ -183,19 +183,18 @@ def test_a_ct_lying_askew_is_placed_by_its_cosines(tmp_path: Path) -> None:
 
 
 def test_ct_slices_that_make_no_volume_are_refused(tmp_path: Path) -> None:
-    missing, twice, uneven, tilted, sheared = ct(), ct(), ct(), ct(), ct()
+    missing, twice, uneven, tilted, askew = ct(), ct(), ct(), ct(), ct()
     del missing[2]
     twice[2].ImagePositionPatient = twice[1].ImagePositionPatient
     uneven[2].ImagePositionPatient = [-10, -20, -33.5]
-    for number, one in enumerate(sheared):
-        one.ImagePositionPatient = [-10, -20 + 0.5 * number, one.ImagePositionPatient[2]]
+    askew[2].ImagePositionPatient = [-10, -19.5, askew[2].ImagePositionPatient[2]]
     tilted[0].GantryDetectorTilt = 12
     for name, slices, sentence in (
         ("missing", missing, "1 slices are missing"),
         ("twice", twice, "where another one lies"),
         ("uneven", uneven, "unevenly spaced"),
         ("tilted", tilted, "tilted"),
-        ("sheared", sheared, "sideways"),
+        ("askew", askew, "sideways"),
     ):
         with pytest.raises(GeometryError, match=sentence):
             read_ct(save(tmp_path / name, *slices))

@@ -31,7 +31,9 @@ WINDOWS = (
     EnergyWindow(((119.4, 126.45),), "lower"),
     EnergyWindow(((154.56, 161.6),), "upper"),
 )
-TRACER = Radiopharmaceutical("Tc-99m", "HMPAO leukocytes", START - timedelta(hours=20, minutes=30), 370.0)
+TRACER = Radiopharmaceutical(
+    "Tc-99m", "HMPAO leukocytes", START - timedelta(hours=20, minutes=30), 370.0, tracer="leukocytes"
+)
 
 
 def dciodvfy_errors(path: Path) -> list[str]:

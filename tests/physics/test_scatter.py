@@ -28,13 +28,13 @@ def _row(value: float) -> NDArray[np.float32]:
 
 
 def test_the_formula_of_the_triple_energy_window() -> None:
-    found = triple_energy_window(_row(700.0), _row(60.0), (LOWER, UPPER, PEAK))
+    found = triple_energy_window(_row(700.0), _row(60.0), (LOWER, UPPER), PEAK.width_kev)
     np.testing.assert_allclose(found, (700 / 7 + 60 / 3) * 22 / 2, rtol=1e-6)
 
 
 def test_an_absent_upper_window_counts_as_empty() -> None:
-    found = triple_energy_window(_row(700.0), None, (LOWER, None, PEAK))
-    np.testing.assert_allclose(found, triple_energy_window(_row(700.0), _row(0.0), (LOWER, UPPER, PEAK)))
+    found = triple_energy_window(_row(700.0), None, (LOWER, None), PEAK.width_kev)
+    np.testing.assert_allclose(found, triple_energy_window(_row(700.0), _row(0.0), (LOWER, UPPER), 22.0))
     np.testing.assert_allclose(found, 700 / 7 * 22 / 2, rtol=1e-6)
 
 
@@ -42,8 +42,8 @@ def test_an_absent_upper_window_counts_as_empty() -> None:
 def test_a_trapezoid_is_exact_for_a_linear_spectrum(slope: float) -> None:
     """Windows centred equally far from the photopeak's centre see a line's mean height together."""
     below, above = EnergyWindow(((124.5, 128.5),)), EnergyWindow(((150.5, 158.5),))
-    windows = (below, above, PEAK)
-    found = triple_energy_window(_row(_linear(below, 50, slope)), _row(_linear(above, 50, slope)), windows)
+    counts = _row(_linear(below, 50, slope)), _row(_linear(above, 50, slope))
+    found = triple_energy_window(*counts, (below, above), PEAK.width_kev)
     np.testing.assert_allclose(found, _linear(PEAK, 50, slope), rtol=1e-6)
 
 

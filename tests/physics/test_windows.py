@@ -7,7 +7,7 @@ import pytest
 from leukospect.data import EnergyWindow
 from leukospect.errors import InputError, MissingInformationError
 from leukospect.physics.nuclides import nuclide
-from leukospect.physics.windows import Photopeak, find_photopeaks, nuclide_of_windows
+from leukospect.physics.windows import Photopeak, find_photopeaks, nuclide_of_windows, window_roles
 
 
 def _window(lower: float, upper: float, name: str = "") -> EnergyWindow:
@@ -75,12 +75,30 @@ def test_two_windows_over_one_photopeak_are_refused() -> None:
         find_photopeaks((PEAK, _window(126.0, 154.0)), TC)
 
 
-@pytest.mark.parametrize(
-    "both", [EnergyWindow(((154.0, 188.0), (221.0, 270.0)), "In111"), EnergyWindow(((150.0, 275.0),), "wide")]
-)
-def test_one_window_over_both_photopeaks_is_refused(both: EnergyWindow) -> None:
+def test_one_range_over_both_photopeaks_is_refused() -> None:
     with pytest.raises(InputError, match="several photopeaks"):
-        find_photopeaks((both,), INDIUM)
+        find_photopeaks((EnergyWindow(((150.0, 275.0),), "wide"),), INDIUM)
+
+
+def test_a_window_with_a_range_for_each_photopeak_is_told_apart_by_its_ranges() -> None:
+    both = EnergyWindow(((154.0, 188.0), (221.0, 270.0)), "In111")
+    windows = (_window(188.0, 198.0), both, _window(140.0, 154.0), _window(205.0, 221.0))
+    low, high = find_photopeaks(windows, INDIUM)
+    assert (low.peak, low.lower_scatter, low.upper_scatter, low.width_kev(windows)) == (1, 2, 0, 34.0)
+    assert (high.peak, high.lower_scatter, high.upper_scatter, high.width_kev(windows)) == (1, 3, None, 49.0)
+
+
+def test_roles_are_told_in_words_whatever_the_windows_are_called() -> None:
+    windows = (EnergyWindow(((119.0, 126.0),), "Peak"), EnergyWindow(((126.0, 154.0),), "Scatter"), _window(60.0, 70.0))
+    assert window_roles(windows, ("Tc-99m",)) == ("scatter below 140.5 keV", "photopeak of Tc-99m, 140.5 keV", "")
+    assert window_roles(windows, ()) == ("", "", "")
+    assert window_roles(windows, ("Xx-1",)) == ("", "", "")
+
+
+def test_two_nuclides_have_their_own_photopeaks() -> None:
+    windows = (PEAK, _window(221.0, 270.0))
+    assert window_roles(windows, ("In-111", "Tc-99m")) == (
+        "photopeak of Tc-99m, 140.5 keV", "photopeak of In-111, 245.3 keV")  # fmt: skip
 
 
 def test_a_study_without_a_photopeak_window_is_refused() -> None:

@@ -125,6 +125,12 @@ def read_interfile(
     duration = 1.0 if recorded is None else recorded
     assumptions.append("Interfile places nothing: the axis is taken at x = y = 0, the middle of the rows at z = 0.")
     assumptions.append("Interfile does not say which way rows run; the first is taken as the one nearest the head.")
+    position = _patient_position(header)
+    if position not in ("", "HFS"):
+        assumptions.append(
+            f"The patient lies {position}; Interfile does not say whose angles and rows are recorded, so they are "
+            "taken as the patient's, head up; --start-angle-deg and --direction replace the angles."
+        )
     projections = Projections(
         counts=counts,
         energy_windows=windows,
@@ -140,7 +146,7 @@ def read_interfile(
             radiopharmaceutical=_radiopharmaceutical(header),
             collimator=header.text("collimator"),
             model=header.text("originating system"),
-            patient_position=_patient_position(header),
+            patient_position=position,
             sources=(path,),
             assumptions=tuple(assumptions),
         ),

@@ -89,7 +89,7 @@ def _storable(array: NDArray[np.generic]) -> NDArray[np.generic]:
     raise InputError(f"Voxels of type {array.dtype} are not written as NIfTI; convert them to float32 or int16 first.")
 
 
-def read_nifti(path: Path) -> Image:
+def read_nifti(path: Path, called: str = "") -> Image:
     """Read a three-dimensional NIfTI image, whatever way its axes run.
 
     Voxels keep their type where the file has no scaling; scaled and float64 voxels become float32.
@@ -97,6 +97,8 @@ def read_nifti(path: Path) -> Image:
     Parameters
     ----------
     path : Path
+    called : str
+        How errors and warnings name the file, where its name must not be told; empty takes its name.
 
     Returns
     -------
@@ -110,55 +112,56 @@ def read_nifti(path: Path) -> Image:
     GeometryError
         The file does not say where its voxels lie, or its axes are not at right angles.
     """
-    nifti = _load(path)
-    stored = _voxels(nifti, path)
+    called = called or f"'{path.name}'"
+    nifti = _load(path, called)
+    stored = _voxels(nifti, called)
     try:
-        geometry = Geometry(stored.shape[::-1], swap_convention(_ras_affine(nifti, path)))
+        geometry = Geometry(stored.shape[::-1], swap_convention(_ras_affine(nifti, called)))
     except GeometryError as error:
-        raise GeometryError(f"'{path.name}': {error}") from error
+        raise GeometryError(f"{called}: {error}") from error
     return Image(np.ascontiguousarray(stored.transpose(2, 1, 0)), geometry, _unit(nifti))
 
 
-def _load(path: Path) -> Any:  # nibabel has no types
+def _load(path: Path, called: str) -> Any:  # nibabel has no types
     if path.is_dir():
-        raise InputError(f"'{path.name}' is a folder; give a .nii or .nii.gz file.")
+        raise InputError(f"{called} is a folder; give a .nii or .nii.gz file.")
     if not path.is_file():
-        raise InputError(f"There is no file '{path.name}'; check the path.")
+        raise InputError(f"There is no file {called}; check the path.")
     try:
         nifti = nibabel.load(path)
     except _BROKEN_FILE as error:
-        raise InputError(f"'{path.name}' is not a readable NIfTI file: give a .nii or .nii.gz image.") from error
+        raise InputError(f"{called} is not a readable NIfTI file: give a .nii or .nii.gz image.") from error
     if not isinstance(nifti, nibabel.Nifti1Image):
-        raise InputError(f"'{path.name}' is not a single-file NIfTI image: give a .nii or .nii.gz image.")
+        raise InputError(f"{called} is not a single-file NIfTI image: give a .nii or .nii.gz image.")
     return nifti
 
 
-def _voxels(nifti: Any, path: Path) -> NDArray[Any]:
+def _voxels(nifti: Any, called: str) -> NDArray[Any]:
     shape = tuple(nifti.shape)
     if len(shape) < 3 or any(n != 1 for n in shape[3:]):
-        raise InputError(f"'{path.name}' has the shape {shape}; a single three-dimensional volume is needed.")
+        raise InputError(f"{called} has the shape {shape}; a single three-dimensional volume is needed.")
     if nifti.get_data_dtype().kind not in "iuf":
-        raise InputError(f"'{path.name}' holds colours or complex numbers; a volume of plain numbers is needed.")
+        raise InputError(f"{called} holds colours or complex numbers; a volume of plain numbers is needed.")
     try:
         scaled = nifti.dataobj.slope != 1 or nifti.dataobj.inter != 0
         stored = nifti.get_fdata(dtype=np.float32) if scaled else np.asarray(nifti.dataobj.get_unscaled())
     except _BROKEN_FILE as error:
-        raise InputError(f"The voxels of '{path.name}' cannot be read; the file is cut short or damaged.") from error
+        raise InputError(f"The voxels of {called} cannot be read; the file is cut short or damaged.") from error
     native = np.float32 if stored.dtype.kind == "f" else stored.dtype.newbyteorder("=")
     return stored.astype(native, copy=False).reshape(shape[:3], order="F")
 
 
-def _ras_affine(nifti: Any, path: Path) -> NDArray[np.float64]:
+def _ras_affine(nifti: Any, called: str) -> NDArray[np.float64]:
     sform, qform = nifti.get_sform(coded=True)[0], nifti.get_qform(coded=True)[0]
     if sform is None and qform is None:
         raise GeometryError("the file has neither an sform nor a qform, so nothing says where its voxels lie.")
     if sform is not None and qform is not None and not np.allclose(sform, qform, atol=1e-2):
-        text = f"The sform and qform of '{path.name}' disagree; the sform is used."
+        text = f"The sform and qform of {called} disagree; the sform is used."
         warnings.warn(text, AssumptionWarning, stacklevel=3)
     affine = np.array(qform if sform is None else sform, dtype=np.float64)
     unit = nifti.header.get_xyzt_units()[0]
     if unit not in _MM_PER_UNIT:
-        text = f"'{path.name}' does not name its unit of length; millimetres are taken."
+        text = f"{called} does not name its unit of length; millimetres are taken."
         warnings.warn(text, AssumptionWarning, stacklevel=3)
     affine[:3] *= _MM_PER_UNIT.get(unit, 1.0)
     return affine

@@ -22,6 +22,8 @@ _NUCLIDES = {
     for name, row in read_toml_table("nuclides.toml").items()
 }
 
+KNOWN_NUCLIDES = tuple(_NUCLIDES)
+
 
 def nuclide(name: str) -> Nuclide:
     """Look a nuclide up by its name, ``Tc-99m`` or ``In-111``.

@@ -14,7 +14,8 @@ from leukospect.physics.windows import Photopeak
 def triple_energy_window(
     lower: NDArray[np.float32],
     upper: NDArray[np.float32] | None,
-    windows: tuple[EnergyWindow, EnergyWindow | None, EnergyWindow],
+    windows: tuple[EnergyWindow, EnergyWindow | None],
+    peak_width_kev: float,
 ) -> NDArray[np.float32]:
     """Estimate scatter as the trapezoid below the photopeak: (l / w_l + u / w_u) w_p / 2.
 
@@ -22,17 +23,18 @@ def triple_energy_window(
     ----------
     lower, upper : arrays of one shape
         Counts in the windows below and above the photopeak; an absent upper window counts as empty.
-    windows : (lower, upper, photopeak)
+    windows : (lower, upper)
+    peak_width_kev : float
 
     Notes
     -----
     Ogawa et al., IEEE Trans Med Imaging 1991; 10:408.
     """
-    below, above, peak = windows
+    below, above = windows
     rate = lower / np.float32(below.width_kev)
     if upper is not None and above is not None:
         rate = rate + upper / np.float32(above.width_kev)
-    return np.asarray(rate * np.float32(peak.width_kev / 2.0), dtype=np.float32)
+    return np.asarray(rate * np.float32(peak_width_kev / 2.0), dtype=np.float32)
 
 
 def dual_energy_window(lower: NDArray[np.float32], k: float) -> NDArray[np.float32]:
@@ -90,9 +92,8 @@ def estimate_scatter(
         windows = projections.energy_windows
         upper = None if upper_index is None else projections.counts[upper_index]
         above = None if upper_index is None else windows[upper_index]
-        estimate = triple_energy_window(
-            lower, upper, (windows[photopeak.lower_scatter], above, windows[photopeak.peak])
-        )
+        below = windows[photopeak.lower_scatter]
+        estimate = triple_energy_window(lower, upper, (below, above), photopeak.width_kev(windows))
     sigma_mm = smoothing_fwhm_mm / 2.3548
     sigma = (0.0, sigma_mm / projections.pixel_mm[0], sigma_mm / projections.pixel_mm[1])
     return np.asarray(gaussian_filter(estimate, sigma, mode="nearest"), dtype=np.float32), method

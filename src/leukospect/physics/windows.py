@@ -6,17 +6,28 @@ from dataclasses import dataclass
 
 from leukospect.data import EnergyWindow
 from leukospect.errors import InputError, MissingInformationError
-from leukospect.physics.nuclides import Nuclide, nuclide
+from leukospect.physics.nuclides import KNOWN_NUCLIDES, Nuclide, nuclide
 
 
 @dataclass(frozen=True, slots=True)
 class Photopeak:
-    """Indices of the windows of one photopeak: the peak's own, and its scatter windows where there are any."""
+    """Indices of the windows of one photopeak: the peak's own, and its scatter windows where there are any.
+
+    `range_kev` is the range of the window that covers this peak where the window has ranges for several peaks, which
+    are counted together; None where the window is this peak's alone.
+    """
 
     energy_kev: float
     peak: int
     lower_scatter: int | None
     upper_scatter: int | None
+    range_kev: tuple[float, float] | None = None
+
+    def width_kev(self, windows: tuple[EnergyWindow, ...]) -> float:
+        """Width of what of its window is this peak's, keV."""
+        if self.range_kev is not None:
+            return self.range_kev[1] - self.range_kev[0]
+        return windows[self.peak].width_kev
 
 
 def nuclide_of_windows(windows: tuple[EnergyWindow, ...], named: str | None) -> Nuclide:
@@ -45,12 +56,14 @@ def _covers(window: EnergyWindow, energy_kev: float) -> bool:
     return any(lower <= energy_kev <= upper for lower, upper in window.ranges_kev)
 
 
-def _neighbour(windows: tuple[EnergyWindow, ...], peak: EnergyWindow, energies: list[float], below: bool) -> int | None:
+def _neighbour(
+    windows: tuple[EnergyWindow, ...], ranges: tuple[tuple[float, float], ...], energies: list[float], below: bool
+) -> int | None:
     """Find the scatter window whose edge is nearest the photopeak's edge: below or above, within 20 % of the energy."""
-    edge = min(lo for lo, _ in peak.ranges_kev) if below else max(hi for _, hi in peak.ranges_kev)
+    edge = min(lo for lo, _ in ranges) if below else max(hi for _, hi in ranges)
     best, best_gap = None, 0.2 * edge
     for index, window in enumerate(windows):
-        if window is peak or any(_covers(window, energy) for energy in energies):
+        if any(_covers(window, energy) for energy in energies):
             continue
         near = max(hi for _, hi in window.ranges_kev) if below else min(lo for lo, _ in window.ranges_kev)
         gap = edge - near if below else near - edge
@@ -59,24 +72,31 @@ def _neighbour(windows: tuple[EnergyWindow, ...], peak: EnergyWindow, energies: 
     return best
 
 
-def find_photopeaks(windows: tuple[EnergyWindow, ...], source: Nuclide) -> tuple[Photopeak, ...]:
+def find_photopeaks(
+    windows: tuple[EnergyWindow, ...], source: Nuclide, others: tuple[str, ...] = ()
+) -> tuple[Photopeak, ...]:
     """Tell photopeak and scatter windows by their limits.
 
     Parameters
     ----------
     windows : tuple of EnergyWindow
     source : Nuclide
+    others : tuple of str
+        Nuclides that were injected too: a window over a photopeak of theirs is no scatter window. Names that are not
+        known here count for nothing.
 
     Returns
     -------
-    tuple of Photopeak, one for each photopeak of the nuclide that has a window of its own, in order of energy
+    tuple of Photopeak, one for each photopeak of the nuclide that a window covers, in order of energy
+        Two of them name the same window where it has a range for each.
 
     Raises
     ------
     InputError
-        No window covers a photopeak, one window covers several, or several windows cover the same one.
+        No window covers a photopeak, one range covers several, or several windows cover the same one.
     """
     energies = [energy for energy, _ in source.photons]
+    taken = energies + [energy for name in others if name in KNOWN_NUCLIDES for energy, _ in nuclide(name).photons]
     peaks = []
     for energy in energies:
         covering = [i for i, window in enumerate(windows) if _covers(window, energy)]
@@ -92,15 +112,54 @@ def find_photopeaks(windows: tuple[EnergyWindow, ...], source: Nuclide) -> tuple
                 f"{len(covering)} energy windows cover the {energy:g} keV photopeak of {source.name}, and nothing "
                 "tells which to take; keep the frames of one."
             )
-        peak = windows[covering[0]]
-        if sum(_covers(peak, other) for other in energies) > 1:
-            raise InputError(
-                f"One energy window covers several photopeaks of {source.name}; only windows of one photopeak each "
-                "can be reconstructed."
-            )
-        lower = _neighbour(windows, peak, energies, below=True)
-        upper = _neighbour(windows, peak, energies, below=False)
-        peaks.append(Photopeak(energy, covering[0], lower, upper))
+        own = _own_range(windows[covering[0]], energy, energies, source)
+        ranges = windows[covering[0]].ranges_kev if own is None else (own,)
+        lower = _neighbour(windows, ranges, taken, below=True)
+        upper = _neighbour(windows, ranges, taken, below=False)
+        peaks.append(Photopeak(energy, covering[0], lower, upper, own))
     if not peaks:
         raise InputError(f"No energy window covers a photopeak of {source.name}.")
     return tuple(peaks)
+
+
+def _own_range(
+    window: EnergyWindow, energy_kev: float, energies: list[float], source: Nuclide
+) -> tuple[float, float] | None:
+    """Give the range of one peak in a window of several; None where the window covers this peak alone."""
+    if sum(_covers(window, other) for other in energies) == 1:
+        return None
+    lower, upper = next(limits for limits in window.ranges_kev if limits[0] <= energy_kev <= limits[1])
+    if sum(lower <= other <= upper for other in energies) > 1:
+        raise InputError(
+            f"One range of an energy window, {lower:g} to {upper:g} keV, covers several photopeaks of {source.name}; "
+            "only ranges of one photopeak each can be reconstructed."
+        )
+    return lower, upper
+
+
+def window_roles(windows: tuple[EnergyWindow, ...], nuclides: tuple[str, ...]) -> tuple[str, ...]:
+    """Say in a few words what each window holds, by its limits and the nuclides that were injected.
+
+    Parameters
+    ----------
+    windows : tuple of EnergyWindow
+    nuclides : tuple of str
+        Those that are recorded; may be empty, or hold names that are not known here.
+
+    Returns
+    -------
+    tuple of str
+        Such as ``photopeak of Tc-99m, 140.5 keV`` or ``scatter below 140.5 keV``; empty where nothing tells.
+    """
+    roles: list[list[str]] = [[] for _ in windows]
+    for name in nuclides:
+        try:
+            peaks = find_photopeaks(windows, nuclide(name), nuclides)
+        except InputError:
+            continue
+        for found in peaks:
+            roles[found.peak].append(f"photopeak of {name}, {found.energy_kev:.1f} keV")
+            for scatter, side in ((found.lower_scatter, "below"), (found.upper_scatter, "above")):
+                if scatter is not None:
+                    roles[scatter].append(f"scatter {side} {found.energy_kev:.1f} keV")
+    return tuple("; ".join(dict.fromkeys(role)) for role in roles)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import nan
 
 import numpy as np
@@ -64,6 +64,7 @@ def change(
     lesion_earlier: Measurement,
     lesion_later: Measurement,
     *,
+    only_ratios: bool = False,
     number_of_draws: int = _DRAWS,
     seed: int = _SEED,
 ) -> Change:
@@ -75,6 +76,8 @@ def change(
         Of one lesion, reference and modality.
     lesion_earlier, lesion_later : Measurement
         The lesion's own uptake at the two times.
+    only_ratios : bool
+        Values at the two times are on different scales: the own change is not known (NaN).
     number_of_draws, seed : int
         The same numbers give the same samples.
 
@@ -94,7 +97,7 @@ def change(
     grown = quotient(later.ratio, earlier.ratio)
     of_ratio = _minus_one(grown)
     timed = not np.isnan(lesion_earlier.hours) and not np.isnan(lesion_later.hours)
-    own = _minus_one(quotient(lesion_later.mean, lesion_earlier.mean)) if timed else unknown(nan)
+    own = _minus_one(quotient(lesion_later.mean, lesion_earlier.mean)) if timed and not only_ratios else unknown(nan)
     opposite = (of_ratio.low > 0 and own.high < 0) or (of_ratio.high < 0 and own.low > 0)
     sizes = lesion_earlier.size, lesion_later.size
     return Change(
@@ -141,8 +144,18 @@ def all_ratios(
     return tuple(result)
 
 
-def all_changes(ratios: Sequence[Ratio], measurements: Sequence[Measurement]) -> tuple[Change, ...]:
-    """Compare every ratio with every later one of the same lesion and modality: early, delayed, late."""
+def all_changes(
+    ratios: Sequence[Ratio], measurements: Sequence[Measurement], *, only_ratios: Collection[str] = ()
+) -> tuple[Change, ...]:
+    """Compare every ratio with every later one of the same lesion and modality: early, delayed, late.
+
+    Parameters
+    ----------
+    ratios : sequence of Ratio
+    measurements : sequence of Measurement
+    only_ratios : collection of str
+        Modalities whose values at several times are on different scales.
+    """
     by_key = {(m.region, m.time_point, m.modality): m for m in measurements}
     return tuple(
         change(
@@ -150,6 +163,7 @@ def all_changes(ratios: Sequence[Ratio], measurements: Sequence[Measurement]) ->
             later,
             by_key[earlier.lesion, earlier.time_point, earlier.modality],
             by_key[later.lesion, later.time_point, later.modality],
+            only_ratios=later.modality in only_ratios,
         )
         for earlier, later in itertools.product(ratios, ratios)
         if (earlier.lesion, earlier.modality) == (later.lesion, later.modality)

@@ -44,6 +44,8 @@ class SpectPictures:
         shown on one scale that is decay-corrected only where every one of them has it.
     spect_to_ct : (4, 4) array or None
         Takes LPS mm of the SPECT to LPS mm of the CT; None where they are aligned as they are.
+    refers_to : str
+        To what moment the values of `recon` belong, in words.
     """
 
     time_point: str
@@ -58,6 +60,7 @@ class SpectPictures:
     registration: str = ""
     decay_to_injection: float | None = None
     spect_to_ct: NDArray[np.float64] | None = None
+    refers_to: str = "the start of the acquisition"
 
     def __post_init__(self) -> None:
         for name in ("ct_reduced", "metal", "recon_on_ct"):
@@ -125,6 +128,8 @@ class ReportContent:
     settings : mapping
     software : str
         Name and version.
+    only_ratios : str
+        Why the SPECT of several times cannot be shown on one scale; empty where it can.
     """
 
     title: str
@@ -140,6 +145,7 @@ class ReportContent:
     warnings: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     software: str = ""
+    only_ratios: str = ""
 
 
 def when(time_point: str, hours: float) -> str:

@@ -70,8 +70,10 @@ def _mips(content: ReportContent) -> list[Plate]:
     title = "Maximum intensity projections"
     outlines = " Outlines: lesions solid, references dashed." if content.regions else ""
     several = len(content.spect) > 1
+    if several and content.only_ratios:
+        return _mips_apart(content, outlines)
     if not several:
-        scale = "Rates at the start of the acquisition."
+        scale = f"Rates as at {content.spect[0].refers_to}."
     elif decay_factors(content.spect) is None:
         scale = "One intensity scale; each time point is decay-corrected to the start of its own acquisition only."
     else:
@@ -81,6 +83,16 @@ def _mips(content: ReportContent) -> list[Plate]:
         plates.append(_plate(mip_series(content.spect, content.regions), title, scale + outlines))
         title, scale = "Latest time point from four sides", "On the scale of the series above."
     plates.append(_plate(mip_angles(content.spect, content.regions), title, scale + outlines))
+    return plates
+
+
+def _mips_apart(content: ReportContent, outlines: str) -> list[Plate]:
+    """Show each time on a scale of its own, the latest first."""
+    plates = []
+    for one in reversed(in_time_order(content.spect)):
+        title = f"Maximum intensity projections, {when(one.time_point, one.hours)}"
+        caption = f"On a scale of its own: the times cannot be compared by values, as {content.only_ratios}."
+        plates.append(_plate(mip_angles((one,), content.regions), title, caption + outlines))
     return plates
 
 
@@ -96,7 +108,7 @@ def _fused(content: ReportContent, latest: SpectPictures, focus: Focus) -> list[
         title, where = "SPECT slices", where + " The SPECT was not brought onto the CT, so it is shown alone."
     else:
         where += f" {latest.registration} The lower the uptake the more of the CT shows; CT from −250 to 750 HU."
-    where += " Uptake as at the start of the acquisition."
+    where += f" Uptake as at {latest.refers_to}."
     whole = _plate(fused_slices(latest, focus, content.regions, close_up=False), title, where.strip())
     caption = "The same slices close up" + (", with the regions' outlines." if latest.regions is not None else ".")
     plates = [whole, _plate(fused_slices(latest, focus, content.regions, close_up=True), title + ", close up", caption)]

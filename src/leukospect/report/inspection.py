@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from leukospect.consistency import ViewFinding, find_motion, find_non_uniformity
 from leukospect.consistency.views import views_of_heads
 from leukospect.data import (
     Acquisition,
     AcquisitionHeader,
     CtSeries,
-    EnergyWindow,
     Geometry,
     PlanarImages,
     Projections,
     ReconstructedSeries,
     Study,
 )
+from leukospect.physics.windows import window_roles
+from leukospect.report.inspection_consistency import consistency_facts, consistency_lines
+from leukospect.report.inspection_studies import ExaminationFacts
 from leukospect.report.thumbnails import write_thumbnails
 
 __all__ = ["describe", "table", "write_thumbnails"]
@@ -28,12 +29,14 @@ __all__ = ["describe", "table", "write_thumbnails"]
 Facts = dict[str, object]
 
 
-def describe(study: Study) -> list[dict[str, object]]:
+def describe(study: Study, examinations: Sequence[ExaminationFacts] = ()) -> list[dict[str, object]]:
     """Describe each acquisition in values that JSON can hold.
 
     Parameters
     ----------
     study : Study
+    examinations : sequence of ExaminationFacts
+        Adds whose each is, its time point, and the CT of a SPECT acquisition.
 
     Returns
     -------
@@ -42,9 +45,27 @@ def describe(study: Study) -> list[dict[str, object]]:
         units are in the names; what is not known is None.
     """
     return [
-        {"number": number, **_common(acquisition.header), **_particular(acquisition), **_assumed(acquisition.header)}
+        {
+            "number": number,
+            **_belonging(number, examinations),
+            **_common(acquisition.header),
+            **_particular(acquisition),
+            **_assumed(acquisition.header),
+        }
         for number, acquisition in enumerate(study.acquisitions, start=1)
     ]
+
+
+def _belonging(number: int, examinations: Sequence[ExaminationFacts]) -> Facts:
+    for one in examinations:
+        if number in one.acquisitions:
+            facts: Facts = {
+                "patient": one.patient,
+                "examination": one.examination,
+                "time_point": one.time_points.get(number),
+            }
+            return facts | ({"ct": one.ct_of[number]} if number in one.ct_of else {})
+    return {}
 
 
 def _common(header: AcquisitionHeader) -> Facts:
@@ -53,6 +74,7 @@ def _common(header: AcquisitionHeader) -> Facts:
         "kind": header.kind,
         "hours_after_injection": _rounded(header.hours_after_injection, 3),
         "nuclide": injected.nuclide if injected else None,
+        "tracer": injected.tracer if injected else None,
         "dose_mbq": _rounded(injected.dose_mbq, 3) if injected else None,
         "manufacturer": header.manufacturer or None,
         "model": header.model or None,
@@ -88,7 +110,8 @@ def _projections(acquisition: Projections) -> Facts:
     end = acquisition.view_start_s + acquisition.view_duration_s
     return {
         "collimator": header.collimator or None,
-        "windows": _windows(acquisition.energy_windows, acquisition.counts.sum(axis=(1, 2, 3), dtype=np.float64)),
+        "windows": _windows(acquisition),
+        "summed_frames": acquisition.summed_frames,
         "heads": len(heads),
         "views": orbit.views,
         "start_angles_deg": [_rounded(float(orbit.angles_deg[head[0]]), 2) for head in heads],
@@ -106,51 +129,15 @@ def _projections(acquisition: Projections) -> Facts:
         if orbit.centre_offset_mm is None
         else sorted({float(v) for v in orbit.centre_offset_mm}),
         "frame_of_reference": header.frame_of_reference_uid is not None,
-        **_consistency(acquisition),
-    }
-
-
-def _consistency(acquisition: Projections) -> Facts:
-    """Tell what does not fit between the views, and whether the camera says that it corrected non-uniformity."""
-    odd_views = find_motion(acquisition)
-    corrections = acquisition.header.corrections
-    return {
-        "motion": [_odd_views(finding) for finding in odd_views if finding.unit == "mm"],
-        "count_changes": [_odd_views(finding) for finding in odd_views if finding.unit == "%"],
-        "non_uniformity": [
-            {
-                "head": finding.head,
-                "row": finding.row,
-                "column": finding.column,
-                "rows": finding.rows,
-                "columns": finding.columns,
-                "deviation_percent": _rounded(finding.deviation_percent, 1),
-                "uncertainty_percent": _rounded(finding.uncertainty_percent, 1),
-                "sentence": finding.sentence(),
-            }
-            for finding in find_non_uniformity(acquisition)
-        ],
-        "uniformity_corrected": "UNIF" in corrections if corrections else None,
-    }
-
-
-def _odd_views(finding: ViewFinding) -> Facts:
-    unit = "mm" if finding.unit == "mm" else "percent"
-    return {
-        "kind": finding.kind,
-        "heads": list(finding.heads),
-        "first_view": finding.first_view,
-        "last_view": finding.last_view,
-        f"size_{unit}": _rounded(finding.size, 1),
-        f"uncertainty_{unit}": _rounded(finding.uncertainty, 1),
-        "sentence": finding.sentence(),
+        **consistency_facts(acquisition),
     }
 
 
 def _planar(acquisition: PlanarImages) -> Facts:
     return {
         "collimator": acquisition.header.collimator or None,
-        "windows": _windows(acquisition.energy_windows, acquisition.counts.sum(axis=(1, 2, 3), dtype=np.float64)),
+        "windows": _windows(acquisition),
+        "summed_frames": acquisition.summed_frames,
         "view_names": list(acquisition.view_names),
         "counts_per_view": [float(value) for value in acquisition.counts[0].sum(axis=(1, 2), dtype=np.float64)],
         "matrix": list(acquisition.counts.shape[2:]),
@@ -165,6 +152,8 @@ def _ct(acquisition: CtSeries) -> Facts:
         "kvp": acquisition.kvp,
         "kernel": acquisition.kernel or None,
         "slice_thickness_mm": acquisition.slice_thickness_mm,
+        "saturated_voxels": acquisition.saturated_voxels,
+        "metal_reduction": acquisition.metal_reduction or None,
         **_volume(acquisition.image.geometry),
         "range_hu": [float(acquisition.image.array.min()), float(acquisition.image.array.max())],
     }
@@ -177,6 +166,9 @@ def _reconstructed(acquisition: ReconstructedSeries) -> Facts:
         **_volume(acquisition.image.geometry),
         "maximum": float(acquisition.image.array.max()),
         "frame_duration_s": acquisition.frame_duration_s,
+        "counting_time_s": acquisition.counting_time_s,
+        "attenuation": {True: "corrected", False: "not corrected", None: None}[acquisition.attenuation_corrected],
+        "decay_corrected_to": acquisition.decay_reference,
     }
 
 
@@ -196,14 +188,19 @@ def _volume(geometry: Geometry) -> Facts:
     }
 
 
-def _windows(windows: tuple[EnergyWindow, ...], totals: np.ndarray[Any, np.dtype[np.float64]]) -> list[Facts]:
+def _windows(acquisition: Projections | PlanarImages) -> list[Facts]:
+    windows, header = acquisition.energy_windows, acquisition.header
+    totals = acquisition.counts.sum(axis=(1, 2, 3), dtype=np.float64)
+    injected = [header.radiopharmaceutical, *header.other_radiopharmaceuticals]
+    roles = window_roles(windows, tuple(one.nuclide for one in injected if one is not None and one.nuclide))
     return [
         {
             "name": window.name or None,
             "ranges_kev": [list(limits) for limits in window.ranges_kev] if window.is_recorded else [],
             "counts": float(total),
+            "role": role or None,
         }
-        for window, total in zip(windows, totals, strict=True)
+        for window, total, role in zip(windows, totals, roles, strict=True)
     ]
 
 
@@ -222,24 +219,33 @@ _LINES = {
     "dose_mbq": _Line("dose", lambda dose: f"{dose:g} MBq"),
     "patient_position": _Line("position", str),
     "view_names": _Line("views", ", ".join),
+    "summed_frames": _Line("frames", lambda frames: f"{frames} gates or time frames, added up here"),
     "kvp": _Line("tube voltage", lambda kvp: f"{kvp:g} kV"),
     "kernel": _Line("kernel", str),
     "slice_thickness_mm": _Line("thickness", lambda thickness: f"{thickness:g} mm"),
     "extent_mm": _Line(
         "extent", lambda e: ", ".join(f"{a} {low:g} to {high:g}" for a, (low, high) in e.items()) + " mm"
     ),
+    "saturated_voxels": _Line("cut off", lambda voxels: f"{voxels:,} voxels at the top of a 12-bit scale"),
+    "metal_reduction": _Line("metal", lambda name: f"artefacts reduced by the scanner: {name}"),
     "range_hu": _Line("values", lambda limits: f"{limits[0]:g} to {limits[1]:g} HU"),
     "unit": _Line("unit", str),
     "frame_duration_s": _Line("frame", lambda duration: f"{duration:g} s"),
+    "counting_time_s": _Line("counted for", lambda duration: f"{duration:g} s"),
+    "attenuation": _Line("attenuation", str),
     "corrections": _Line("corrected for", ", ".join),
     "axis_mm": _Line("axis", lambda axis: f"x {axis[0]:g}, y {axis[1]:g} mm"),
     "rows_z_mm": _Line("rows", lambda rows: f"z {rows[0]:g} (first) to {rows[1]:g} mm"),
 }
 
 
-def table(study: Study) -> str:
+def table(study: Study, examinations: Sequence[ExaminationFacts] = ()) -> str:
     """Lay out a study as plain text: each acquisition's facts, what will be assumed for it, and then the problems."""
-    blocks = [_block(facts) for facts in describe(study)]
+    headings = {one.acquisitions[0]: "\n".join(one.lines()) for one in examinations}
+    blocks = []
+    for number, facts in enumerate(describe(study, examinations), start=1):
+        blocks += [headings[number]] if number in headings else []
+        blocks.append(_block(facts))
     if study.problems:
         blocks.append("\n".join(["Problems", *(f"  ! {problem}" for problem in study.problems)]))
     return "\n\n".join(blocks) + "\n"
@@ -250,8 +256,11 @@ def _block(facts: Facts) -> str:
     title = f"{facts['number']}  {facts['kind']}"
     if nuclide:
         title += f"  {nuclide}"
+    if facts["tracer"] in ("leukocytes", "colloid"):
+        title += f"  {facts['tracer']}"
     if facts["kind"] != "CT" or hours is not None:
-        title += "  time after injection unknown" if hours is None else f"  {hours:.2f} h after injection"
+        point = f"  {facts['time_point']}," if facts.get("time_point") else ""
+        title += "  time after injection unknown" if hours is None else f"{point}  {hours:.2f} h after injection"
     camera = " ".join(str(facts[key]) for key in ("manufacturer", "model") if facts[key])
     lines = [("camera", camera)] if camera else []
     if "views" in facts:
@@ -259,28 +268,23 @@ def _block(facts: Facts) -> str:
     lines.append(("matrix", _matrix(facts)))
     for window in _items(facts.get("windows")):
         ranges = " + ".join(f"{low:g}-{high:g}" for low, high in _items(window["ranges_kev"]))
-        recorded = bool(window["ranges_kev"])
-        lines.append(
-            ("window", f"{ranges + ' keV' if recorded else 'limits not recorded'}  {window['counts']:,.0f} counts")
-        )
+        limits = f"{ranges} keV" if window["ranges_kev"] else "limits not recorded"
+        role = f"  {window['role']}" if window["role"] else ""
+        lines.append(("window", f"{limits}  {window['counts']:,.0f} counts{role}"))
     if facts.get("duration_s"):
         each = f", {facts['seconds_per_view']:g} s a view" if "seconds_per_view" in facts else ""
         lines.append(("duration", f"{facts['duration_s']:g} s{each}"))
-    lines += [(line.label, line.words(facts[key])) for key, line in _LINES.items() if facts.get(key)]
+    lines += [
+        (line.label, line.words(facts[key]))
+        for key, line in _LINES.items()
+        if facts.get(key) and (key, facts[key]) != ("summed_frames", 1)
+    ]
+    if "ct" in facts:
+        lines.append(("CT", f"acquisition {facts['ct']}" if facts["ct"] else "none that belongs to it"))
     if "motion" in facts:
-        lines += _consistency_lines(facts)
+        lines += consistency_lines(facts)
     lines += [("assumed", str(sentence)) for sentence in _items(facts["assumptions"])]
     return "\n".join([title, *(f"   {label:<14}{words}" for label, words in lines)])
-
-
-def _consistency_lines(facts: Facts) -> list[tuple[str, str]]:
-    found = [*_items(facts["motion"]), *_items(facts["count_changes"]), *_items(facts["non_uniformity"])]
-    lines = [("consistency", str(finding["sentence"])) for finding in found]
-    if not found:
-        lines.append(("consistency", "no motion, no lost view, no non-uniformity seen"))
-    if facts["uniformity_corrected"] is False:
-        lines.append(("uniformity", "UNIF is not among the corrections recorded"))
-    return lines
 
 
 def _items(value: object) -> list[Any]:

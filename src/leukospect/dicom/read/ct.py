@@ -2,48 +2,67 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from leukospect.data import AcquisitionHeader, CtSeries, Image
+from leukospect.ct.series_choice import choose_reconstruction, place_of_spect
+from leukospect.data import AcquisitionHeader, CtSeries, Geometry, Image, Projections
 from leukospect.dicom.elements import library_warnings_silenced, named, number, text
+from leukospect.dicom.read.ct_choice import derived_as, reconstruction_of_slices, reconstructions
+from leukospect.dicom.read.ct_facts import (
+    AIR_HU,
+    LOWEST_HU,
+    at_the_top,
+    common_kernel,
+    common_number,
+    metal_reduction,
+    without_padding,
+)
 from leukospect.dicom.read.entries import Entry, find_entries, load, refuse_several_patients, series_of
 from leukospect.dicom.read.header import acquisition_header
-from leukospect.dicom.read.slices import stack_slices
-from leukospect.dicom.read.times import acquisition_start
+from leukospect.dicom.read.pixels import pixel_values
+from leukospect.dicom.read.slices import Stack, fill_stack, place_slices
+from leukospect.dicom.read.tilt import gantry_tilt_deg, upright
 from leukospect.errors import AssumptionWarning, InputError
 
-_ONE_SCAN_S = 600.0  # reconstructions of one scan
+_HANDFUL = 10  # of voxels at the scale's top, which dense bone may reach by chance
 
 
-def read_ct(folder: Path, *, beside: AcquisitionHeader | None = None) -> CtSeries:
-    """Read the CT series of a folder, or one file of a single slice.
+def read_ct(
+    folder: Path, *, beside: Projections | AcquisitionHeader | None = None, metal_reduced: bool = True
+) -> CtSeries:
+    """Read the CT of a folder, or one file of a single slice.
 
-    Of several series the one with the most slices is taken, with a warning.
+    Of several reconstructions, in several series or in one, `leukospect.ct.series_choice.choose_reconstruction` takes
+    one, with a warning that says why.
 
     Parameters
     ----------
     folder : Path
         Searched with all that is below it; other files may lie in it.
-    beside : AcquisitionHeader or None
-        Of the SPECT that the CT is for: of several series only those in its frame of reference, if there are any, and
-        of these only those nearest in time are considered.
+    beside : Projections, AcquisitionHeader or None
+        The SPECT that the CT is for.
+    metal_reduced : bool
+        Of reconstructions otherwise alike, take the one in which the scanner reduced metal artefacts, or the other.
 
     Returns
     -------
     CtSeries
-        HU as float32; slices ascend along the normal, to the head for a patient lying head first.
+        HU as float32; slices ascend along the normal, to the head for a patient lying head first. The slices of a
+        tilted gantry are resampled to a grid at right angles.
 
     Raises
     ------
     InputError
         No CT is found, or its slices do not belong together.
     GeometryError
-        A slice is missing or twice there, spacing varies, or the gantry was tilted.
+        A slice is missing or twice there with other pixels, spacing varies, or what is recorded of the gantry's tilt
+        contradicts the slices' places.
 
     Warns
     -----
@@ -52,11 +71,21 @@ def read_ct(folder: Path, *, beside: AcquisitionHeader | None = None) -> CtSerie
     """
     with library_warnings_silenced():
         found = find_entries(folder)
-        series = series_of(entry for entry in found.entries if entry.kind == "CT")
-        if not series:
+        parts = [
+            part
+            for one in series_of(entry for entry in found.entries if entry.kind == "CT")
+            for part in reconstructions(one)
+        ]
+        if not parts:
             raise InputError(f"No CT images were found: {found.summary()}.")
         assumptions: list[str] = []
-        chosen = _chosen(series, beside, assumptions)
+        chosen = parts[0]
+        if len(parts) > 1:
+            place = None if beside is None else place_of_spect(beside)
+            facts = [reconstruction_of_slices(part) for part in parts]
+            index, sentence = choose_reconstruction(facts, place, metal_reduced=metal_reduced)
+            chosen = parts[index]
+            assumptions.append(sentence)
         refuse_several_patients(chosen)
         ct = ct_series(chosen, assumptions)
     for sentence in ct.header.assumptions:
@@ -64,48 +93,44 @@ def read_ct(folder: Path, *, beside: AcquisitionHeader | None = None) -> CtSerie
     return ct
 
 
-def _chosen(series: list[list[Entry]], beside: AcquisitionHeader | None, assumptions: list[str]) -> list[Entry]:
-    """Choose one of several series and say which and why."""
-    if len(series) == 1:
-        return series[0]
-    left, reasons = series, []
-    if beside is not None and beside.frame_of_reference_uid:
-        frame = beside.frame_of_reference_uid
-        same = [one for one in left if text(one[0].dataset, "FrameOfReferenceUID") == frame]
-        if same:
-            left, reasons = same, ["in the SPECT's frame of reference"]
-    if beside is not None and beside.start is not None and len(left) > 1:
-        starts = [acquisition_start(one[0].dataset, []) for one in left]
-        apart = [math.inf if start is None else abs((start - beside.start).total_seconds()) for start in starts]
-        if math.isfinite(min(apart)):
-            left = [one for one, seconds in zip(left, apart, strict=True) if seconds <= min(apart) + _ONE_SCAN_S]
-            reasons.append("nearest to it in time")
-    if len(left) > 1 or not reasons:
-        reasons.append("with the most slices")
-    sizes = ", ".join(_facts(one) for one in series)
-    assumptions.append(f"{len(series)} CT series were found ({sizes}); the one {', '.join(reasons)} is taken.")
-    return max(left, key=len)
-
-
-def _facts(series: Sequence[Entry]) -> str:
-    thickness = number(series[0].dataset, "SliceThickness")
-    facts = [f"{len(series)} slices"]
-    if thickness:
-        facts.append(f"of {thickness:g} mm")
-    if kernel := text(series[0].dataset, "ConvolutionKernel"):
-        facts.append(f"kernel {kernel}")
-    return " ".join(facts)
-
-
 def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
-    """Make a CT volume of the slices of one series; see `read_ct`."""
-    slices = [load(entry) for entry in entries]
-    array, geometry = stack_slices(slices, assumptions)
+    """Make a CT volume of the slices of one reconstruction; see `read_ct`.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        Their headers were read; each file is opened once more for its pixels, one at a time.
+    assumptions : list of str
+        What had to be assumed is added to it.
+    """
+    slices = [entry.dataset for entry in entries]
+    _check_unit(slices, assumptions)
+    array, geometry, saturated = _volume(entries, slices, assumptions)
     first = slices[0]
-    kvp = _common(slices, "KVP", assumptions)
+    kvp = common_number(slices, "KVP", assumptions)
     if kvp is None:
         assumptions.append(f"{named('KVP')} is not recorded; the tube voltage is unknown.")
-    unit = text(first, "RescaleType").upper()
+    kernel = common_kernel(slices, assumptions)
+    reduction = metal_reduction(first)
+    if reduction:
+        assumptions.append(f"The scanner has reduced metal artefacts in this CT already ({reduction}).")
+    derived = derived_as(entries[0])
+    if derived:
+        name = "others" if derived == "derived" else f"others ({derived})"
+        assumptions.append(f"{named('ImageType')} says that the slices are derived from {name}; they are taken as HU.")
+    return CtSeries(
+        image=Image(array, geometry, "HU"),
+        header=acquisition_header(first, "CT", assumptions, [entry.path for entry in entries]),
+        kvp=kvp,
+        kernel=kernel,
+        slice_thickness_mm=number(first, "SliceThickness"),
+        saturated_voxels=saturated,
+        metal_reduction=reduction,
+    )
+
+
+def _check_unit(slices: Sequence[Dataset], assumptions: list[str]) -> None:
+    unit = text(slices[0], "RescaleType").upper()
     if unit == "US":
         assumptions.append(f"{named('RescaleType')} leaves the unit open; the values are taken as HU.")
     elif unit not in ("", "HU"):
@@ -115,20 +140,54 @@ def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
             f"{named('RescaleSlope')} or {named('RescaleIntercept')} is missing in the CT, so its values are not known "
             "in HU; restore them."
         )
-    return CtSeries(
-        image=Image(array, geometry, "HU"),
-        header=acquisition_header(first, "CT", assumptions, [entry.path for entry in entries]),
-        kvp=kvp,
-        kernel=text(first, "ConvolutionKernel"),
-        slice_thickness_mm=number(first, "SliceThickness"),
-    )
 
 
-def _common(slices: Sequence[Dataset], keyword: str, assumptions: list[str]) -> float | None:
-    found = sorted({value for one in slices if (value := number(one, keyword))})
-    if len(found) > 1:
+def _volume(
+    entries: Sequence[Entry], slices: Sequence[Dataset], assumptions: list[str]
+) -> tuple[NDArray[np.float32], Geometry, int]:
+    """Give the voxels in HU, where they lie, and how many lie at the top of a 12-bit scale."""
+    tops: list[tuple[int, bool]] = []
+    paddings: list[float] = []
+
+    def values(index: int) -> NDArray[np.float32]:
+        return pixel_values(load(entries[index]))
+
+    def in_hu(index: int) -> NDArray[np.float32]:
+        found = values(index)
+        padding = without_padding(found, slices[index])
+        if padding is not None:
+            paddings.append(padding)
+        tops.append(at_the_top(found, slices[index]))
+        return found
+
+    stack = place_slices(slices, assumptions, values)
+    tilt = gantry_tilt_deg(stack, slices)
+    array = fill_stack(stack, in_hu)
+    if paddings:
         assumptions.append(
-            f"{named(keyword)} differs between slices ({found[0]:g} to {found[-1]:g}); the first slice's is taken."
+            f"What lies outside the field of view is filled with {min(paddings):g} HU; it is taken as {LOWEST_HU:g} HU."
         )
-        return number(slices[0], keyword)
-    return found[0] if found else None
+    # Values beyond the top show an extended scale, on which 3071 HU is a value like others.
+    saturated = 0 if any(beyond for _, beyond in tops) else sum(number_of for number_of, _ in tops)
+    if saturated > _HANDFUL:
+        assumptions.append(
+            f"{saturated} voxels lie at the top of a 12-bit scale: metal is cut off at {array.max():.0f} HU, so its "
+            "attenuation is underestimated; a reconstruction on the extended scale would not be."
+        )
+    if not tilt:
+        return array, stack.geometry(), saturated
+    return *_resampled(array, stack, tilt, assumptions), saturated
+
+
+def _resampled(
+    array: NDArray[np.float32], stack: Stack, tilt_deg: float, assumptions: list[str]
+) -> tuple[NDArray[np.float32], Geometry]:
+    corners = array[:, [0, 0, -1, -1], [0, -1, 0, -1]]
+    filled = corners.max() <= AIR_HU and corners.min() == corners.max()  # the field of view is a circle in the image
+    outside = float(corners[0, 0]) if filled else AIR_HU
+    made, geometry = upright(array, stack, outside)
+    assumptions.append(
+        f"The gantry was tilted by {round(tilt_deg, 1):g} degrees; the slices are resampled to upright ones at right "
+        f"angles by linear interpolation, and what was not scanned is taken as {outside:g} HU."
+    )
+    return made, geometry

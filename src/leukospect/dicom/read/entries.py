@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -22,6 +22,7 @@ from leukospect.whole_files import PROVENANCE, recorded_contents
 
 _RESULTS = "dicom"  # the folder in which a run puts its derived objects
 _NM = "1.2.840.10008.5.1.4.1.1.20"
+_PET = "1.2.840.10008.5.1.4.1.1.128"
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _MULTIFRAME_CT = "1.2.840.10008.5.1.4.1.1.2.1"
 _IMPLICIT_START = b"\x08\x00"  # group 0008, as files without a preamble begin
@@ -71,8 +72,14 @@ class Found:
         return "The file" if self.single else f"File {entry.position} of {self.files}"
 
 
-def find_entries(path: Path) -> Found:
+def find_entries(path: Path, aside: Collection[Path] = ()) -> Found:
     """Look through a folder and all below it, or at one file, reading headers only.
+
+    Parameters
+    ----------
+    path : Path
+    aside : collection of Path
+        Files that somebody else reads; they keep their positions and are not told as foreign.
 
     Raises
     ------
@@ -82,9 +89,11 @@ def find_entries(path: Path) -> Found:
     if not path.exists():
         raise InputError(f"There is nothing at '{path}'; check the path.")
     single = path.is_file()
-    paths, results = ([path], 0) if single else _files_below(path)
+    paths, results = ([path], 0) if single else files_below(path)
     entries, foreign = [], []
     for position, one in enumerate(paths, start=1):
+        if one in aside:
+            continue
         dataset = _header(one)
         if dataset is None:
             foreign.append(position)
@@ -94,7 +103,7 @@ def find_entries(path: Path) -> Found:
     return Found(tuple(entries), len(paths), tuple(foreign), single, results)
 
 
-def _files_below(folder: Path) -> tuple[list[Path], int]:
+def files_below(folder: Path) -> tuple[list[Path], int]:
     """List the files of a folder without the DICOM results that runs put into folders below, and count those."""
     found: list[Path] = []
     results: set[Path] = set()
@@ -135,7 +144,7 @@ def _kind(dataset: Dataset) -> tuple[str, str]:
         return "", "multi-frame CT"
     if sop_class in ("1.2.840.10008.5.1.4.1.1.2", "") and modality == "CT":
         return ("", "CT localizer") if "LOCALIZER" in image_type else ("CT", "CT")
-    if sop_class in ("1.2.840.10008.5.1.4.1.1.128", "") and modality == "PT":
+    if sop_class == _PET or (modality == "PT" and not sop_class):
         return "PET", "PET"
     if sop_class == _DIRECTORY or not sop_class:
         return "", "DICOM directory or without a SOP class"

@@ -5,6 +5,8 @@ DICOM PS3.3 C.8.4.8: Frame Increment Pointer names the vectors; each gives every
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
@@ -12,7 +14,7 @@ from pydicom.dataset import Dataset
 from leukospect.dicom.elements import count, named, numbers
 from leukospect.errors import InputError
 
-_SINGLE = {  # what tells a dynamic or gated acquisition: not read, so it must not vary
+_SLOTS = {  # what tells the frames of a dynamic or gated acquisition apart
     "PhaseVector": "phases",
     "RRIntervalVector": "R-R intervals",
     "TimeSlotVector": "time slots",
@@ -62,9 +64,67 @@ def frame_vector(dataset: Dataset, keyword: str, largest: int) -> NDArray[np.int
     return found.astype(np.int64) - 1
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Present:
+    """Which of several heads or windows have frames here: their numbers, and each frame's place among them."""
+
+    numbers: tuple[int, ...]
+    of_frame: NDArray[np.int64]
+
+
+def present_numbers(dataset: Dataset, keyword: str, described: int, what: str, assumptions: list[str]) -> Present:
+    """Tell which of the described heads or energy windows have frames: a file may hold one of several.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    keyword : str
+        Their frame vector.
+    described : int
+        How many the header describes.
+    what : str
+        What they are, for sentences: ``heads``.
+    assumptions : list of str
+        That some have no frames is added to it.
+
+    Raises
+    ------
+    InputError
+        As for `frame_vector`.
+    """
+    values = numbers(dataset, keyword)
+    if described == 1 and len(values) == frame_count(dataset) and len(set(values)) == 1:
+        # A file of one head or window may keep the number that it had among several.
+        return Present((0,), np.zeros(len(values), dtype=np.int64))
+    vector = frame_vector(dataset, keyword, described)
+    found = np.unique(vector)
+    if found.size < described:
+        listed = ", ".join(str(number + 1) for number in found)
+        assumptions.append(
+            f"Of {described} {what} that are described, frames of number {listed} alone are in the file."
+        )
+    return Present(tuple(int(number) for number in found), np.searchsorted(found, vector).astype(np.int64))
+
+
+def frame_slots(dataset: Dataset) -> tuple[NDArray[np.int64], int]:
+    """Give each frame the number of its gate or time frame, counted from zero, and tell how many there are.
+
+    Raises
+    ------
+    InputError
+        A vector does not fit the frames.
+    """
+    frames = frame_count(dataset)
+    vectors = [frame_vector(dataset, keyword, frames) for keyword in _SLOTS if len(set(numbers(dataset, keyword))) > 1]
+    if not vectors:
+        return np.zeros(frames, dtype=np.int64), 1
+    _, slot = np.unique(np.stack(vectors, axis=1), axis=0, return_inverse=True)
+    return slot.reshape(-1).astype(np.int64), int(slot.max()) + 1
+
+
 def refuse_other_vectors(dataset: Dataset) -> None:
     """Refuse frames that differ in phase, R-R interval or time slot: they are not one static distribution."""
-    for keyword, what in _SINGLE.items():
+    for keyword, what in _SLOTS.items():
         if len(set(numbers(dataset, keyword))) > 1:
             raise InputError(f"The frames differ in {named(keyword)}; acquisitions of several {what} are not read.")
 

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from leukospect.data import PlanarImages, Projections, ReconstructedSeries
 from leukospect.dicom.elements import library_warnings_silenced, named, texts
 from leukospect.dicom.read.entries import Entry, find_entries, load
-from leukospect.dicom.read.planar import read_planar
+from leukospect.dicom.read.planar import PLANAR_KINDS, read_planar
 from leukospect.dicom.read.reconstructed import read_recon_tomo
 from leukospect.dicom.read.tomo import read_tomo
 from leukospect.errors import AssumptionWarning, InputError
@@ -26,12 +26,13 @@ def read_nm(source: Dataset | Path) -> Projections | PlanarImages | Reconstructe
 
     Returns
     -------
-    Projections for TOMO, PlanarImages for STATIC and WHOLE BODY, ReconstructedSeries for RECON TOMO
+    Projections for TOMO and GATED TOMO, PlanarImages for STATIC, WHOLE BODY, DYNAMIC and GATED, ReconstructedSeries for
+    RECON TOMO. Gates and time frames are added up; how many is in `summed_frames`.
 
     Raises
     ------
     InputError
-        It is of another kind (DYNAMIC, GATED, ...), or its frames cannot be told apart.
+        It is of another kind, or its frames cannot be told apart.
     GeometryError
         Angles, positions or sizes are missing or contradict each other.
 
@@ -65,12 +66,12 @@ def nm_acquisition(
     kind = values[2] if len(values) > 2 else ""
     if "TRANSMISSION" in values[3:]:
         raise InputError("The image is a transmission scan, which is not read.")
-    if kind == "TOMO":
+    if kind in ("TOMO", "GATED TOMO"):
         return read_tomo(dataset, assumptions, sources)
-    if kind in ("STATIC", "WHOLE BODY"):
-        return read_planar(dataset, "STATIC" if kind == "STATIC" else "WHOLE BODY", assumptions, sources)
+    if kind in PLANAR_KINDS:
+        return read_planar(dataset, PLANAR_KINDS[kind], assumptions, sources)
     if kind == "RECON TOMO":
         return read_recon_tomo(dataset, assumptions, sources)
-    if kind in ("DYNAMIC", "GATED", "GATED TOMO", "RECON GATED TOMO"):
-        raise InputError(f"The acquisition is {kind}, which is not read; TOMO, STATIC, WHOLE BODY and RECON TOMO are.")
+    if kind == "RECON GATED TOMO":
+        raise InputError("The images are RECON GATED TOMO, which is not read; give their sum as RECON TOMO.")
     raise InputError(f"{named('ImageType')} does not tell a kind of nuclear medicine image that is read.")

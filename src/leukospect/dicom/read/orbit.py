@@ -6,7 +6,8 @@ each head's own into Detector Information. A head's own win.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,12 @@ from pydicom.dataset import Dataset
 
 from leukospect.dicom.elements import count, named, number, numbers, text
 from leukospect.dicom.read.frames import frame_vector
-from leukospect.dicom.read.header import frame_duration_s
+from leukospect.dicom.read.header import frame_duration_s, patient_position
+from leukospect.dicom.read.orientation import orientation_cosines, readings
 from leukospect.errors import GeometryError, InputError
 
 _MANY_VIEWS = 2**16
+_SAME_DEG = 0.1
 _NEAREST_MM = 50.0  # no patient fits between heads nearer to the axis
 
 
@@ -146,7 +149,7 @@ def read_sweeps(
     rotations: tuple[Dataset, ...],
     assumptions: list[str],
     *,
-    start_angle_deg: float | None,
+    start_angle_known: bool,
     direction: str | None,
 ) -> list[Sweep]:
     """Read what every head did in every rotation.
@@ -158,10 +161,10 @@ def read_sweeps(
         Items of the Detector and the Rotation Information Sequence.
     assumptions : list of str
         What was assumed is added to it.
-    start_angle_deg : float or None
-        Replaces the first head's start angle; other heads keep their distance from it.
+    start_angle_known : bool
+        The user tells the start angle; one that is missing counts as 0 until then.
     direction : ``cc``, ``cw`` or None
-        Replaces the recorded direction.
+        Stands in where none is recorded; whose it is, the user's word overrides it later.
 
     Returns
     -------
@@ -171,21 +174,24 @@ def read_sweeps(
     Raises
     ------
     GeometryError, InputError
-        Angles are missing or contradict each other, or two heads look from the same angles.
+        Angles are missing or contradict each other.
     """
     views = views_per_rotation(dataset, rotations, len(heads), assumptions)
     first_start = number(rotations[0], "StartAngle")
     sweeps: list[Sweep] = []
-    for head_number, head in enumerate(heads):
-        own, begin = number(head, "StartAngle"), 0.0
+    own_starts = _own_starts(heads, first_start, patient_position(dataset), assumptions)
+    for head_number, (head, own) in enumerate(zip(heads, own_starts, strict=True)):
+        begin = 0.0
         for rotation_number, rotation in enumerate(rotations):
             start = number(rotation, "StartAngle")
             if own is not None:
                 # The head's own start is that of the first rotation; later ones begin where the rotation says.
                 start = own + (0.0 if start is None or first_start is None else start - first_start)
-            if start is None and start_angle_deg is None:
+            if start is None and not start_angle_known:
                 raise GeometryError(f"{named('StartAngle')} is missing; tell it with --start-angle-deg.")
-            sign = turning(direction if direction is not None else text(rotation, "RotationDirection"))
+            recorded_direction = text(rotation, "RotationDirection")
+            stands_in = direction is not None and recorded_direction.upper() not in ("CC", "CW")
+            sign = turning(str(direction) if stands_in else recorded_direction)
             step = angular_step_deg(rotation, views[rotation_number], len(heads), assumptions)
             index = np.arange(views[rotation_number], dtype=np.float64)
             recorded = frame_duration_s(rotation, assumptions, otherwise=dataset)
@@ -199,20 +205,43 @@ def read_sweeps(
                 )
             )
             begin += duration * index.size
-    if start_angle_deg is not None:
-        turned = start_angle_deg - float(sweeps[0].angles_deg[0])
-        sweeps = [replace(sweep, angles_deg=sweep.angles_deg + turned) for sweep in sweeps]
-    _refuse_twins(sweeps)
     return sweeps
 
 
-def _refuse_twins(sweeps: list[Sweep]) -> None:
+def _own_starts(
+    heads: tuple[Dataset, ...], rotation_start: float | None, position: str, assumptions: list[str]
+) -> list[float | None]:
+    """Give each head's own start angle, as recorded, or by its orientation where only the rotation has one for all."""
+    own = [number(head, "StartAngle") for head in heads]
+    cosines = [orientation_cosines(head) for head in heads]
+    known = [one for one in cosines if one is not None]
+    if len(heads) == 1 or rotation_start is None or any(o is not None for o in own) or len(known) < len(heads):
+        return own
+    for reading in readings(position):
+        angles = [reading.recorded_deg(one) for one in known]
+        for anchor, orientation in zip(angles, known, strict=True):
+            if anchor is not None and reading.explains(rotation_start, orientation):
+                assumptions.append(
+                    f"{named('StartAngle')} is recorded once for all heads; each head's own follows from its "
+                    f"{named('ImageOrientationPatient')}."
+                )
+                return [None if angle is None else rotation_start + angle - anchor for angle in angles]
+    return own
+
+
+def same_angles(one: Sweep, other: Sweep) -> bool:
+    """Tell whether two sweeps look from the same angles, view by view."""
+    if one.angles_deg.size != other.angles_deg.size:
+        return False
+    apart = (one.angles_deg - other.angles_deg + 180.0) % 360.0 - 180.0
+    return bool(np.abs(apart).max() < _SAME_DEG)
+
+
+def refuse_twins(sweeps: Sequence[Sweep]) -> None:
+    """Refuse two heads that would look from the same angles in one rotation: a start angle is missing."""
     for index, one in enumerate(sweeps):
         for other in sweeps[:index]:
-            if one.rotation != other.rotation or one.angles_deg.size != other.angles_deg.size:
-                continue
-            apart = (one.angles_deg - other.angles_deg + 180.0) % 360.0 - 180.0
-            if np.abs(apart).max() < 0.1:
+            if one.rotation == other.rotation and same_angles(one, other):
                 raise GeometryError(
                     f"Heads {other.head + 1} and {one.head + 1} would look from the same angles; each head's own "
                     f"{named('StartAngle')} is needed in the Detector Information Sequence."

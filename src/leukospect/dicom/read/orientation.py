@@ -66,6 +66,13 @@ class Reading:
         """Take recorded angles to the patient's."""
         return self.sign * np.asarray(recorded_deg, dtype=np.float64) + self.offset_deg
 
+    def recorded_deg(self, orientation: NDArray[np.float64]) -> float | None:
+        """Give the angle that a camera of this reading would record for an orientation; None where it cannot be one."""
+        u = orientation[:2] * (-1 if self.flip_columns else 1)
+        patients = float(np.degrees(np.arctan2(u[1], -u[0])))
+        recorded = self.sign * (patients - self.offset_deg)
+        return recorded if self.explains(recorded, orientation) else None
+
     def explains(self, recorded_deg: float, orientation: NDArray[np.float64]) -> bool:
         """Tell whether a head at that recorded angle would have this orientation: (along columns, along rows)."""
         u = column_direction(float(self.angle_deg(recorded_deg))) * (-1 if self.flip_columns else 1)
@@ -84,6 +91,11 @@ _GANTRYS = {
     "HFP": Reading("the gantry's, head-first prone", 1, 180.0, False, False),
     "FFP": Reading("the gantry's, feet-first prone", -1, 180.0, True, True),
 }
+
+
+def readings(patient_position: str) -> tuple[Reading, ...]:
+    """Give the readings that are accepted for a patient who lies so, the standard's first."""
+    return (PATIENTS, *(reading for lies, reading in _GANTRYS.items() if patient_position in ("", lies)))
 
 
 def whose_angles(
@@ -115,8 +127,8 @@ def whose_angles(
     if all(PATIENTS.explains(angle, orientation) for angle, orientation in evidence):
         _say_if_apart(PATIENTS, evidence, assumptions)
         return PATIENTS
-    for position, reading in _GANTRYS.items():
-        if patient_position in ("", position) and all(reading.explains(*head) for head in evidence):
+    for reading in readings(patient_position)[1:]:
+        if all(reading.explains(*head) for head in evidence):
             assumptions.append(
                 f"The image orientation shows that the recorded angles are {reading.name}; they are turned into the "
                 "patient's" + (", and rows and columns are flipped." if reading.flip_rows else ".")
@@ -139,11 +151,18 @@ def _say_if_apart(reading: Reading, evidence: list[tuple[float, NDArray[np.float
         )
 
 
-def told_angles(evidence: list[tuple[float, NDArray[np.float64]]]) -> Reading:
-    """Take angles that the user told as the patient's; only pixels are flipped, where the orientation asks for it."""
-    if not evidence:
+def told_angles(start_angle_deg: float, orientation: NDArray[np.float64] | None) -> Reading:
+    """Read angles whose start the user tells: flipped and reversed where the orientation asks for it.
+
+    Parameters
+    ----------
+    start_angle_deg : float
+        The patient's angle of the head that has this orientation.
+    orientation : (6,) array or None
+        Of that head; None flips nothing.
+    """
+    if orientation is None:
         return PATIENTS
-    angle, orientation = evidence[0]
     upside_down = bool(orientation[5] > 0)
-    mirrored = bool(orientation[:3] @ column_direction(angle) < 0)
-    return Reading("as told", 1, 0.0, upside_down, mirrored)
+    mirrored = bool(orientation[:3] @ column_direction(start_angle_deg) < 0)
+    return Reading("as told", -1 if upside_down and mirrored else 1, 0.0, upside_down, mirrored)

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 
 from leukospect.data import PlanarImages
 from leukospect.dicom.elements import count, items, named, number, numbers, text, vector
-from leukospect.dicom.read.frames import frame_count, frame_table, frame_vector, refuse_other_vectors
+from leukospect.dicom.read.frames import frame_count, frame_slots, frame_table, frame_vector
 from leukospect.dicom.read.header import acquisition_header, energy_windows, frame_duration_s, patient_position
 from leukospect.dicom.read.orientation import column_direction
 from leukospect.dicom.read.pixels import counts, pixel_spacing_mm
@@ -34,16 +34,25 @@ _VIEW_WORDS = {
 }
 _NEAR_DEG = 30.0
 
+PlanarKind = Literal["STATIC", "WHOLE BODY", "DYNAMIC", "GATED"]
+PLANAR_KINDS: dict[str, PlanarKind] = {
+    "STATIC": "STATIC",
+    "WHOLE BODY": "WHOLE BODY",
+    "DYNAMIC": "DYNAMIC",
+    "GATED": "GATED",
+}
+"""Image Type value 3 of what is planar."""
+
 
 def read_planar(
-    dataset: Dataset, kind: Literal["STATIC", "WHOLE BODY"], assumptions: list[str], sources: Sequence[Path] = ()
+    dataset: Dataset, kind: PlanarKind, assumptions: list[str], sources: Sequence[Path] = ()
 ) -> PlanarImages:
-    """Read planar views, one a head.
+    """Read planar views, one a head; gates and time frames are added up.
 
     Parameters
     ----------
     dataset : Dataset
-    kind : ``STATIC`` or ``WHOLE BODY``
+    kind : ``STATIC``, ``WHOLE BODY``, ``DYNAMIC`` or ``GATED``
     assumptions : list of str
         What had to be assumed is added to it, one sentence each.
     sources : sequence of Path
@@ -53,24 +62,19 @@ def read_planar(
     GeometryError, InputError
         Frames, sizes or counts are missing or contradict each other.
     """
-    refuse_other_vectors(dataset)
     heads = items(dataset, "DetectorInformationSequence")
     number_of_heads = count(dataset, "NumberOfDetectors", default=max(1, len(heads)))
     heads = heads if len(heads) == number_of_heads else tuple(Dataset() for _ in range(number_of_heads))
     windows = energy_windows(dataset, assumptions)
-    table = frame_table(
-        (
-            frame_vector(dataset, "EnergyWindowVector", len(windows)),
-            frame_vector(dataset, "DetectorVector", number_of_heads),
-        ),
-        (len(windows), number_of_heads),
-        "energy windows x heads",
-    )
-    values = counts(dataset, frame_count(dataset))[table]
+    values, summed = _summed_counts(dataset, len(windows), number_of_heads)
     pixel_mm = pixel_spacing_mm(dataset)
     names = tuple(_view_name(dataset, head, index, number_of_heads, assumptions) for index, head in enumerate(heads))
     values, first_pixels = _upright(values, heads, names, pixel_mm, patient_position(dataset), assumptions)
-    duration = _time_in_view_s(dataset, heads, kind, pixel_mm[0], assumptions)
+    duration = (
+        _time_of_all_frames_s(dataset, summed, assumptions)
+        if summed > 1 or kind in ("DYNAMIC", "GATED")
+        else _time_in_view_s(dataset, heads, kind, pixel_mm[0], assumptions)
+    )
     return PlanarImages(
         counts=values,
         energy_windows=windows,
@@ -79,7 +83,27 @@ def read_planar(
         view_duration_s=np.full(number_of_heads, duration),
         header=acquisition_header(dataset, kind, assumptions, sources),
         first_pixel_mm=first_pixels,
+        summed_frames=summed,
     )
+
+
+def _summed_counts(dataset: Dataset, windows: int, heads: int) -> tuple[NDArray[np.float32], int]:
+    """Bring the frames into (windows, heads, rows, columns), and add up gates and time frames."""
+    slot, slots = frame_slots(dataset)
+    table = frame_table(
+        (
+            frame_vector(dataset, "EnergyWindowVector", windows),
+            frame_vector(dataset, "DetectorVector", heads),
+            slot,
+        ),
+        (windows, heads, slots),
+        "energy windows x heads" + (" x gates or time frames" if slots > 1 else ""),
+    )
+    stored = counts(dataset, frame_count(dataset))
+    values = stored[table[..., 0]]
+    for number_of_slot in range(1, slots):
+        values += stored[table[..., number_of_slot]]
+    return values, slots
 
 
 def _view_name(dataset: Dataset, head: Dataset, index: int, heads: int, assumptions: list[str]) -> str:
@@ -170,3 +194,27 @@ def _time_in_view_s(
             f"{named('ScanVelocity')} is not recorded; {named('ActualFrameDuration')} is taken as a line's dwell time."
         )
     return frame_duration_s(dataset, assumptions) or 1.0
+
+
+def _time_of_all_frames_s(dataset: Dataset, frames: int, assumptions: list[str]) -> float:
+    """Give how long all gates or time frames counted together, s.
+
+    A dynamic acquisition records a frame's duration for each of its phases (Phase Information Sequence), a gated one
+    the length of a gate and how many heart beats it was open for (Gated Information Sequence).
+    """
+    phases = [
+        (number(phase, "ActualFrameDuration"), number(phase, "NumberOfFramesInPhase"))
+        for phase in items(dataset, "PhaseInformationSequence")
+    ]
+    if phases and all(duration and size for duration, size in phases):
+        return sum(float(duration or 0.0) * float(size or 0.0) for duration, size in phases) / 1000.0
+    gates = [
+        (number(interval, "FrameTime") or number(gated, "FrameTime"), number(interval, "IntervalsAcquired"))
+        for gated in items(dataset, "GatedInformationSequence")
+        for interval in items(gated, "DataInformationSequence")
+    ]
+    if gates and all(duration and beats for duration, beats in gates):
+        slots = frames / len(gates)
+        return sum(float(duration or 0.0) * float(beats or 0.0) for duration, beats in gates) * slots / 1000.0
+    each = frame_duration_s(dataset, assumptions)
+    return 1.0 if each is None else each * frames

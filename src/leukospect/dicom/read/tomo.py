@@ -1,8 +1,9 @@
-"""NM TOMO: raw projections with the orbit of every head."""
+"""NM TOMO and GATED TOMO: raw projections with the orbit of every head."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,14 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from leukospect.data import Orbit, Projections
-from leukospect.dicom.elements import count, items, named, number, text, texts, vector
+from leukospect.dicom.elements import number, text, texts, vector
 from leukospect.dicom.read.axis import HeadPlace, axis_of_rotation_mm, first_row_z_mm, matrix_centre_mm
-from leukospect.dicom.read.frames import frame_count, frame_table, frame_vector, refuse_other_vectors
-from leukospect.dicom.read.header import acquisition_header, energy_windows, patient_position
-from leukospect.dicom.read.orbit import Sweep, read_sweeps
+from leukospect.dicom.read.header import acquisition_header, patient_position
+from leukospect.dicom.read.orbit import Sweep, refuse_twins, turning
 from leukospect.dicom.read.orientation import Reading, orientation_cosines, told_angles, whose_angles
-from leukospect.dicom.read.pixels import counts, pixel_spacing_mm
-from leukospect.errors import InputError
+from leukospect.dicom.read.tomo_file import TomoFile, read_tomo_file
+from leukospect.dicom.read.zoom import note_zoom
+from leukospect.errors import GeometryError
 
 _LEAST_ARC_DEG = 175.0  # half a turn is enough for an image, less is not
 
@@ -31,82 +32,125 @@ def read_tomo(
     start_angle_deg: float | None = None,
     direction: str | None = None,
 ) -> Projections:
-    """Read a TOMO acquisition.
-
-    Views are ordered by head, then by rotation, then as they were taken; heads count at the same time.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    assumptions : list of str
-        What had to be assumed is added to it, one sentence each.
-    sources : sequence of Path
-    axis_mm : (x, y) or None
-        The axis of rotation, LPS, in place of what is recorded.
-    start_angle_deg : float or None
-        The patient's angle of the first head's first view, in place of what is recorded.
-    direction : ``cc``, ``cw`` or None
-        The patient's direction of rotation, in place of what is recorded.
+    """Read a TOMO or GATED TOMO acquisition that is one file; see `projections_of` for what the options are.
 
     Raises
     ------
     GeometryError, InputError
         Frames, angles or positions are missing or contradict each other.
     """
-    if "TRANSMISSION" in (value.upper() for value in texts(dataset, "ImageType")):
-        raise InputError("The acquisition is a transmission scan; give the emission projections.")
-    heads, rotations = _parts(dataset)
-    windows = energy_windows(dataset, assumptions)
-    told = start_angle_deg is not None or direction is not None
-    sweeps = read_sweeps(dataset, heads, rotations, assumptions, start_angle_deg=start_angle_deg, direction=direction)
-    evidence = _orientations(heads, sweeps)
-    reading = told_angles(evidence) if told else whose_angles(evidence, patient_position(dataset), assumptions)
-    values = _ordered_counts(dataset, len(windows), sweeps, reading)
-    pixel_mm = pixel_spacing_mm(dataset)
-    places = _head_places(heads, sweeps, reading, (values.shape[2], values.shape[3]), pixel_mm)
+    part = read_tomo_file(dataset, assumptions, start_angle_known=start_angle_deg is not None, direction=direction)
+    return projections_of(
+        part, assumptions, sources, axis_mm=axis_mm, start_angle_deg=start_angle_deg, direction=direction
+    )
+
+
+def projections_of(
+    part: TomoFile,
+    assumptions: list[str],
+    sources: Sequence[Path] = (),
+    *,
+    axis_mm: tuple[float, float] | None = None,
+    start_angle_deg: float | None = None,
+    direction: str | None = None,
+) -> Projections:
+    """Bring what a file, or several joined, holds into patient space.
+
+    Views are ordered by head, then by rotation, then as they were taken; heads count at the same time.
+
+    Parameters
+    ----------
+    part : TomoFile
+    assumptions : list of str
+        What had to be assumed is added to it, one sentence each.
+    sources : sequence of Path
+    axis_mm : (x, y) or None
+        The axis of rotation, LPS, in place of what is recorded.
+    start_angle_deg : float or None
+        The patient's angle of the first head's first view, in place of what is recorded; other heads keep their
+        distance from it.
+    direction : ``cc``, ``cw`` or None
+        The patient's direction of rotation, in place of what is recorded.
+
+    Raises
+    ------
+    GeometryError
+        Angles or positions are missing or contradict each other.
+    """
+    dataset, heads = part.dataset, part.heads
+    reading = _reading(part, start_angle_deg, assumptions)
+    sweeps = _patients_sweeps(part.sweeps, reading, start_angle_deg, direction)
+    refuse_twins(sweeps)
+    values = _patients_way_up(part.counts, reading)
+    places = _head_places(heads, sweeps, (values.shape[2], values.shape[3]), part.pixel_mm)
     if axis_mm is None:
         axis_mm = axis_of_rotation_mm(places, assumptions)
-    first_row = first_row_z_mm(places, values.shape[2], pixel_mm[0], assumptions)
+    first_row = first_row_z_mm(places, values.shape[2], part.pixel_mm[0], assumptions)
     orbit = _orbit(sweeps, reading, heads, texts(dataset, "CorrectedImage"), assumptions)
+    note_zoom(heads, (values.shape[2], values.shape[3]), part.pixel_mm, assumptions)
     if text(dataset, "TypeOfDetectorMotion").upper() == "CONTINUOUS":
         assumptions.append("The heads moved while counting; the recorded angle of a view is taken as its middle.")
+    gated = part.summed_frames > 1 or "GATED TOMO" in (value.upper() for value in texts(dataset, "ImageType"))
     return Projections(
         counts=values,
-        energy_windows=windows,
+        energy_windows=part.windows,
         orbit=orbit,
-        pixel_mm=pixel_mm,
+        pixel_mm=part.pixel_mm,
         axis_mm=(float(axis_mm[0]), float(axis_mm[1])),
         first_row_z_mm=first_row,
         view_start_s=np.concatenate([sweep.view_start_s for sweep in sweeps]),
         view_duration_s=np.concatenate([np.full(s.angles_deg.size, s.view_duration_s) for s in sweeps]),
-        header=acquisition_header(dataset, "TOMO", assumptions, sources),
+        header=acquisition_header(dataset, "GATED TOMO" if gated else "TOMO", assumptions, sources),
         duration_recorded=all(sweep.duration_recorded for sweep in sweeps),
+        summed_frames=part.summed_frames,
     )
 
 
-def _parts(dataset: Dataset) -> tuple[tuple[Dataset, ...], tuple[Dataset, ...]]:
-    """Give one item a head and one a rotation."""
-    heads, rotations = items(dataset, "DetectorInformationSequence"), items(dataset, "RotationInformationSequence")
-    number_of_heads = count(dataset, "NumberOfDetectors", default=max(1, len(heads)))
-    number_of_rotations = count(dataset, "NumberOfRotations", default=max(1, len(rotations)))
-    if len(rotations) != number_of_rotations:
-        raise InputError(
-            f"{named('NumberOfRotations')} is {number_of_rotations}, but {named('RotationInformationSequence')} has "
-            f"{len(rotations)} items; the file is cut off or incomplete."
-        )
-    if heads and len(heads) != number_of_heads:
-        raise InputError(
-            f"{named('NumberOfDetectors')} is {number_of_heads}, but {named('DetectorInformationSequence')} has "
-            f"{len(heads)} items."
-        )
-    return heads or tuple(Dataset() for _ in range(number_of_heads)), rotations
+def _reading(part: TomoFile, start_angle_deg: float | None, assumptions: list[str]) -> Reading:
+    """Decide whose angles are recorded; where that cannot be and the user tells the start, by the pixels alone."""
+    evidence = _orientations(part.heads, part.sweeps)
+    position = patient_position(part.dataset)
+    if start_angle_deg is None:
+        return whose_angles(evidence, position, assumptions)
+    if part.start_recorded:
+        said: list[str] = []
+        try:
+            reading = whose_angles(evidence, position, said)
+        except GeometryError:
+            pass
+        else:
+            assumptions += said
+            return reading
+    return told_angles(start_angle_deg, orientation_cosines(part.heads[0]))
 
 
-def _first_sweep(sweeps: list[Sweep], head: int) -> Sweep:
+def _patients_sweeps(
+    sweeps: Sequence[Sweep], reading: Reading, start_angle_deg: float | None, direction: str | None
+) -> list[Sweep]:
+    """Take recorded angles to the patient's, and put what the user tells of them in place of what is recorded."""
+    angles = [reading.angle_deg(sweep.angles_deg) for sweep in sweeps]
+    if start_angle_deg is not None:
+        turn = start_angle_deg - float(angles[0][0])
+        angles = [own + turn for own in angles]
+    if direction is not None:
+        angles = [own[0] + turning(direction) * np.abs(own - own[0]) for own in angles]
+    return [replace(sweep, angles_deg=own) for sweep, own in zip(sweeps, angles, strict=True)]
+
+
+def _patients_way_up(stored: NDArray[np.float32], reading: Reading) -> NDArray[np.float32]:
+    """Let rows run from head to feet and columns along u."""
+    if reading.flip_rows:
+        stored = stored[:, :, ::-1, :]
+    if reading.flip_columns:
+        stored = stored[:, :, :, ::-1]
+    return np.ascontiguousarray(stored)
+
+
+def _first_sweep(sweeps: Sequence[Sweep], head: int) -> Sweep:
     return next(sweep for sweep in sweeps if sweep.head == head)
 
 
-def _orientations(heads: tuple[Dataset, ...], sweeps: list[Sweep]) -> list[tuple[float, NDArray[np.float64]]]:
+def _orientations(heads: tuple[Dataset, ...], sweeps: Sequence[Sweep]) -> list[tuple[float, NDArray[np.float64]]]:
     """Give start angle and orientation of each head that has one."""
     found = []
     for number_of_head, head in enumerate(heads):
@@ -116,42 +160,9 @@ def _orientations(heads: tuple[Dataset, ...], sweeps: list[Sweep]) -> list[tuple
     return found
 
 
-def _ordered_counts(dataset: Dataset, windows: int, sweeps: list[Sweep], reading: Reading) -> NDArray[np.float32]:
-    """Bring the frames into (windows, views, rows, columns), rows from head to feet, columns along u."""
-    refuse_other_vectors(dataset)
-    heads, rotations = 1 + max(s.head for s in sweeps), 1 + max(s.rotation for s in sweeps)
-    views = [_first_of_rotation(sweeps, rotation).angles_deg.size for rotation in range(rotations)]
-    # Rotations may differ in their number of views, so view and rotation become one axis.
-    begins = np.concatenate([[0], np.cumsum(views)]).astype(np.int64)
-    rotation = frame_vector(dataset, "RotationVector", rotations)
-    view = frame_vector(dataset, "AngularViewVector", max(views))
-    if np.any(view >= np.array(views)[rotation]):
-        raise InputError(f"{named('AngularViewVector')} counts more views than the rotation has.")
-    table = frame_table(
-        (
-            frame_vector(dataset, "EnergyWindowVector", windows),
-            frame_vector(dataset, "DetectorVector", heads),
-            begins[rotation] + view,
-        ),
-        (windows, heads, int(begins[-1])),
-        "energy windows x heads x views",
-    )
-    stored = counts(dataset, frame_count(dataset))
-    if reading.flip_rows:
-        stored = stored[:, ::-1, :]
-    if reading.flip_columns:
-        stored = stored[:, :, ::-1]
-    return np.ascontiguousarray(stored[table.reshape(windows, -1)])
-
-
-def _first_of_rotation(sweeps: list[Sweep], rotation: int) -> Sweep:
-    return next(sweep for sweep in sweeps if sweep.rotation == rotation)
-
-
 def _head_places(
     heads: tuple[Dataset, ...],
     sweeps: list[Sweep],
-    reading: Reading,
     shape: tuple[int, int],
     pixel_mm: tuple[float, float],
 ) -> list[HeadPlace]:
@@ -164,7 +175,7 @@ def _head_places(
         sweep = _first_sweep(sweeps, number_of_head)
         radius = None if sweep.radii_mm is None else float(sweep.radii_mm[0])
         centre = matrix_centre_mm(position, orientation, shape, pixel_mm)
-        places.append(HeadPlace(float(reading.angle_deg(float(sweep.angles_deg[0]))), radius, centre))
+        places.append(HeadPlace(float(sweep.angles_deg[0]), radius, centre))
     return places
 
 
@@ -175,7 +186,7 @@ def _orbit(
     corrections: tuple[str, ...],
     assumptions: list[str],
 ) -> Orbit:
-    angles = np.concatenate([reading.angle_deg(sweep.angles_deg) for sweep in sweeps]) % 360.0
+    angles = np.concatenate([sweep.angles_deg for sweep in sweeps]) % 360.0
     steps = np.diff(np.sort(angles), append=angles.min() + 360.0)
     covered = 360.0 - float(steps.max()) + float(np.median(steps))
     if covered < _LEAST_ARC_DEG:

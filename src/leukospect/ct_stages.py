@@ -1,0 +1,150 @@
+"""What is done with the CT of a SPECT: metal reduction, registration, the attenuation map, the body's outline."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+
+from leukospect.ct.attenuation_map import is_truncated
+from leukospect.ct.metal import MetalReduction, reduce_metal
+from leukospect.data import CtSeries, Geometry, Image, Projections
+from leukospect.errors import AssumptionWarning, InputError
+from leukospect.physics.nuclides import Nuclide
+from leukospect.projector import reconstruction_geometry
+from leukospect.protocol import Protocol
+from leukospect.registration import Registration, register_rigid, resample
+from leukospect.spect_study import PhotopeakCounts, attenuation_map
+
+Progress = Callable[[str, float], None]
+
+_TABULATED_KVP, _USUAL_KVP, _USUAL_KEV = (80.0, 140.0), 120.0, 140.5
+
+
+def reduced_ct(
+    ct: CtSeries | None, protocol: Protocol, threads: int | None, progress: Progress
+) -> MetalReduction | None:
+    """Reduce the metal artefacts of the CT, where there is one and it is asked for."""
+    if ct is None or not protocol.metal.enabled:
+        return None
+    if ct.metal_reduction:
+        warnings.warn(
+            f"The scanner has reduced metal artefacts in the CT already ({ct.metal_reduction}), so the metal "
+            "reduction asked for is not done on top; `leukospect mar` does it all the same.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+        return None
+    return reduce_metal(
+        ct,
+        method=protocol.metal.method,
+        threshold_hu=protocol.metal.threshold_hu,
+        threads=threads,
+        progress=lambda done: progress("reducing metal artefacts", done),
+    )
+
+
+def registered_to_ct(
+    nac: Image, ct: Image | None, protocol: Protocol, progress: Progress
+) -> tuple[Registration | None, str]:
+    """Register a SPECT to its CT, and say in a sentence what was done and why."""
+    if ct is None:
+        return None, "There is no CT to register to."
+    if not protocol.registration.enabled:
+        return None, "The scanner's own alignment of SPECT and CT was taken; no registration was asked for."
+    progress("registering SPECT to CT", 0.0)
+    found = register_rigid(
+        nac,
+        ct,
+        maximum_shift_mm=protocol.registration.maximum_shift_mm,
+        maximum_rotation_deg=protocol.registration.maximum_rotation_deg,
+    )
+    progress("registering SPECT to CT", 1.0)
+    return found, found.reason
+
+
+def mu_map_for(
+    projections: Projections,
+    peak: PhotopeakCounts,
+    ct: CtSeries | None,
+    corrected: Image | None,
+    registration: Registration | None,
+    given: Image | None,
+    protocol: Protocol,
+) -> Image | None:
+    """Make the attenuation map on the grid of a reconstruction, from the CT or from a map that was given."""
+    geometry = reconstruction_geometry(projections)
+    if not protocol.attenuation.enabled:
+        return None
+    if given is not None:
+        return _given_map(given, geometry)
+    if ct is None or corrected is None:
+        return None
+    if is_truncated(corrected):
+        warnings.warn(
+            "The body reaches the edge of the CT's field of view: the attenuation map is incomplete there.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+    found = attenuation_map(
+        corrected,
+        ct.kvp,
+        peak.energy_for("attenuation correction from CT"),
+        geometry,
+        spect_to_ct=None if registration is None else registration.matrix,
+        smoothing_fwhm_mm=protocol.attenuation.smoothing_fwhm_mm,
+        hu_table=protocol.attenuation.hu_table,
+        coherent_counted=protocol.attenuation.coherent_counted,
+    )
+    if float(found.array.max()) <= 0:
+        raise InputError(
+            "The CT shows no body where the SPECT lies, so it cannot correct attenuation; check that they belong "
+            "together."
+        )
+    return found
+
+
+def _given_map(given: Image, geometry: Geometry) -> Image:
+    """Bring an attenuation map that the user made to the reconstruction's grid."""
+    if not np.all(np.isfinite(given.array)) or float(given.array.min()) < -0.01:
+        raise InputError(
+            "The attenuation map holds values below 0 or that are no numbers; give one in 1/cm, not in HU."
+        )
+    found = np.maximum(resample(given, geometry).array.astype(np.float32), np.float32(0))
+    if float(found.max()) <= 0:
+        raise InputError(
+            "The attenuation map is empty where the SPECT lies; check that they belong together and its millimetres."
+        )
+    return Image(found, geometry, "1/cm")
+
+
+def outline_of_ct(
+    ct: CtSeries,
+    corrected: Image | None,
+    registration: Registration | None,
+    onto: Geometry,
+    source: Nuclide | None,
+    protocol: Protocol,
+) -> Image:
+    """Show the CT on the SPECT grid as an attenuation map: nothing is corrected with it, so any voltage serves."""
+    low, high = _TABULATED_KVP
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AssumptionWarning)
+        return attenuation_map(
+            ct.image if corrected is None else corrected,
+            ct.kvp if ct.kvp is not None and low <= ct.kvp <= high else _USUAL_KVP,
+            _mean_energy_kev(source),
+            onto,
+            spect_to_ct=None if registration is None else registration.matrix,
+            smoothing_fwhm_mm=protocol.attenuation.smoothing_fwhm_mm,
+            hu_table=protocol.attenuation.hu_table,
+            coherent_counted=protocol.attenuation.coherent_counted,
+        )
+
+
+def _mean_energy_kev(source: Nuclide | None) -> float:
+    if source is None:
+        return _USUAL_KEV
+    energies, yields = np.array(source.photons).T
+    return float(np.average(energies, weights=yields))
