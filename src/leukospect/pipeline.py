@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from leukospect.consistency import find_motion, find_non_uniformity
 from leukospect.ct_stages import mu_map_for, outline_of_ct, reduced_ct, registered_to_ct
 from leukospect.data import AcquisitionHeader, CtSeries, Image, Projections, Study
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
@@ -77,6 +78,7 @@ def reconstruct_spect(
         nuclide_name=protocol.nuclide,
     )
     _check_nuclide(projections.header, protocol)
+    _warn_of_inconsistencies(projections)
     reconstructor = _prepare(projections, peak, None, protocol, threads)
     nac = reconstructor.image(peak, progress=lambda done: progress("reconstructing without attenuation", done))
     reduction = reduced_ct(ct, protocol, threads, progress)
@@ -175,6 +177,16 @@ def _check_nuclide(header: AcquisitionHeader, protocol: Protocol) -> None:
             f"The acquisition records {recorded.nuclide}, but the protocol '{protocol.name}' is for "
             f"{protocol.nuclide}; choose another --protocol."
         )
+
+
+def _warn_of_inconsistencies(projections: Projections) -> None:
+    """Tell of motion, lost views and defects of a detector: they are reconstructed as they are."""
+    hours = projections.header.hours_after_injection
+    which = "" if hours is None else f"SPECT at {hours:.1f} h: "
+    sentences = [finding.sentence() for finding in find_motion(projections)]
+    sentences += [finding.sentence() for finding in find_non_uniformity(projections)]
+    for sentence in sentences:
+        warnings.warn(f"{which}{sentence} Nothing was corrected.", AssumptionWarning, stacklevel=3)
 
 
 def _prepare(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from leukospect.consistency import NonUniformity, find_motion
 from leukospect.data import (
     AcquisitionHeader,
     CtSeries,
@@ -23,6 +24,7 @@ from leukospect.data import (
     ReconstructedSeries,
     Study,
 )
+from leukospect.report.figures_views import linogram, sinogram
 from leukospect.report.inspection import describe, table, write_thumbnails
 from leukospect.report.thumbnails import pictures
 
@@ -117,18 +119,106 @@ def test_the_table_says_what_counts_and_nothing_of_the_patient() -> None:
 
 def test_pictures_are_seen_from_the_front() -> None:
     _, spect, _, recon = study().acquisitions
-    ((title, view, aspect),) = pictures(spect)
-    assert "180" in title
-    assert divmod(int(view.argmax()), view.shape[1]) == (1, 8)
-    assert aspect == pytest.approx(5.0 / 4.0)
-    ((_, maximum, aspect),) = pictures(recon)
-    assert divmod(int(maximum.argmax()), maximum.shape[1]) == (0, 5)
-    assert aspect == pytest.approx(2.0)
+    shown = dict(pictures(spect))
+    assert list(shown) == ["front (180°)", "left (105°)", "back (0°)", "right (285°)"]
+    front = shown["front (180°)"]
+    assert divmod(int(front.pixels.argmax()), front.pixels.shape[1]) == (1, 8)
+    assert front.size_mm == (10 * 4.0, 8 * 5.0)
+    assert [picture.letters for picture in shown.values()] == [
+        ("R", "L", "H", "F"),
+        ("A", "P", "H", "F"),
+        ("L", "R", "H", "F"),
+        ("P", "A", "H", "F"),
+    ]
+    (_, maximum), (_, from_feet) = pictures(recon)
+    assert divmod(int(maximum.pixels.argmax()), maximum.pixels.shape[1]) == (0, 5)
+    assert maximum.size_mm == (6 * 2.0, 4 * 4.0)
+    assert divmod(int(from_feet.pixels.argmax()), from_feet.pixels.shape[1]) == (2, 5)
 
 
 def test_thumbnails_are_written_for_each(tmp_path: Path) -> None:
     written = write_thumbnails(study(), tmp_path / "pictures")
-    assert [path.name for path in written] == ["01-static.png", "02-tomo.png", "03-ct.png", "04-recon-tomo.png"]
+    assert [path.name for path in written] == [
+        "01-static.png",
+        "02-tomo.png",
+        "02-tomo-sinogram.png",
+        "02-tomo-linogram.png",
+        "03-ct.png",
+        "04-recon-tomo.png",
+    ]
     assert sorted(written) == sorted((tmp_path / "pictures").iterdir())
     assert all(imread(path).std() > 0 for path in written)
+    assert all(path.stat().st_size < 100_000 for path in written)
     assert not any(word in path.read_bytes() for path in written for word in (b"Doe", b"2024"))
+
+
+def test_a_dead_pixel_of_a_large_matrix_does_not_vanish_from_its_picture(tmp_path: Path) -> None:
+    counts = np.full((1, 1, 600, 600), 40.0, np.float32)
+    counts[0, 0, 301, 299] = 0.0
+    header = AcquisitionHeader("STATIC")
+    planar = PlanarImages(counts, WINDOWS[:1], ("anterior",), (1.0, 1.0), np.full(1, 9.0), header)
+    (path,) = write_thumbnails(Study((planar,)), tmp_path)
+    shade = imread(path)[..., :3].mean(axis=2)
+    assert shade[120:200, 120:200].max() > shade[120:200, 120:200].mean() + 0.05
+
+
+def spot_and_body(lower: int) -> Projections:
+    """A spot and a body on two heads; on both, everything lies `lower` rows lower from the ninth view on."""
+    rows, columns, stops = 40, 44, 24
+    rng, angles = np.random.default_rng(3), np.asarray(180.0 + 7.5 * np.arange(2 * stops))
+    z, u = np.arange(rows)[:, None], np.arange(columns)
+    counts = np.zeros((1, 2 * stops, rows, columns), np.float32)
+    for view, angle in enumerate(angles):
+        low = lower * (view % stops >= 8)
+        spot = 21.5 + 9 * np.sin(np.deg2rad(angle))
+        mean = 40 * np.exp(-((z - 18 - low) ** 2) / 60 - (u - 21.5) ** 2 / 90)
+        mean = mean + 60 * np.exp(-((z - 24 - low) ** 2 + (u - spot) ** 2) / 6)
+        counts[0, view] = rng.poisson(mean)
+    header = AcquisitionHeader("TOMO", radiopharmaceutical=GIVEN, corrections=("DECY",))
+    start = np.tile(20.0 * np.arange(stops), 2)
+    return Projections(
+        counts,
+        WINDOWS[:1],
+        Orbit(np.mod(angles, 360.0, dtype=np.float64)),
+        (6.0, 5.0),
+        (0.0, 0.0),
+        117.0,
+        start,
+        np.full(48, 20.0),
+        header,
+    )
+
+
+def test_motion_is_among_the_facts_and_in_the_table() -> None:
+    facts = json.loads(json.dumps(describe(Study((spot_and_body(2),)))))[0]
+    (found,) = facts["motion"]
+    assert (found["kind"], found["heads"], found["first_view"], found["last_view"]) == ("axial motion", [1, 2], 9, None)
+    assert found["size_mm"] == pytest.approx(12.0, abs=1.0)
+    assert (facts["count_changes"], facts["non_uniformity"], facts["uniformity_corrected"]) == ([], [], False)
+    words = table(Study((spot_and_body(2),)))
+    assert "consistency   From view 9 on, heads 1 and 2 see the activity 1" in words
+    assert "uniformity    UNIF is not among the corrections recorded" in words
+    assert "consistency   no motion, no lost view, no non-uniformity seen" in table(Study((spot_and_body(0),)))
+
+
+def test_sinogram_and_linogram_show_every_view_where_it_belongs() -> None:
+    acquisition = spot_and_body(2)
+    findings = find_motion(acquisition)
+    defect = NonUniformity(1, 25, 10, 3, 3, -30.0, 2.0)
+    across, along = sinogram(acquisition, findings, (defect,)), linogram(acquisition, findings)
+    assert [axes.get_title() for axes in across.axes] == ["head 2", "head 1"]  # in the order of angle, from 0
+    second, first = (axes.images[0] for axes in across.axes)
+    total = acquisition.counts[0, :, 23:26].sum(axis=1)  # the rows of the defect
+    np.testing.assert_array_equal(np.asarray(first.get_array()), total[:24])
+    np.testing.assert_array_equal(np.asarray(second.get_array()), total[24:])
+    assert tuple(first.get_extent()) == (-110.0, 110.0, 23.5, -0.5)
+    marks = [np.asarray(line.get_xdata()) for line in across.axes[1].lines if line.get_marker() == "v"]
+    assert [float(mark[0]) for mark in marks] == [pytest.approx((10 - 1 - 21.5) * 5.0)]
+    assert not [line for line in across.axes[0].lines if line.get_marker() == "v"]
+    lines = along.axes[1].images[0]
+    np.testing.assert_array_equal(np.asarray(lines.get_array()), acquisition.counts[0, :24].sum(axis=2).T)
+    assert tuple(lines.get_extent()) == (-0.5, 23.5, 117.0 - 39 * 6.0 - 3.0, 120.0)
+    steps = [float(np.asarray(line.get_xdata())[0]) for axes in along.axes for line in axes.lines]
+    assert steps == [7.5, 7.5]  # between the eighth and the ninth view
+    angles = [float(text.get_text()) for text in along.axes[1].get_xticklabels()]
+    assert angles == [180.0, 210.0, 240.0, 270.0, 300.0, 330.0]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from leukospect.consistency.views import views_of_heads
 from leukospect.data import (
     Acquisition,
     AcquisitionHeader,
@@ -19,6 +20,7 @@ from leukospect.data import (
     Study,
 )
 from leukospect.physics.windows import window_roles
+from leukospect.report.inspection_consistency import consistency_facts, consistency_lines
 from leukospect.report.inspection_studies import ExaminationFacts
 from leukospect.report.thumbnails import write_thumbnails
 
@@ -98,7 +100,7 @@ def _particular(acquisition: Acquisition) -> Facts:
 
 def _projections(acquisition: Projections) -> Facts:
     orbit, header = acquisition.orbit, acquisition.header
-    heads = _heads(acquisition)
+    heads = views_of_heads(acquisition)
     steps = [(np.diff(orbit.angles_deg[head]) + 180.0) % 360.0 - 180.0 for head in heads]
     step = float(np.median(np.abs(np.concatenate(steps)))) if any(part.size for part in steps) else 0.0
     turning = {int(np.sign(value)) for part in steps for value in part if value}
@@ -112,9 +114,9 @@ def _projections(acquisition: Projections) -> Facts:
         "summed_frames": acquisition.summed_frames,
         "heads": len(heads),
         "views": orbit.views,
-        "start_angles_deg": [_rounded(float(orbit.angles_deg[head.start]), 2) for head in heads],
+        "start_angles_deg": [_rounded(float(orbit.angles_deg[head[0]]), 2) for head in heads],
         "step_deg": _rounded(step, 3),
-        "arc_per_head_deg": _rounded(max(step * (head.stop - head.start) for head in heads), 2),
+        "arc_per_head_deg": _rounded(max(step * head.size for head in heads), 2),
         "direction": {1: "CC", -1: "CW"}.get(turning.pop() if len(turning) == 1 else 0, "mixed"),
         "radius_mm": None if radii is None else [_rounded(float(radii.min()), 1), _rounded(float(radii.max()), 1)],
         "matrix": list(acquisition.counts.shape[2:]),
@@ -127,14 +129,8 @@ def _projections(acquisition: Projections) -> Facts:
         if orbit.centre_offset_mm is None
         else sorted({float(v) for v in orbit.centre_offset_mm}),
         "frame_of_reference": header.frame_of_reference_uid is not None,
+        **consistency_facts(acquisition),
     }
-
-
-def _heads(acquisition: Projections) -> list[slice]:
-    """Split the views into heads: each begins anew in time, at the start of the acquisition."""
-    starts = np.flatnonzero(acquisition.view_start_s <= acquisition.view_start_s.min())
-    ends = [*starts[1:], acquisition.orbit.views]
-    return [slice(int(start), int(end)) for start, end in zip(starts, ends, strict=True)]
 
 
 def _planar(acquisition: PlanarImages) -> Facts:
@@ -285,6 +281,8 @@ def _block(facts: Facts) -> str:
     ]
     if "ct" in facts:
         lines.append(("CT", f"acquisition {facts['ct']}" if facts["ct"] else "none that belongs to it"))
+    if "motion" in facts:
+        lines += consistency_lines(facts)
     lines += [("assumed", str(sentence)) for sentence in _items(facts["assumptions"])]
     return "\n".join([title, *(f"   {label:<14}{words}" for label, words in lines)])
 

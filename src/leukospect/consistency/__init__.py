@@ -1,0 +1,7 @@
+"""Whether the views of an acquisition fit each other: motion, lost views, non-uniform detectors."""
+
+from leukospect.consistency.findings import NonUniformity, ViewFinding
+from leukospect.consistency.motion import find_motion
+from leukospect.consistency.uniformity import find_non_uniformity
+
+__all__ = ["NonUniformity", "ViewFinding", "find_motion", "find_non_uniformity"]
