@@ -11,9 +11,10 @@ from pydicom.sequence import Sequence
 
 from leukospect.dicom.elements import library_warnings_silenced
 from leukospect.dicom.read.header import acquisition_header, energy_windows, patient_position
+from leukospect.dicom.read.nm import nm_acquisition
 from leukospect.dicom.read.times import acquisition_start, date_and_time, moment
 from leukospect.errors import InputError
-from tests.dicom.acquisitions import item
+from tests.dicom.acquisitions import Tomo, item
 
 NOON = {"AcquisitionDate": "20240110", "AcquisitionTime": "120000"}
 
@@ -168,3 +169,9 @@ def test_garbage_is_named_by_its_element_and_not_quoted() -> None:
     with library_warnings_silenced(), pytest.raises(InputError, match="Number of Energy Windows") as raised:
         energy_windows(dataset, [])
     assert "Doe" not in str(raised.value)
+
+
+def test_pixels_that_were_compressed_with_loss_are_said() -> None:
+    assumptions: list[str] = []
+    nm_acquisition(Tomo(elements={"LossyImageCompression": "01"}).dataset(), assumptions)
+    assert any("compressed with loss" in sentence for sentence in assumptions)

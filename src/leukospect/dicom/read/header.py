@@ -28,6 +28,8 @@ def acquisition_header(
     collimators = dict.fromkeys(
         text(head, "CollimatorGridName") for head in items(dataset, "DetectorInformationSequence")
     )
+    if text(dataset, "LossyImageCompression") == "01":
+        assumptions.append("The pixels were once compressed with loss; counts and CT numbers are no longer exact.")
     return AcquisitionHeader(
         kind=kind,
         start=start,
