@@ -17,6 +17,7 @@ from leukospect.errors import AssumptionWarning, InputError, MissingInformationE
 from leukospect.examination import comparable, pair_ct, refuse_several_injections
 from leukospect.interpretation.decision import apply_rule
 from leukospect.interpretation.rules import load_rule
+from leukospect.physics.acquisition_time import TIMINGS
 from leukospect.physics.decay import decay_factor
 from leukospect.physics.nuclides import nuclide
 from leukospect.protocol import Protocol
@@ -39,6 +40,7 @@ from leukospect.spect_study import (
     prepare_reconstruction,
 )
 from leukospect.study_measurement import measure_planar_views, measure_spect_times, regions_of_study
+from leukospect.study_overview import timing_of_kinds
 from leukospect.study_result import MeasuredCounts, SpectResult, StudyResult
 
 Progress = Callable[[str, float], None]
@@ -268,9 +270,15 @@ def run_study(
     changes = all_changes(ratios, measurements, only_ratios=("spect",) if relative else ())
     flag = apply_rule(rule, changes, ratios, placed.regions)
     return StudyResult(
-        study, protocol, spect, placed.labels, placed.regions, measurements, ratios, changes, rule, flag, placed.notes,
-        relative,
+        study, protocol, spect, placed.labels, placed.regions, measurements, ratios, changes, rule, flag,
+        {**placed.notes, **_timing_notes(study)}, relative,
     )  # fmt: skip
+
+
+def _timing_notes(study: Study) -> dict[str, str]:
+    """Say how the times of each kind of image were counted; rates are decay-corrected whichever it is."""
+    kinds = timing_of_kinds(study.acquisitions)
+    return {f"times of {kind}": TIMINGS[timing] for kind, timing in kinds.items() if timing in TIMINGS}
 
 
 def _each_spect(

@@ -10,7 +10,7 @@ import numpy as np
 from leukospect.data import Acquisition, CtSeries, PlanarImages, Projections, ReconstructedSeries, Study
 from leukospect.errors import AssumptionWarning
 from leukospect.examination import pair_ct
-from leukospect.physics.acquisition_time import timing_of
+from leukospect.physics.acquisition_time import Timing, timing_of
 from leukospect.physics.nuclides import KNOWN_NUCLIDES, nuclide
 from leukospect.protocol import Protocol
 from leukospect.report.inspection_studies import ExaminationFacts
@@ -56,7 +56,7 @@ def _examination(study: Study, places: Sequence[tuple[int, int]], place: tuple[i
         acquisitions=tuple(members),
         time_points={number: protocol.time_point(hour) for number, hour in hours.items() if hour is not None},
         ct_of=_ct_of_each(members),
-        timing=_timing(list(members.values())),
+        timing=timing_of_kinds(list(members.values())),
     )
 
 
@@ -75,8 +75,14 @@ def _ct_of_each(members: dict[int, Acquisition]) -> dict[int, int | None]:
     return found
 
 
-def _timing(acquisitions: Sequence[Acquisition]) -> dict[str, str]:
-    """Tell for SPECT and for each kind of planar image how its times were acquired."""
+def timing_of_kinds(acquisitions: Sequence[Acquisition]) -> dict[str, Timing]:
+    """Tell for SPECT and for each kind of planar image that has several times how they were acquired.
+
+    Parameters
+    ----------
+    acquisitions : sequence of Acquisition
+        Of one examination.
+    """
     kinds: dict[str, list[tuple[float, float, str]]] = {}
     for acquisition in acquisitions:
         hours, injected = acquisition.header.hours_after_injection, acquisition.header.radiopharmaceutical

@@ -27,7 +27,7 @@ def study_content(result: StudyResult, warnings: Sequence[str]) -> ReportContent
     if result.study.planar:
         facts["Planar views at"] = ", ".join(_when(p.header.hours_after_injection) for p in result.study.planar)
     for name, note in result.notes.items():
-        facts[name.capitalize()] = note
+        facts[name[:1].upper() + name[1:]] = note
     labels: Sequence[Image | None] = result.labels if result.spect else ()
     return ReportContent(
         title="Labelled-leukocyte study",

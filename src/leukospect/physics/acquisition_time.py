@@ -7,6 +7,13 @@ from collections.abc import Sequence
 from typing import Literal
 
 Timing = Literal["fixed time", "decay-corrected time", "neither", "not known"]
+TIMINGS: dict[Timing, str] = {
+    "fixed time": "every time counted equally long (fixed time)",
+    "decay-corrected time": "later times counted longer by the decay (decay-corrected time)",
+    "neither": "later times counted neither equally long nor longer by the decay",
+}
+"""The kinds in words, those that are known."""
+
 _SAME = 0.05
 _NEAR_DECAY = 0.15  # durations are rounded to full minutes
 

@@ -6,17 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from leukospect.data import Tracer
+from leukospect.physics.acquisition_time import TIMINGS, Timing
 
 _TRACERS: dict[Tracer, str] = {
     "leukocytes": "labelled leukocytes",
     "colloid": "marrow colloid",
     "other": "another compound than labelled leukocytes",
     "unknown": "compound not recorded",
-}
-_TIMINGS = {
-    "fixed time": "every time counted equally long (fixed time)",
-    "decay-corrected time": "later times counted longer by the decay (decay-corrected time)",
-    "neither": "later times counted neither equally long nor longer by the decay",
 }
 
 
@@ -37,7 +33,7 @@ class ExaminationFacts:
         ``early``, ``delayed`` or ``late``, of those whose time after injection is known.
     ct_of : mapping of int to int or None
         The CT of each SPECT acquisition; None where none belongs to it.
-    timing : mapping of str to str
+    timing : mapping of str to Timing
         For planar and SPECT images how their times were acquired; see `physics.acquisition_time`.
     """
 
@@ -48,7 +44,7 @@ class ExaminationFacts:
     acquisitions: tuple[int, ...]
     time_points: Mapping[int, str]
     ct_of: Mapping[int, int | None]
-    timing: Mapping[str, str]
+    timing: Mapping[str, Timing]
 
     def as_values(self) -> dict[str, object]:
         """Give it as values that JSON can hold."""
@@ -68,5 +64,5 @@ class ExaminationFacts:
         title = f"Patient {self.patient}, examination {self.examination}"
         injected = ", ".join([*self.nuclides, *(_TRACERS[tracer] for tracer in self.tracers)])
         lines = [f"{title}: {injected}" if injected else title]
-        lines += [f"   {kind}: {_TIMINGS[timing]}" for kind, timing in self.timing.items() if timing in _TIMINGS]
+        lines += [f"   {kind}: {TIMINGS[timing]}" for kind, timing in self.timing.items() if timing in TIMINGS]
         return lines
