@@ -11,7 +11,7 @@ import pytest
 
 from leukospect.data import Projections
 from leukospect.dicom.read.study import read_projections
-from leukospect.errors import AssumptionWarning
+from leukospect.errors import AssumptionWarning, GeometryError
 from tests.dicom.acquisitions import Rotation, Tomo, save
 
 START_DEG, AXIS_MM = 17.5, (7.0, -10.0)
@@ -99,3 +99,13 @@ def test_a_wrong_word_of_the_user_is_taken_and_said(tmp_path: Path) -> None:
     found = read(folder, start_angle_deg=100.0, direction="cc")
     np.testing.assert_allclose(found.orbit.angles_deg, (100.0 + 30.0 * np.arange(12)) % 360.0, atol=1e-6)
     assert any("taken as told" in sentence for sentence in found.header.assumptions)
+    # 82.5 degrees off what the file's orientation shows, rounded to a whole degree
+    assert any("82 degrees from" in sentence or "83 degrees from" in sentence for sentence in found.header.assumptions)
+
+
+def test_a_direction_cannot_be_told_for_rotations_there_and_back(tmp_path: Path) -> None:
+    both = (Rotation(0.0, "CC", 12, 30.0), Rotation(330.0, "CW", 12, 30.0))
+    folder = save(tmp_path, Tomo(start_angles_deg=(40.0,), rotations=both).dataset())
+    read(folder)
+    with pytest.raises(GeometryError, match="there and back"):
+        read(folder, direction="cc")

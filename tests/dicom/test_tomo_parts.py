@@ -147,7 +147,13 @@ def same_angles(part: FileDataset) -> None:
     del part.DetectorInformationSequence[0].ImageOrientationPatient
 
 
-@pytest.mark.parametrize("change", [other_time, other_study, other_pixels, other_height, same_angles])
+def other_corrections(part: FileDataset) -> None:
+    part.CorrectedImage = ["COR", "UNIF"]
+
+
+@pytest.mark.parametrize(
+    "change", [other_time, other_study, other_pixels, other_height, same_angles, other_corrections]
+)
 def test_what_does_not_belong_together_stays_apart(tmp_path: Path, change: Any) -> None:
     dataset = TWO_HEADS.dataset()
     parts = [alone(with_frames(dataset, head=head + 1), head=head) for head in (0, 1)]
@@ -156,6 +162,25 @@ def test_what_does_not_belong_together_stays_apart(tmp_path: Path, change: Any) 
     with pytest.raises(InputError, match="2 SPECT acquisitions were found"):
         read_projections(folder)
     assert len(read_study(folder).projections) == 2
+
+
+def test_windows_whose_heads_have_other_offsets_stay_apart(tmp_path: Path) -> None:
+    parts = [alone(with_frames(TWO_HEADS.dataset(), window=window + 1), window=window) for window in (0, 1)]
+    parts[1].DetectorInformationSequence[0].CenterOfRotationOffset = 4.0
+    with pytest.raises(InputError, match="2 SPECT acquisitions were found"):
+        read_projections(save(tmp_path / "study", *parts))
+
+
+def test_a_copy_counts_once_and_another_file_of_the_same_identity_is_refused(tmp_path: Path) -> None:
+    dataset = TWO_HEADS.dataset()
+    assert_whole(read(save(tmp_path / "copies", dataset, dataset)))
+    other = deepcopy(dataset)
+    set_pixels(other, dataset.pixel_array[::-1])
+    folder = save(tmp_path / "impostors", dataset, other)
+    with pytest.raises(InputError, match="claim to be one object"):
+        read_projections(folder)
+    with pytest.raises(InputError, match="claim to be one object"):
+        read_study(folder)
 
 
 def test_a_file_of_one_head_says_so(tmp_path: Path) -> None:
@@ -196,14 +221,18 @@ def with_private_radii(dataset: FileDataset, radii_mm: list[float]) -> FileDatas
     return dataset
 
 
-def test_private_radii_are_taken_for_the_frame_they_stand_at(tmp_path: Path) -> None:
-    tomo = Tomo(start_angles_deg=(200.0, 20.0), frame_order=("view", "head", "window"), windows=2, radii_mm=(250.0,))
+@pytest.mark.parametrize("radii_mm", [None, (250.0,)])
+def test_private_radii_are_taken_for_the_frame_they_stand_at(
+    tmp_path: Path, radii_mm: tuple[float, ...] | None
+) -> None:
+    tomo = Tomo(start_angles_deg=(200.0, 20.0), frame_order=("view", "head", "window"), windows=2, radii_mm=radii_mm)
     dataset = tomo.dataset()
     expected = {(head, view): 240.0 + 10 * head + view for head in (0, 1) for view in range(tomo.views)}
     heads, views = dataset.DetectorVector, dataset.AngularViewVector
     frames = [expected[head - 1, view - 1] for head, view in zip(heads, views, strict=True)]
     found = read(save(tmp_path / "study", with_private_radii(dataset, frames)))
     assert found.orbit.radii_mm is not None
+    assert not any("not recorded, so the distance" in sentence for sentence in found.header.assumptions)
     np.testing.assert_allclose(found.orbit.radii_mm, [expected[h, v] for h in (0, 1) for v in range(tomo.views)])
 
 

@@ -21,6 +21,7 @@ from leukospect.errors import GeometryError, InputError
 
 _MANY_VIEWS = 2**16
 _SAME_DEG = 0.1
+_FARTHEST_MM = 700.0  # beyond any gantry
 _NEAREST_MM = 50.0  # no patient fits between heads nearer to the axis
 
 
@@ -133,14 +134,20 @@ def _radii(head: Dataset, rotation: Dataset, views: int, assumptions: list[str])
             raise GeometryError(f"{named('RadialPosition')} has {found.size} values for {views} views.")
         if found.min() <= 0:
             raise GeometryError(f"{named('RadialPosition')} must be positive; found {found.min():g} mm.")
-        if found.min() < _NEAREST_MM:
+        if found.min() < _NEAREST_MM or found.max() > _FARTHEST_MM:
+            how = "near, as if it were in cm" if found.min() < _NEAREST_MM else "far"
+            extreme = found.min() if found.min() < _NEAREST_MM else found.max()
             assumptions.append(
-                f"{named('RadialPosition')} of {found.min():g} mm is implausibly near, as if it were in cm; it is "
-                "taken as recorded, in mm."
+                f"{named('RadialPosition')} of {extreme:g} mm is implausibly {how}; it is taken as recorded, in mm."
             )
         return np.broadcast_to(found, (views,)).astype(np.float64)
-    assumptions.append(f"{named('RadialPosition')} is not recorded, so the distance to the collimator is unknown.")
+    assumptions.append(radius_not_recorded())
     return None
+
+
+def radius_not_recorded() -> str:
+    """Say that the public elements tell no radius."""
+    return f"{named('RadialPosition')} is not recorded, so the distance to the collimator is unknown."
 
 
 def read_sweeps(

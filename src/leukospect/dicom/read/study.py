@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from leukospect.data import Acquisition, Projections, Study
-from leukospect.dicom.elements import library_warnings_silenced, text
+from leukospect.dicom.elements import library_warnings_silenced
+from leukospect.dicom.read.copies import by_instance, distinct_objects
 from leukospect.dicom.read.ct import ct_series
 from leukospect.dicom.read.ct_choice import ct_of_study
 from leukospect.dicom.read.entries import Entry, Found, find_entries, load, series_of
@@ -123,7 +124,9 @@ def read_projections(
     with library_warnings_silenced():
         found = find_entries(path)
         tomo = [entry for entry in found.entries if entry.kind in TOMO_KINDS]
-        unique = [copies[0] for copies in _by_instance(tomo)]
+        unique, refused = distinct_objects(tomo)
+        if refused:
+            raise refused[0][1]
         if not unique and any(entry.kind in ("RECON TOMO", "PET") for entry in found.entries):
             raise InputError(f"{RECONSTRUCTED_ALREADY} No raw projections were found: {found.summary()}.")
         if not unique:
@@ -143,14 +146,6 @@ def read_projections(
     return projections
 
 
-def _by_instance(entries: Iterable[Entry]) -> list[list[Entry]]:
-    """Group files that hold the same object."""
-    groups: dict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        groups[text(entry.dataset, "SOPInstanceUID") or str(entry.path)].append(entry)
-    return list(groups.values())
-
-
 def unused_files(found: Found) -> list[str]:
     """Say which files are no acquisitions, those of one sort in one sentence."""
     sorts: dict[str, list[int]] = defaultdict(list)
@@ -165,7 +160,7 @@ def unused_files(found: Found) -> list[str]:
     ]
     if found.results:
         problems.append(f"{found.results} files of earlier results of this program below the folder were not read.")
-    copies = sum(len(group) - 1 for group in _by_instance(entry for entry in found.entries if entry.kind))
+    copies = sum(len(group) - 1 for group in by_instance(entry for entry in found.entries if entry.kind))
     if copies:
         problems.append(f"{copies} of {found.files} files not used: copies of objects that are already there.")
     return problems
@@ -186,7 +181,8 @@ def _acquisitions(
     ct, said = ct_of_study(entry for entry in usable if entry.kind == "CT")
     problems += said
     pet = series_of(entry for entry in usable if entry.kind == "PET")
-    files = [group[0] for group in _by_instance(entry for entry in usable if entry.kind not in ("CT", "PET"))]
+    files, refused = distinct_objects(entry for entry in usable if entry.kind not in ("CT", "PET"))
+    failures += [(found.place(entry), error) for entry, error in refused]
     projections, unread = tomo_acquisitions([entry for entry in files if entry.kind in TOMO_KINDS])
     acquisitions += projections
     failures += [(found.place(entry), error) for entry, error in unread]

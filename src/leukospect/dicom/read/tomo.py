@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from leukospect.data import Orbit, Projections
-from leukospect.dicom.elements import number, text, texts, vector
+from leukospect.dicom.elements import named, number, text, texts, vector
 from leukospect.dicom.read.axis import HeadPlace, axis_of_rotation_mm, first_row_z_mm, matrix_centre_mm
 from leukospect.dicom.read.header import acquisition_header, patient_position
 from leukospect.dicom.read.orbit import Sweep, refuse_twins, turning
@@ -20,6 +20,7 @@ from leukospect.dicom.read.tomo_file import TomoFile, read_tomo_file
 from leukospect.dicom.read.zoom import note_zoom
 from leukospect.errors import GeometryError
 
+_CONTRADICTED_DEG = 5.0
 _LEAST_ARC_DEG = 175.0  # half a turn is enough for an image, less is not
 
 
@@ -80,6 +81,8 @@ def projections_of(
     dataset, heads = part.dataset, part.heads
     reading = _reading(part, start_angle_deg, assumptions)
     sweeps = _patients_sweeps(part.sweeps, reading, start_angle_deg, direction)
+    if start_angle_deg is not None:
+        _say_if_told_otherwise(start_angle_deg, orientation_cosines(heads[0]), reading, assumptions)
     refuse_twins(sweeps)
     values = _patients_way_up(part.counts, reading)
     places = _head_places(heads, sweeps, (values.shape[2], values.shape[3]), part.pixel_mm)
@@ -124,6 +127,22 @@ def _reading(part: TomoFile, start_angle_deg: float | None, assumptions: list[st
     return told_angles(start_angle_deg, orientation_cosines(part.heads[0]))
 
 
+def _say_if_told_otherwise(
+    start_angle_deg: float, orientation: NDArray[np.float64] | None, reading: Reading, assumptions: list[str]
+) -> None:
+    """Say that the start angle told is not what the image orientation shows."""
+    if orientation is None:
+        return
+    told = np.deg2rad(start_angle_deg)
+    along = orientation[:3] * (-1 if reading.flip_columns else 1)
+    apart = float(np.degrees(np.arccos(np.clip(along @ [-np.cos(told), np.sin(told), 0.0], -1.0, 1.0))))
+    if apart > _CONTRADICTED_DEG:
+        assumptions.append(
+            f"The start angle told lies {apart:.0f} degrees from what {named('ImageOrientationPatient')} of the first "
+            "head shows; it is taken as told."
+        )
+
+
 def _patients_sweeps(
     sweeps: Sequence[Sweep], reading: Reading, start_angle_deg: float | None, direction: str | None
 ) -> list[Sweep]:
@@ -133,6 +152,11 @@ def _patients_sweeps(
         turn = start_angle_deg - float(angles[0][0])
         angles = [own + turn for own in angles]
     if direction is not None:
+        if len({np.sign(own[-1] - own[0]) for own in angles if own.size > 1}) > 1:
+            raise GeometryError(
+                "The rotations turn both ways, there and back, so --direction cannot tell for all of them; correct "
+                f"{named('RotationDirection')} in the file."
+            )
         angles = [own[0] + turning(direction) * np.abs(own - own[0]) for own in angles]
     return [replace(sweep, angles_deg=own) for sweep, own in zip(sweeps, angles, strict=True)]
 

@@ -15,7 +15,7 @@ from leukospect.data import EnergyWindow
 from leukospect.dicom.elements import count, items, named, number, texts, vector
 from leukospect.dicom.read.frames import frame_count, frame_slots, frame_table, frame_vector, present_numbers
 from leukospect.dicom.read.header import energy_windows
-from leukospect.dicom.read.orbit import Sweep, read_sweeps
+from leukospect.dicom.read.orbit import Sweep, radius_not_recorded, read_sweeps
 from leukospect.dicom.read.pixels import counts, pixel_spacing_mm
 from leukospect.dicom.read.private_radii import private_radii_mm
 from leukospect.errors import InputError
@@ -181,6 +181,8 @@ def _with_private_radii(
     ):
         assumptions.append("The radii in private elements are not those of Radial Position; the latter are taken.")
         return tuple(sweeps)
+    missing = radius_not_recorded()
+    assumptions[:] = [sentence for sentence in assumptions if sentence != missing]
     assumptions.append("The radius of each view is read from the maker's private elements, as millimetres.")
     return tuple(replace(sweep, radii_mm=own) for sweep, own in zip(sweeps, radii, strict=True))
 

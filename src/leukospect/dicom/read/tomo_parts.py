@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from leukospect.dicom.elements import text, vector
+from leukospect.dicom.elements import number, text, vector
 from leukospect.dicom.read.orbit import Sweep, same_angles
 from leukospect.dicom.read.times import acquisition_start
 from leukospect.dicom.read.tomo_file import TomoFile
@@ -56,7 +56,11 @@ def joined(one: TomoFile, other: TomoFile) -> TomoFile | None:
     if not _of_one_acquisition(one, other):
         return None
     ranges = [tuple(window.ranges_kev for window in part.windows) for part in (one, other)]
-    if _same_sweeps(one.sweeps, other.sweeps) and not set(ranges[0]) & set(ranges[1]):
+    if (
+        _same_sweeps(one.sweeps, other.sweeps)
+        and _offsets(one) == _offsets(other)
+        and not set(ranges[0]) & set(ranges[1])
+    ):
         return replace(
             one, windows=one.windows + other.windows, counts=np.concatenate([one.counts, other.counts], axis=0)
         )
@@ -76,7 +80,7 @@ def joined(one: TomoFile, other: TomoFile) -> TomoFile | None:
 def _of_one_acquisition(one: TomoFile, other: TomoFile) -> bool:
     same = all(
         text(one.dataset, keyword) == text(other.dataset, keyword)
-        for keyword in ("StudyInstanceUID", "PatientID", "PatientName", "FrameOfReferenceUID")
+        for keyword in ("StudyInstanceUID", "PatientID", "PatientName", "FrameOfReferenceUID", "CorrectedImage")
     )
     return (
         same
@@ -86,6 +90,11 @@ def _of_one_acquisition(one: TomoFile, other: TomoFile) -> bool:
         and _same_start(one, other)
         and _same_height(one, other)
     )
+
+
+def _offsets(part: TomoFile) -> list[float]:
+    """Give the centre-of-rotation offset of each head."""
+    return [number(head, "CenterOfRotationOffset") or 0.0 for head in part.heads]
 
 
 def _same_start(one: TomoFile, other: TomoFile) -> bool:
