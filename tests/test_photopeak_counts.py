@@ -68,3 +68,10 @@ def test_scatter_that_the_camera_corrected_is_not_corrected_again() -> None:
     with pytest.warns(AssumptionWarning, match="not corrected again"):
         assert photopeak_counts(done).scatter is None
     assert photopeak_counts(done, scatter="dew").scatter is not None
+
+
+def test_scatter_windows_of_one_peak_only_are_said() -> None:
+    windows = (window((154.0, 188.0)), window((221.0, 270.0)), window((205.0, 221.0)))
+    with pytest.warns(AssumptionWarning, match="1 of 2 photopeaks only"):
+        peak = photopeak_counts(filled(windows, (300.0, 500.0, 32.0), "In-111"))
+    assert peak.scatter is not None

@@ -144,8 +144,10 @@ def photopeak_counts(
             estimates.append(estimate)
     _refuse_nothing(counts)
     if "none" in methods and scatter != "none":
+        which = f"{len(estimates)} of {len(peaks)} photopeaks only" if estimates else "no photopeak"
         warnings.warn(
-            "No scatter window was recorded: scatter is not corrected, and uptake in depth reads too high.",
+            f"Scatter windows fit {which}: scatter is not corrected{' fully' if estimates else ''}, and uptake in "
+            "depth reads too high.",
             AssumptionWarning,
             stacklevel=2,
         )

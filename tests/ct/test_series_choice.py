@@ -60,7 +60,7 @@ THIN = replace(PLAIN, thickness_mm=1.0, slices=450)
         ("", "FC55", "sharp"),
         ("", "B31s", "soft"),
         ("Hitachi", "32", "unknown"),
-        ("Hitachi", "B31s", "unknown"),
+        ("Hitachi", "B31s", "soft"),
         ("SIEMENS", "", "unknown"),
         ("GE MEDICAL SYSTEMS", "B", "unknown"),
         ("Philips", "(*", "unknown"),

@@ -322,7 +322,7 @@ ASSUMED = [
     Noted("duration zero", in_rotation(ActualFrameDuration=0), "Actual Frame Duration"),
     Noted("date impossible", element(AcquisitionDate="20241399"), "date and time"),
     Noted("slices without orientation", recon_tomo(), "Image Orientation"),
-    Noted("CT slice turned", ct(one_slice(ImageOrientationPatient=[0, 1, 0, 1, 0, 0])), "1 slices are missing"),
+    Noted("CT slice turned", ct(one_slice(ImageOrientationPatient=[0, 1, 0, 1, 0, 0])), "1 slice is missing"),
     Noted("the same file twice", broken.the_same_twice, "copies"),
     Noted("archives in a folder", folder_of(broken.good, broken.tar_gz), "gzip archive inside"),
     Noted("DICOMDIR with some files", broken.dicomdir_and_one_file, "missing, though the DICOM directory names them"),

@@ -78,3 +78,16 @@ def test_one_that_is_recorded_for_each_window_is_one() -> None:
     found, assumptions = read(*[injected("HMPAO WBC") for _ in range(3)])
     assert found.header.other_radiopharmaceuticals == ()
     assert not any("radiopharmaceuticals" in sentence for sentence in assumptions)
+
+
+@pytest.mark.parametrize(
+    ("meaning", "nuclide"),
+    [("^123^Iodine", "I-123"), ("Iodine I 131", "I-131"), ("Thallium-201", "Tl-201"), ("^67^Gallium", "Ga-67"),
+     ("177Lu", "Lu-177"), ("^111^Indium", "In-111"), ("nothing known", None)],
+)  # fmt: skip
+def test_a_nuclide_that_is_not_imaged_here_is_named(meaning: str, nuclide: str | None) -> None:
+    one = injected("compound")
+    one.RadionuclideCodeSequence = Sequence([item(CodeValue="X-1", CodingSchemeDesignator="99X", CodeMeaning=meaning)])
+    found, assumptions = read(one)
+    assert tracer(found).nuclide == nuclide
+    assert any("not known here" in sentence for sentence in assumptions) == (nuclide is None)

@@ -111,7 +111,7 @@ def test_a_missing_slice_is_a_problem_and_no_volume(tmp_path: Path) -> None:
     slices = made.slices_of(4.0, made.spots(4.0), NM_CLASS)
     slices.sort(key=lambda one: int(one.InstanceNumber))
     save(tmp_path, *slices[:9], *slices[10:])
-    with pytest.raises(GeometryError, match="1 slices are missing"):
+    with pytest.raises(GeometryError, match="1 slice is missing"):
         read_study(tmp_path)
 
 

@@ -190,7 +190,7 @@ def test_ct_slices_that_make_no_volume_are_refused(tmp_path: Path) -> None:
     askew[2].ImagePositionPatient = [-10, -19.5, askew[2].ImagePositionPatient[2]]
     tilted[0].GantryDetectorTilt = 12
     for name, slices, sentence in (
-        ("missing", missing, "1 slices are missing"),
+        ("missing", missing, "1 slice is missing"),
         ("twice", twice, "where another one lies"),
         ("uneven", uneven, "unevenly spaced"),
         ("tilted", tilted, "tilted"),

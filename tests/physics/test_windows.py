@@ -115,3 +115,15 @@ def test_the_recorded_nuclide_must_fit_the_windows() -> None:
 def test_the_nuclide_is_never_told_from_the_windows() -> None:
     with pytest.raises(MissingInformationError, match="does not record its radionuclide"):
         nuclide_of_windows((PEAK,), None)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_windows_that_cut_a_photopeak_in_two_are_refused(order: tuple[int, int]) -> None:
+    halves = (_window(126.0, 140.0), _window(140.0, 154.0))
+    with pytest.raises(InputError, match="cut in two"):
+        find_photopeaks(tuple(halves[place] for place in order), TC)
+
+
+def test_a_scatter_window_of_several_ranges_is_not_taken() -> None:
+    windows = (PEAK, EnergyWindow(((119.0, 126.0), (154.0, 161.0)), "both sides"))
+    assert find_photopeaks(windows, TC) == (Photopeak(140.511, 0, None, None),)

@@ -18,7 +18,7 @@ def kernel_kind(manufacturer: str, kernel: str) -> KernelKind:
     Parameters
     ----------
     manufacturer : str
-        As recorded; may be empty, and then every maker's names are tried.
+        As recorded; where it is empty or none of the table's, every maker's names are tried.
     kernel : str
         Convolution Kernel (0018,1210); of several values, parted by a backslash, the first is the kernel.
 
@@ -28,8 +28,9 @@ def kernel_kind(manufacturer: str, kernel: str) -> KernelKind:
         By the table ``ct_kernels.csv``.
     """
     name = kernel.split("\\", maxsplit=1)[0].strip()
+    known = any(maker != "*" and _is_word(maker, manufacturer) for maker, _, _, _ in _rows())
     for maker, pattern, limits, kind in _rows():
-        if maker != "*" and manufacturer.strip() and not _is_word(maker, manufacturer):
+        if maker != "*" and known and not _is_word(maker, manufacturer):
             continue
         found = pattern.fullmatch(name)
         if found and (limits is None or limits[0] <= int(found.group(1)) <= limits[1]):

@@ -8,6 +8,9 @@ from leukospect.data import EnergyWindow
 from leukospect.errors import InputError, MissingInformationError
 from leukospect.physics.nuclides import KNOWN_NUCLIDES, Nuclide, nuclide
 
+_CUT = 0.025  # of the energy: an edge so near the line leaves a good part of the photopeak out
+_MEETING_KEV = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Photopeak:
@@ -63,7 +66,8 @@ def _neighbour(
     edge = min(lo for lo, _ in ranges) if below else max(hi for _, hi in ranges)
     best, best_gap = None, 0.2 * edge
     for index, window in enumerate(windows):
-        if any(_covers(window, energy) for energy in energies):
+        # Of a window with several ranges nothing tells how many counts fell into which.
+        if len(window.ranges_kev) > 1 or any(_covers(window, energy) for energy in energies):
             continue
         near = max(hi for _, hi in window.ranges_kev) if below else min(lo for lo, _ in window.ranges_kev)
         gap = edge - near if below else near - edge
@@ -114,6 +118,7 @@ def find_photopeaks(
             )
         own = _own_range(windows[covering[0]], energy, energies, source)
         ranges = windows[covering[0]].ranges_kev if own is None else (own,)
+        _refuse_cut_peak(windows, ranges, energy, source)
         lower = _neighbour(windows, ranges, taken, below=True)
         upper = _neighbour(windows, ranges, taken, below=False)
         peaks.append(Photopeak(energy, covering[0], lower, upper, own))
@@ -135,6 +140,23 @@ def _own_range(
             "only ranges of one photopeak each can be reconstructed."
         )
     return lower, upper
+
+
+def _refuse_cut_peak(
+    windows: tuple[EnergyWindow, ...], ranges: tuple[tuple[float, float], ...], energy_kev: float, source: Nuclide
+) -> None:
+    """Refuse two windows that meet within a photopeak: neither holds it, and neither is a scatter window."""
+    for lower, upper in ranges:
+        for edge in (lower, upper):
+            if abs(edge - energy_kev) > _CUT * energy_kev:
+                continue
+            for window in windows:
+                for low, high in window.ranges_kev:
+                    if (low, high) != (lower, upper) and min(abs(low - edge), abs(high - edge)) <= _MEETING_KEV:
+                        raise InputError(
+                            f"The {energy_kev:g} keV photopeak of {source.name} is cut in two by energy windows that "
+                            f"meet at {edge:g} keV; give projections in which one window holds it."
+                        )
 
 
 def window_roles(windows: tuple[EnergyWindow, ...], nuclides: tuple[str, ...]) -> tuple[str, ...]:

@@ -25,6 +25,18 @@ _NUCLIDE_WORDS = {
     "In-111": re.compile(r"111\W*(in\b|indium)|\b(in|indium)(\W+in)?\W*111", re.IGNORECASE),
     "F-18": re.compile(r"\b18\W*(f\b|fluor)|\b(f|fluorine)(\W+f)?\W*18\b", re.IGNORECASE),
 }
+_OTHER_ELEMENTS = {
+    "I": "iodine", "Tl": "thall?ium", "Ga": "gallium", "Lu": "lutetium", "Y": "yttrium", "Xe": "xenon",
+    "Sm": "samarium",
+    "Ra": "radium", "C": "carbon", "N": "nitrogen", "O": "oxygen", "Rb": "rubidium", "Zr": "zirconium", "Cu": "copper",
+    "Cr": "chromium", "Co": "cobalt", "Se": "selenium", "Ac": "actinium", "P": "phosphorus", "Sr": "strontium",
+}  # fmt: skip
+_OTHER_NUCLIDES = {
+    symbol: re.compile(
+        rf"\b(\d{{2,3}})\W*({symbol}|{name})\b|\b({symbol}|{name})(?:\W+{symbol})?\W*(\d{{2,3}})\b", re.IGNORECASE
+    )
+    for symbol, name in _OTHER_ELEMENTS.items()
+}
 _IMPLAUSIBLE_MBQ = 1e5  # a hundred times any diagnostic dose: the value is in Bq
 _FEW_MBQ = {"Tc-99m": 40.0, "In-111": 3.0}  # below any adult's dose, and above the same dose in mCi
 
@@ -91,19 +103,32 @@ def _tracer(name: str, description: str, assumptions: list[str]) -> Tracer:
 
 
 def _nuclide(item: Dataset, name: str, assumptions: list[str]) -> str | None:
-    for code in items(item, "RadionuclideCodeSequence"):
+    coded = items(item, "RadionuclideCodeSequence")
+    for code in coded:
         known = _NUCLIDE_CODES.get(text(code, "CodeValue")) or _nuclide_in(text(code, "CodeMeaning"))
+        known = known or _other_nuclide_in(text(code, "CodeMeaning"))
         if known:
             return known
     known = _nuclide_in(name)
     if known:
         assumptions.append(f"No radionuclide is coded; {known} is read from the radiopharmaceutical's name.")
+    elif coded:
+        assumptions.append("The radionuclide is coded in a way that is not known here.")
     return known
 
 
 def _nuclide_in(words: str) -> str | None:
     found = [nuclide for nuclide, pattern in _NUCLIDE_WORDS.items() if pattern.search(words)]
     return found[0] if len(found) == 1 else None
+
+
+def _other_nuclide_in(words: str) -> str | None:
+    """Name a nuclide that this program does not image, so that it is refused by its name, not taken as unknown."""
+    for symbol, pattern in _OTHER_NUCLIDES.items():
+        found = pattern.search(words)
+        if found:
+            return f"{symbol}-{found.group(1) or found.group(4)}"
+    return None
 
 
 def _dose_mbq(item: Dataset, nuclide: str | None, in_becquerel: bool, assumptions: list[str]) -> float | None:

@@ -250,10 +250,14 @@ def _slice_step_mm(
     spacing = float(np.median(steps))
     if steps.min() < SAME_PLACE_MM:
         raise GeometryError("Slices lie beside each other in one plane; they are not one volume.")
-    wide = steps > 1.5 * spacing
-    if np.any(wide):
-        missing = int(np.sum(np.round(steps[wide] / spacing) - 1))
-        raise GeometryError(f"{missing} slices are missing: most are {spacing:g} mm apart, some {steps.max():g} mm.")
+    times = np.round(steps / spacing)
+    whole = np.abs(steps - times * spacing) <= max(SAME_PLACE_MM, UNEVEN * spacing) * np.maximum(times, 1.0)
+    if times.max() > 1 and np.all(whole & (times >= 1)):
+        missing = int(np.sum(times - 1))
+        raise GeometryError(
+            f"{missing} {'slice is' if missing == 1 else 'slices are'} missing: most are {spacing:g} mm apart, some "
+            f"{steps.max():g} mm; give the whole series."
+        )
     if np.abs(steps - spacing).max() > max(SAME_PLACE_MM, UNEVEN * spacing):
         raise GeometryError(
             f"The slices are unevenly spaced, {steps.min():g} to {steps.max():g} mm; resample them first."
