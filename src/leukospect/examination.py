@@ -18,6 +18,7 @@ from leukospect.data import (
 )
 from leukospect.errors import AssumptionWarning, InputError
 
+_ONE_SESSION = timedelta(days=2)
 _ONE_INJECTION = timedelta(hours=1)  # clocks differ by minutes, examinations by days
 
 
@@ -50,10 +51,23 @@ def pair_ct(spect: Projections | ReconstructedSeries, study: Study) -> CtSeries 
 
 def _chosen(found: Sequence[CtSeries], spect: Projections | ReconstructedSeries) -> CtSeries:
     if len(found) == 1:
+        _say_if_of_another_day(found[0], spect)
         return found[0]
     index, sentence = choose_reconstruction([reconstruction_of(ct) for ct in found], place_of_spect(spect))
     warnings.warn(sentence, AssumptionWarning, stacklevel=3)
+    _say_if_of_another_day(found[index], spect)
     return found[index]
+
+
+def _say_if_of_another_day(ct: CtSeries, spect: Projections | ReconstructedSeries) -> None:
+    starts = ct.header.start, spect.header.start
+    if starts[0] is not None and starts[1] is not None and abs(starts[0] - starts[1]) > _ONE_SESSION:
+        warnings.warn(
+            f"The CT and the SPECT share a frame of reference, though {abs(starts[0] - starts[1]).days} days lie "
+            "between them; they are taken as aligned.",
+            AssumptionWarning,
+            stacklevel=4,
+        )
 
 
 def _of_one_scan(found: Sequence[CtSeries]) -> bool:

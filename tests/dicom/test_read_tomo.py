@@ -352,3 +352,35 @@ def test_compressed_files_give_the_same_counts(syntax: str, tmp_path: Any) -> No
     projections = read_projections(packed)
     assert str(syntax) in packed.read_bytes().decode("latin-1")
     np.testing.assert_array_equal(projections.counts, tomo.counts().reshape(1, 12, 24, 40))
+
+
+def test_a_step_that_leaves_half_the_orbit_out_contradicts_the_arc() -> None:
+    """Opposed heads with 90 degrees each see two quarters of the turn, not the arc of 180 degrees."""
+    made = Tomo(start_angles_deg=(0.0, 180.0), views=30, step_deg=6.0)
+    dataset = made.dataset()
+    dataset.RotationInformationSequence[0].AngularStep = 3.0
+    with pytest.raises(GeometryError, match="do not cover the arc"):
+        read_tomo(dataset, [])
+
+
+def test_heads_at_a_right_angle_may_share_the_arc() -> None:
+    made = Tomo(start_angles_deg=(0.0, 90.0), views=30, step_deg=3.0)
+    dataset = made.dataset()
+    dataset.RotationInformationSequence[0].ScanArc = 180.0
+    found = read_tomo(dataset, [])
+    np.testing.assert_allclose(np.sort(found.orbit.angles_deg), np.arange(0.0, 180.0, 3.0), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("recorded_ms", "duration_s", "said"),
+    [(600_000, 20.0, "that of the whole rotation"), (20, 0.02, "implausibly short"), (60_000, 60.0, "")],
+)
+def test_a_duration_that_cannot_be_a_views_is_taken_as_the_rotations_or_said(
+    recorded_ms: int, duration_s: float, said: str
+) -> None:
+    dataset = Tomo(views=30, step_deg=12.0).dataset()
+    dataset.RotationInformationSequence[0].ActualFrameDuration = recorded_ms
+    assumptions: list[str] = []
+    found = read_tomo(dataset, assumptions)
+    np.testing.assert_allclose(found.view_duration_s, duration_s)
+    assert any(said in sentence for sentence in assumptions) if said else not assumptions

@@ -13,6 +13,7 @@ from leukospect.quantification.intervals import counts_ratio, draws, quotient, r
 from leukospect.quantification.measurements import Change, Interval, Measurement, Ratio, Region, TimePoint
 from leukospect.quantification.spect import SpectSamples
 
+_NOTHING = 1e-6
 _TIMES: tuple[TimePoint, ...] = ("early", "delayed", "late")
 # Enough for a probability good to half a per cent.
 _DRAWS = 10_000
@@ -41,7 +42,7 @@ def ratio(lesion: Measurement, reference: Measurement, samples: SpectSamples | N
         raise InputError(f"'{lesion.region}' and '{reference.region}' were not measured at one time in one modality.")
     if lesion.modality.startswith("planar"):
         value = counts_ratio(lesion.mean, reference.mean)
-    elif reference.mean.value <= 0:
+    elif reference.mean.value <= _NOTHING * max(lesion.mean.value, 0.0):  # nothing took up where the reference lies
         value = unknown(nan)
     else:
         pairs = _ratios_of_replicates(lesion.region, reference.region, samples)

@@ -17,6 +17,7 @@ from leukospect.dicom.elements import count, named, number, numbers, text
 from leukospect.dicom.read.frames import frame_vector
 from leukospect.dicom.read.header import frame_duration_s, patient_position
 from leukospect.dicom.read.orientation import orientation_cosines, readings
+from leukospect.dicom.read.rotation import angular_step_deg, duration_of_a_view_s, refuse_gaps
 from leukospect.errors import GeometryError, InputError
 
 _MANY_VIEWS = 2**16
@@ -93,36 +94,6 @@ def views_per_rotation(
             f"{named('NumberOfFramesInRotation')} is {max(result)}, but {named('AngularViewVector')} counts to {seen}."
         )
     return result
-
-
-def angular_step_deg(rotation: Dataset, views: int, heads: int, assumptions: list[str]) -> float:
-    """Give the angle between two views, checked against the arc.
-
-    The arc may span the views or the intervals between them, and may be what all heads cover together.
-
-    Raises
-    ------
-    GeometryError
-        Neither step nor arc is recorded, or views, step and arc contradict each other.
-    """
-    step, arc = number(rotation, "AngularStep"), number(rotation, "ScanArc")
-    step, arc = (abs(value) if value else None for value in (step, arc))
-    if step is None:
-        if arc is None:
-            raise GeometryError(
-                f"{named('AngularStep')} and {named('ScanArc')} are both missing; angles cannot be known."
-            )
-        assumptions.append(
-            f"{named('AngularStep')} is missing; the arc of {arc:g} degrees is divided by {views} views."
-        )
-        return arc / views
-    if arc is not None and min(
-        abs(step * views - arc), abs(step * (views - 1) - arc), abs(step * views - arc / heads)
-    ) > (0.25 * step):
-        raise GeometryError(
-            f"{views} views {step:g} degrees apart do not make the arc of {arc:g} degrees in {named('ScanArc')}."
-        )
-    return step
 
 
 def _radii(head: Dataset, rotation: Dataset, views: int, assumptions: list[str]) -> NDArray[np.float64] | None:
@@ -202,7 +173,7 @@ def read_sweeps(
             step = angular_step_deg(rotation, views[rotation_number], len(heads), assumptions)
             index = np.arange(views[rotation_number], dtype=np.float64)
             recorded = frame_duration_s(rotation, assumptions, otherwise=dataset)
-            duration = recorded or 1.0
+            duration = duration_of_a_view_s(recorded or 1.0, index.size, assumptions)
             radii = _radii(head, rotation, index.size, assumptions)
             angles = (start or 0.0) + sign * step * index
             times = begin + index * duration
@@ -212,6 +183,8 @@ def read_sweeps(
                 )
             )
             begin += duration * index.size
+    for rotation_number, rotation in enumerate(rotations):
+        refuse_gaps([sweep.angles_deg for sweep in sweeps if sweep.rotation == rotation_number], rotation)
     return sweeps
 
 

@@ -43,14 +43,21 @@ def moment(value: str) -> datetime | None:
 def acquisition_start(dataset: Dataset, assumptions: list[str]) -> datetime | None:
     """Find when counting began; what is taken in place of the acquisition's own time is said in `assumptions`."""
     start = date_and_time(text(dataset, "AcquisitionDate"), text(dataset, "AcquisitionTime"))
-    start = start or moment(text(dataset, "AcquisitionDateTime"))
+    both = moment(text(dataset, "AcquisitionDateTime"))
+    if start is not None and both is not None and abs((start - both).total_seconds()) > _SAME_MOMENT_S:
+        assumptions.append(
+            f"{named('AcquisitionDateTime')} differs from {named('AcquisitionTime')}; the latter is taken as the start "
+            "of counting."
+        )
+    start = start or both
     if start is not None:
         return start
     for which in ("Series", "Content"):
         start = date_and_time(text(dataset, f"{which}Date"), text(dataset, f"{which}Time"))
         if start is not None:
+            missing = "AcquisitionTime" if not text(dataset, "AcquisitionTime") else "AcquisitionDate"
             assumptions.append(
-                f"{named('AcquisitionTime')} is missing; {named(f'{which}Time')} is taken as the start of counting."
+                f"{named(missing)} is missing; {named(f'{which}Time')} is taken as the start of counting."
             )
             return start
     assumptions.append("No date and time of the acquisition is recorded; its place in time is unknown.")

@@ -9,10 +9,19 @@ import numpy as np
 
 from leukospect.dicom.elements import number, text, vector
 from leukospect.dicom.read.orbit import Sweep, same_angles
+from leukospect.dicom.read.radiopharmaceutical import read_radiopharmaceuticals
 from leukospect.dicom.read.times import acquisition_start
 from leukospect.dicom.read.tomo_file import TomoFile
 
 _SIMULTANEOUS_S = 60.0
+_SAME_IN_ALL_PARTS = (
+    "StudyInstanceUID",
+    "PatientID",
+    "PatientName",
+    "PatientPosition",
+    "FrameOfReferenceUID",
+    "CorrectedImage",
+)
 _SAME_RADIUS_MM = 0.1
 _SAME_SPACING = 1e-4
 
@@ -78,18 +87,21 @@ def joined(one: TomoFile, other: TomoFile) -> TomoFile | None:
 
 
 def _of_one_acquisition(one: TomoFile, other: TomoFile) -> bool:
-    same = all(
-        text(one.dataset, keyword) == text(other.dataset, keyword)
-        for keyword in ("StudyInstanceUID", "PatientID", "PatientName", "FrameOfReferenceUID", "CorrectedImage")
-    )
+    same = all(text(one.dataset, keyword) == text(other.dataset, keyword) for keyword in _SAME_IN_ALL_PARTS)
     return (
         same
         and one.counts.shape[2:] == other.counts.shape[2:]
         and bool(np.allclose(one.pixel_mm, other.pixel_mm, rtol=_SAME_SPACING))
         and one.summed_frames == other.summed_frames
+        and _injected(one) == _injected(other)
         and _same_start(one, other)
         and _same_height(one, other)
     )
+
+
+def _injected(part: TomoFile) -> set[tuple[str | None, str]]:
+    """Give nuclide and compound of what was injected."""
+    return {(one.nuclide, one.tracer) for one in read_radiopharmaceuticals(part.dataset, None, [])}
 
 
 def _offsets(part: TomoFile) -> list[float]:
