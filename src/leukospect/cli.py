@@ -38,8 +38,11 @@ def _demo(options: argparse.Namespace, progress: TerminalProgress) -> int:
 def _inspect(options: argparse.Namespace, progress: TerminalProgress) -> int:
     from leukospect.inspection_job import inspect_path
     from leukospect.report.inspection import describe, table, write_thumbnails
+    from leukospect.report.thumbnails import refuse_foreign_pictures
     from leukospect.study_overview import overview
 
+    if options.thumbnails is not None:
+        refuse_foreign_pictures(options.thumbnails)
     study = inspect_path(options.path)
     examinations = overview(study)
     if options.json:
@@ -151,7 +154,13 @@ def _run(options: argparse.Namespace, progress: TerminalProgress) -> int:
 
 def _settings(options: argparse.Namespace) -> list[str]:
     """Give the settings of the command line; an option of its own is one more setting."""
-    return [*options.settings, *(["sum_frames=true"] if options.sum_frames else [])]
+    shortcuts = {
+        "sum_frames": "true" if options.sum_frames else "",
+        "nuclide": options.nuclide or "",
+        "reconstruction.collimator": options.collimator,
+        "reconstruction.resolution": "false" if options.no_resolution else "",
+    }
+    return [*options.settings, *(f"{key}={value}" for key, value in shortcuts.items() if value)]
 
 
 def _batch(options: argparse.Namespace, progress: TerminalProgress) -> int:

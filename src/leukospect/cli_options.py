@@ -72,11 +72,7 @@ def _add_recon(commands: Any) -> None:
     parser.add_argument("--iterations", type=_positive, default=5)
     parser.add_argument("--subsets", type=_positive, default=15)
     parser.add_argument("--scatter", choices=["auto", "tew", "dew", "none"], default="auto")
-    parser.add_argument("--no-resolution", action="store_true", help="leave resolution recovery out")
     parser.add_argument("--post-filter-fwhm-mm", type=float, default=0.0, metavar="F")
-    parser.add_argument(
-        "--collimator", default="", metavar="NAME", help="such as siemens:LEHR, instead of the header's"
-    )
     parser.add_argument("--axis-mm", type=float, nargs=2, metavar=("X", "Y"), help="axis of rotation, LPS")
     parser.add_argument("--start-angle-deg", type=float, metavar="A", help="0 is the patient's back, 90 the left")
     parser.add_argument("--direction", choices=["cc", "cw"], help="of rotation, seen from the feet")
@@ -87,7 +83,7 @@ def _add_recon(commands: Any) -> None:
         help="map and fbp are not in this version",
     )
     _add_injection(parser)
-    parser.add_argument("--nuclide", metavar="NAME", help="Tc-99m or In-111, where the file does not record it")
+    _add_camera(parser)
     parser.add_argument("--calibration-cps-per-mbq", type=float, metavar="K", help="of one head; gives Bq/mL")
     _add_sum_frames(parser)
     parser.add_argument("--mar", action=argparse.BooleanOptionalAction, default=False, help="CT metal reduction")
@@ -147,6 +143,15 @@ def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="section.key=value", dest="settings")
     parser.add_argument("--threads", type=_positive, metavar="N")
     _add_sum_frames(parser)
+    _add_camera(parser)
+
+
+def _add_camera(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--nuclide", metavar="NAME", help="Tc-99m or In-111, where the file does not record it")
+    parser.add_argument(
+        "--collimator", default="", metavar="NAME", help="such as siemens:LEHR, instead of the header's"
+    )
+    parser.add_argument("--no-resolution", action="store_true", help="leave resolution recovery out")
 
 
 def _add_injection(parser: argparse.ArgumentParser) -> None:

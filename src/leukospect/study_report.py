@@ -11,6 +11,7 @@ from leukospect.data import AcquisitionHeader, Image, PlanarImages
 from leukospect.interpretation.rule import Rule
 from leukospect.physics.decay import decay_factor
 from leukospect.physics.nuclides import nuclide
+from leukospect.physics.tracers import TRACER_WORDS
 from leukospect.physics.windows import find_photopeaks
 from leukospect.protocol import Protocol
 from leukospect.report.content import PlanarPictures, ReportContent, SpectPictures
@@ -80,8 +81,9 @@ def spect_facts(result: SpectResult) -> dict[str, str]:
     """Tell in words what was acquired and reconstructed."""
     injected = result.header.radiopharmaceutical
     facts = {"Nuclide": result.nuclide.name if result.nuclide else "not recorded"}
-    if injected is not None and injected.name:
-        facts["Radiopharmaceutical"] = injected.name
+    if injected is not None and (injected.nuclide or injected.tracer != "unknown"):
+        words = (injected.nuclide, "" if injected.tracer == "unknown" else TRACER_WORDS[injected.tracer])
+        facts["Radiopharmaceutical"] = ", ".join(word for word in words if word)
     if injected is not None and injected.dose_mbq is not None:
         facts["Injected activity"] = f"{injected.dose_mbq:g} MBq"
     if result.counts is not None:

@@ -109,7 +109,7 @@ def test_nothing_usable_is_refused(reader: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a DICOM file") as raised:
         reader(note)
     assert "Doe" not in str(raised.value)
-    with pytest.raises(InputError, match="1 files, 1 that are not DICOM"):
+    with pytest.raises(InputError, match="1 file, 1 that is not DICOM"):
         reader(tmp_path)
 
 

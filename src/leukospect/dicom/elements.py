@@ -79,8 +79,13 @@ def text(dataset: Dataset, keyword: str) -> str:
     if value is None or isinstance(value, (bytes, Items)):
         return ""
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return "\\".join(str(part) for part in value).strip()
-    return str(value).strip()
+        return _printable("\\".join(str(part) for part in value))
+    return _printable(str(value))
+
+
+def _printable(words: str) -> str:
+    """Put a space for what a terminal would obey: control characters have no place in an element that is told on."""
+    return "".join(sign if sign.isprintable() else " " for sign in words).strip()
 
 
 def texts(dataset: Dataset, keyword: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import warnings
 import zlib
 from pathlib import Path
@@ -21,8 +22,10 @@ from leukospect.whole_files import whole_file
 _KEPT_TYPES = (np.float32, np.int16, np.uint8, np.uint16)
 _MM_PER_UNIT = {"mm": 1.0, "meter": 1000.0, "micron": 0.001}
 _SCANNER = 1
+_UNPACKED_BYTES = 2**28  # label images on a CT grid pack a thousandfold
+_MOST_PACKED = 50
 _UNIT_LABEL = "unit: "
-_BROKEN_FILE = (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError)
+_BROKEN_FILE = (OSError, EOFError, ValueError, OverflowError, MemoryError, zlib.error, ImageFileError, HeaderDataError)
 
 
 def swap_convention(affine: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -142,13 +145,25 @@ def _voxels(nifti: Any, called: str) -> NDArray[Any]:
         raise InputError(f"{called} has the shape {shape}; a single three-dimensional volume is needed.")
     if nifti.get_data_dtype().kind not in "iuf":
         raise InputError(f"{called} holds colours or complex numbers; a volume of plain numbers is needed.")
+    _refuse_impossible_size(nifti, shape, called)
     try:
         scaled = nifti.dataobj.slope != 1 or nifti.dataobj.inter != 0
         stored = nifti.get_fdata(dtype=np.float32) if scaled else np.asarray(nifti.dataobj.get_unscaled())
     except _BROKEN_FILE as error:
-        raise InputError(f"The voxels of {called} cannot be read; the file is cut short or damaged.") from error
+        raise InputError(f"{called} holds voxels that cannot be read; it is cut short or damaged.") from error
     native = np.float32 if stored.dtype.kind == "f" else stored.dtype.newbyteorder("=")
     return stored.astype(native, copy=False).reshape(shape[:3], order="F")
+
+
+def _refuse_impossible_size(nifti: Any, shape: tuple[int, ...], called: str) -> None:
+    """Refuse what unpacks to far more than any image of its size on the disk, before it fills the memory."""
+    unpacked = math.prod(int(size) for size in shape) * int(nifti.get_data_dtype().itemsize)
+    stored = Path(nifti.get_filename()).stat().st_size
+    if min(shape) < 1 or unpacked > _UNPACKED_BYTES + _MOST_PACKED * stored:
+        raise InputError(
+            f"{called} claims {' x '.join(str(size) for size in shape)} voxels in {stored} bytes, which cannot be; "
+            "it is damaged."
+        )
 
 
 def _ras_affine(nifti: Any, called: str) -> NDArray[np.float64]:

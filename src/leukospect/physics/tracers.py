@@ -6,7 +6,7 @@ import re
 
 from leukospect.data import Tracer
 
-_TRACER_WORDS: dict[Tracer, re.Pattern[str]] = {
+_PATTERNS: dict[Tracer, re.Pattern[str]] = {
     "leukocytes": re.compile(
         r"leu[ck]o|\bwbc|white.{0,7}cell|granulocyt|neutrophil|hm.?pao|exametazime|oxine|oxyquinoline|tropolon",
         re.IGNORECASE,
@@ -17,6 +17,12 @@ _TRACER_WORDS: dict[Tracer, re.Pattern[str]] = {
         r"|mebrofenin|pertechnetate|\bfdg\b|besilesomab|sulesomab|antigranulocyte|octreo|\bred.{0,7}cell|\brbc",
         re.IGNORECASE,
     ),
+}
+TRACER_WORDS: dict[Tracer, str] = {
+    "leukocytes": "labelled leukocytes",
+    "colloid": "marrow colloid",
+    "other": "another compound than labelled leukocytes",
+    "unknown": "compound not recorded",
 }
 
 
@@ -33,7 +39,7 @@ def tracer_called(name: str) -> Tracer:
     Tracer
         ``unknown`` where nothing in the name tells, or where it names several sorts.
     """
-    found = [tracer for tracer, pattern in _TRACER_WORDS.items() if pattern.search(name)]
+    found = [tracer for tracer, pattern in _PATTERNS.items() if pattern.search(name)]
     if "other" in found:
         return "other"  # an antibody against granulocytes is no leukocyte
     return found[0] if len(found) == 1 else "unknown"

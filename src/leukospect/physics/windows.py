@@ -45,8 +45,8 @@ def nuclide_of_windows(windows: tuple[EnergyWindow, ...], named: str | None) -> 
     """
     if named is None:
         raise MissingInformationError(
-            "The acquisition does not record its radionuclide, and the windows alone do not prove it; give --nuclide "
-            "(recon) or a protocol that names it (run)."
+            "The acquisition does not record its radionuclide, and the windows alone do not prove it; give --nuclide, "
+            "or a protocol that names it."
         )
     found = nuclide(named)
     if not any(_covers(window, energy) for window in windows for energy, _ in found.photons):

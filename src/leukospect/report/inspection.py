@@ -195,7 +195,6 @@ def _windows(acquisition: Projections | PlanarImages) -> list[Facts]:
     roles = window_roles(windows, tuple(one.nuclide for one in injected if one is not None and one.nuclide))
     return [
         {
-            "name": window.name or None,
             "ranges_kev": [list(limits) for limits in window.ranges_kev] if window.is_recorded else [],
             "counts": float(total),
             "role": role or None,

@@ -7,13 +7,7 @@ from dataclasses import dataclass
 
 from leukospect.data import Tracer
 from leukospect.physics.acquisition_time import TIMINGS, Timing
-
-_TRACERS: dict[Tracer, str] = {
-    "leukocytes": "labelled leukocytes",
-    "colloid": "marrow colloid",
-    "other": "another compound than labelled leukocytes",
-    "unknown": "compound not recorded",
-}
+from leukospect.physics.tracers import TRACER_WORDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +56,7 @@ class ExaminationFacts:
     def lines(self) -> list[str]:
         """Give the heading of its acquisitions: a title and a few facts."""
         title = f"Patient {self.patient}, examination {self.examination}"
-        injected = ", ".join([*self.nuclides, *(_TRACERS[tracer] for tracer in self.tracers)])
+        injected = ", ".join([*self.nuclides, *(TRACER_WORDS[tracer] for tracer in self.tracers)])
         lines = [f"{title}: {injected}" if injected else title]
         lines += [f"   {kind}: {TIMINGS[timing]}" for kind, timing in self.timing.items() if timing in TIMINGS]
         return lines

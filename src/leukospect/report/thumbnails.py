@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from leukospect.consistency import find_motion, find_non_uniformity
 from leukospect.data import Acquisition, CtSeries, PlanarImages, Projections, Study
+from leukospect.errors import InputError
 from leukospect.report.figures_canvas import picture_grid, show, upper_limit
 from leukospect.report.figures_orientation import Letters, Picture, axial, canonical, coronal, edges_mm
 from leukospect.report.figures_views import linogram, sinogram
@@ -28,6 +29,8 @@ _DPI = 100
 # Panels of 256 pixels show the usual matrices of 64, 128 and 256 at whole multiples of their pixels.
 _PANEL_IN, _TALLEST_IN = 2.56, 5.12
 _THINNEST = 0.2
+_SOFTWARE = "leukospect"
+_PNG_HEAD_BYTES = 256
 
 
 def write_thumbnails(study: Study, folder: Path) -> list[Path]:
@@ -54,9 +57,28 @@ def write_thumbnails(study: Study, folder: Path) -> list[Path]:
         for name, figure in {"": _figure(acquisition), **_figures_of_views(acquisition)}.items():
             path = folder / f"{stem}{name}.png"
             with whole_file(path) as partial:
-                figure.savefig(partial, format="png", dpi=_DPI, metadata={"Software": None})
+                figure.savefig(partial, format="png", dpi=_DPI, metadata={"Software": _SOFTWARE})
             written.append(path)
     return written
+
+
+def refuse_foreign_pictures(folder: Path) -> None:
+    """Refuse a folder for thumbnails that is a file, or that holds pictures of another program under their names.
+
+    Raises
+    ------
+    InputError
+        Something there would be replaced that this program did not write.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError("What is given for thumbnails is no folder; choose another one with --thumbnails.")
+    for path in folder.glob("[0-9][0-9]*-*.png") if folder.is_dir() else []:
+        with path.open("rb") as stream:
+            if _SOFTWARE.encode() not in stream.read(_PNG_HEAD_BYTES):
+                raise InputError(
+                    "The folder for thumbnails holds pictures of another program under the same kind of names; choose "
+                    "another one with --thumbnails."
+                )
 
 
 def _figures_of_views(acquisition: Acquisition) -> dict[str, Figure]:

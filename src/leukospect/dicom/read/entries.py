@@ -72,7 +72,7 @@ class Found:
         kinds = Counter((entry.what, "" if not entry.dataset else "of ") for entry in self.entries)
         parts = [f"{number} {of}{what}" for (what, of), number in kinds.items()]
         if self.foreign:
-            parts.append(f"{len(self.foreign)} that are not DICOM")
+            parts.append(f"{len(self.foreign)} that {'is' if len(self.foreign) == 1 else 'are'} not DICOM")
         return f"the {self.place_name} has {self.files} files, " + ", ".join(parts)
 
     def place(self, entry: Entry) -> str:
@@ -144,11 +144,20 @@ def _walked(folder: Path) -> tuple[list[Path], int, list[Path]]:
     found: list[Path] = []
     results: set[Path] = set()
     closed: list[Path] = []
-    for parent, folders, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
-        folders.sort()
-        found.extend(Path(parent) / name for name in sorted(names))
-        if PROVENANCE in names and Path(parent) != folder:
-            written = (Path(parent) / name for name in recorded_contents(Path(parent)))
+    left = [folder]
+    while left:  # without recursion: folders may be nested deeper than functions may
+        parent = left.pop()
+        try:
+            with os.scandir(parent) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError:
+            closed.append(parent)
+            continue
+        folders = [parent / entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        left.extend(reversed(folders))
+        found.extend(parent / entry.name for entry in entries if not entry.is_dir(follow_symlinks=False))
+        if parent != folder and any(entry.name == PROVENANCE for entry in entries):
+            written = (parent / name for name in recorded_contents(parent))
             results.update(path for path in written if RESULTS in path.relative_to(parent).parts)
     # Regular files only: a pipe or a device could block for ever.
     kept = [path for path in found if path.is_file() and path not in results]

@@ -23,6 +23,7 @@ from leukospect.errors import GeometryError, InputError
 _MANY_VIEWS = 2**16
 _SAME_DEG = 0.1
 _FARTHEST_MM = 700.0  # beyond any gantry
+_IMPOSSIBLE_MM = 1000.0
 _NEAREST_MM = 50.0  # no patient fits between heads nearer to the axis
 
 
@@ -69,7 +70,7 @@ def turning(direction: str) -> int:
     except KeyError:
         found = "missing" if not direction else "neither CC nor CW"
         raise GeometryError(
-            f"{named('RotationDirection')} is {found}; tell the direction with --direction cc or --direction cw."
+            f"{named('RotationDirection')} is {found}; tell the direction with `leukospect recon --direction cc` or cw."
         ) from None
 
 
@@ -105,6 +106,11 @@ def _radii(head: Dataset, rotation: Dataset, views: int, assumptions: list[str])
             raise GeometryError(f"{named('RadialPosition')} has {found.size} values for {views} views.")
         if found.min() <= 0:
             raise GeometryError(f"{named('RadialPosition')} must be positive; found {found.min():g} mm.")
+        if found.max() > _IMPOSSIBLE_MM:
+            raise GeometryError(
+                f"{named('RadialPosition')} of {found.max():g} mm cannot be the distance to a head; correct it "
+                "in the file."
+            )
         if found.min() < _NEAREST_MM or found.max() > _FARTHEST_MM:
             how = "near, as if it were in cm" if found.min() < _NEAREST_MM else "far"
             extreme = found.min() if found.min() < _NEAREST_MM else found.max()
@@ -166,7 +172,9 @@ def read_sweeps(
                 # The head's own start is that of the first rotation; later ones begin where the rotation says.
                 start = own + (0.0 if start is None or first_start is None else start - first_start)
             if start is None and not start_angle_known:
-                raise GeometryError(f"{named('StartAngle')} is missing; tell it with --start-angle-deg.")
+                raise GeometryError(
+                    f"{named('StartAngle')} is missing; tell it with `leukospect recon --start-angle-deg`."
+                )
             recorded_direction = text(rotation, "RotationDirection")
             stands_in = direction is not None and recorded_direction.upper() not in ("CC", "CW")
             sign = turning(str(direction) if stands_in else recorded_direction)

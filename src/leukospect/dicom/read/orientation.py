@@ -138,7 +138,7 @@ def whose_angles(
     raise GeometryError(
         f"{named('ImageOrientationPatient')} of the heads contradicts their {named('StartAngle')} in the patient's "
         f"frame and in the gantry's (patient position {patient_position or 'not recorded'}); tell the patient's angles "
-        "with --start-angle-deg and --direction."
+        "with `leukospect recon --start-angle-deg` and `--direction`."
     )
 
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from leukospect.dicom.elements import named, number
-from leukospect.errors import GeometryError
+from leukospect.errors import GeometryError, InputError
 
+_LONGEST_VIEW_S = 86400.0
 _LONGEST_ROTATION_S = 3 * 3600.0
 _SHORTEST_VIEW_S = 0.5
 
@@ -26,6 +27,11 @@ def angular_step_deg(rotation: Dataset, views: int, heads: int, assumptions: lis
         Neither step nor arc is recorded, or views, step and arc contradict each other.
     """
     step, arc = number(rotation, "AngularStep"), number(rotation, "ScanArc")
+    if step is not None and step < 0:
+        assumptions.append(
+            f"{named('AngularStep')} is negative; its size is taken, and the direction from "
+            f"{named('RotationDirection')}."
+        )
     step, arc = (abs(value) if value else None for value in (step, arc))
     if step is None:
         if arc is None:
@@ -51,6 +57,10 @@ def duration_of_a_view_s(recorded_s: float, views: int, assumptions: list[str]) 
 
     A rotation of more than three hours is no examination of a patient.
     """
+    if recorded_s > _LONGEST_VIEW_S:
+        raise InputError(
+            f"{named('ActualFrameDuration')} of {recorded_s:g} s a view cannot be; correct it in the file."
+        )
     if recorded_s * views > _LONGEST_ROTATION_S and recorded_s / views >= _SHORTEST_VIEW_S:
         assumptions.append(
             f"{named('ActualFrameDuration')} of {recorded_s:g} s for each of {views} views would make "
