@@ -73,7 +73,7 @@ class Found:
         parts = [f"{number} {of}{what}" for (what, of), number in kinds.items()]
         if self.foreign:
             parts.append(f"{len(self.foreign)} that {'is' if len(self.foreign) == 1 else 'are'} not DICOM")
-        return f"the {self.place_name} has {self.files} files, " + ", ".join(parts)
+        return f"the {self.place_name} has {self.files} file{'s' * (self.files > 1)}, " + ", ".join(parts)
 
     def place(self, entry: Entry) -> str:
         """Name a file without its name."""
