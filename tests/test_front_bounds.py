@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +44,6 @@ def test_a_nifti_bomb_is_refused_unopened(tmp_path: Path) -> None:
     image.header.set_data_shape((1000, 1000, 1000))
     (tmp_path / "bomb.nii").write_bytes(image.header.binaryblock + b"\0" * 4)
     os.truncate(tmp_path / "bomb.nii", 352)
-    import gzip
-
     with gzip.open(tmp_path / "bomb.nii.gz", "wb", compresslevel=1) as stream:
         stream.write((tmp_path / "bomb.nii").read_bytes())
     said = leukospect("register", tmp_path / "bomb.nii.gz", tmp_path / "bomb.nii.gz", "-o", tmp_path / "out")
@@ -51,21 +51,27 @@ def test_a_nifti_bomb_is_refused_unopened(tmp_path: Path) -> None:
     assert "cannot be" in said.stderr
 
 
-def test_folders_nested_very_deep_are_walked(tmp_path: Path) -> None:
-    here = tmp_path
-    save(tmp_path / "study", Tomo().dataset())
-    depth = 0
-    before = Path.cwd()
-    try:
-        os.chdir(tmp_path / "study")
-        while depth < 1300:
-            here = Path("d")
-            here.mkdir()
-            os.chdir(here)
-            depth += 1
-    finally:
-        os.chdir(before)
-    assert leukospect("inspect", tmp_path / "study").code == 0
+@pytest.fixture
+def deep_folder(tmp_path: Path) -> Iterator[Path]:
+    """A study with 1300 folders within each other, taken away again step by step: what recurses cannot."""
+    study, before = save(tmp_path / "study", Tomo().dataset()), Path.cwd()
+    os.chdir(study)
+    for _ in range(1300):
+        Path("d").mkdir()
+        os.chdir("d")
+    os.chdir(before)
+    yield study
+    os.chdir(study)
+    for _ in range(1300):
+        os.chdir("d")
+    for _ in range(1300):
+        os.chdir("..")
+        Path("d").rmdir()
+    os.chdir(before)
+
+
+def test_folders_nested_very_deep_are_walked(deep_folder: Path) -> None:
+    assert leukospect("inspect", deep_folder).code == 0
 
 
 @pytest.mark.parametrize(
