@@ -262,3 +262,11 @@ def test_a_projections_file_alone_is_a_study(tmp_path: Path) -> None:
     study = read_study(next(save(tmp_path, Tomo().dataset()).iterdir()))
     assert isinstance(study.acquisitions[0], Projections)
     assert study.problems == ()
+
+
+def test_the_slice_that_is_cut_off_is_named_by_its_place(tmp_path: Path) -> None:
+    """Files are saved the last one first, so the fifth slice is the first file."""
+    slices = ct()
+    slices[4].PixelData = slices[4].PixelData[:-2]
+    with pytest.raises(InputError, match="CT slice in file 1: "):
+        read_ct(save(tmp_path, *slices))

@@ -150,7 +150,10 @@ def _volume(
     paddings: list[float] = []
 
     def values(index: int) -> NDArray[np.float32]:
-        return pixel_values(load(entries[index]))
+        try:
+            return pixel_values(load(entries[index]))
+        except InputError as error:
+            raise InputError(f"CT slice in file {entries[index].position}: {error}") from error
 
     def in_hu(index: int) -> NDArray[np.float32]:
         found = values(index)
