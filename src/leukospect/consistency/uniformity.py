@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
+from leukospect.consistency.defect_lines import find_lines
 from leukospect.consistency.findings import NonUniformity
+from leukospect.consistency.sharp_defects import SharpDefect, find_dead_places, find_hot_pixels, find_weak_blocks
 from leukospect.consistency.views import compared_counts, views_of_heads
 from leukospect.data import Projections
 
@@ -90,6 +92,9 @@ def _of_head(
     """Find the places of one head; `groups` is (groups, rows, columns) of counts."""
     columns = groups.shape[2]
     from_axis_mm = np.abs((np.arange(columns) - (columns - 1) / 2.0) * pixel_mm[1] - axis_mm)
+    moving = from_axis_mm > _nearest_told_mm(pixel_mm[1], arc_deg)
+    sharp, groups = _sharp_defects(groups, pixel_mm, moving)
+    told = [_as_finding(defect, head) for defect in sharp]
     scales = [_squares(groups, width) for width in _widths(columns, pixel_mm)]
     scores = [_scores(squares) for squares in scales]
     found: list[NonUniformity] = []
@@ -108,7 +113,51 @@ def _of_head(
         far = 3 * squares.width
         for other in scores:  # what lies beside it is compared with it, and would seem to deviate the other way
             other[max(0, row - far) : row + far + 1, max(0, column - far) : column + far + 1] = 0.0
-    return found
+    return told + found
+
+
+def _sharp_defects(
+    groups: Values, pixel_mm: tuple[float, float], moving: NDArray[np.bool_]
+) -> tuple[list[SharpDefect], Values]:
+    """Find what has sharp edges, and give the groups as they would be without it."""
+    found: list[SharpDefect] = []
+
+    def look(more: list[SharpDefect]) -> bool:
+        nonlocal groups
+        found.extend(more)
+        groups = _without(groups, more)
+        return bool(more)
+
+    look(find_lines(groups))
+    look(find_hot_pixels(groups, pixel_mm, moving))
+    look(find_dead_places(groups.sum(axis=0), pixel_mm))
+    for _ in range(_MOST_OF_A_HEAD):
+        if not look(find_weak_blocks(groups, pixel_mm)):
+            break
+    return found, groups
+
+
+def _without(groups: Values, defects: list[SharpDefect]) -> Values:
+    """Put straight lines between what lies on either side of each defect in its place."""
+    if not defects:
+        return groups
+    mended = groups.copy()
+    for defect in defects:
+        down, across = defect.area
+        if defect.columns == groups.shape[2]:
+            steps = (np.arange(defect.rows) + 1.0)[None, :, None] / (defect.rows + 1.0)
+            before, after = mended[:, down.start - 1, None, :], mended[:, down.stop, None, :]
+        else:
+            steps = (np.arange(defect.columns) + 1.0)[None, None, :] / (defect.columns + 1.0)
+            before, after = mended[:, down, across.start - 1, None], mended[:, down, across.stop, None]
+        mended[:, down, across] = before + steps * (after - before)
+    return mended
+
+
+def _as_finding(defect: SharpDefect, head: int) -> NonUniformity:
+    row, column = defect.row + (defect.rows - 1) // 2 + 1, defect.column + (defect.columns - 1) // 2 + 1
+    part, sigma = 100.0 * defect.part, 100.0 * defect.sigma
+    return NonUniformity(head, row, column, defect.rows, defect.columns, part, sigma)
 
 
 def _middle(squares: _Squares, row: int, column: int) -> tuple[int, int]:
