@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from leukospect.consistency.sharp_defects import SharpDefect
+from leukospect.consistency.sharp_defects import SharpDefect, is_coarse
 
 Values = NDArray[np.float64]
 
@@ -15,27 +15,32 @@ _SMALLEST = 0.12
 _SIGMAS = 8.0
 _NEARLY_DEAD = -0.95
 _MOST_UNEVEN = 0.3
+_EACH_SIDE = 0.6
 _CHUNKS = 8
 _CHUNK_SIGMAS = 2.5
-_NEXT_DEVIATES = 0.15  # of what the line does; the blur of an object makes it a quarter and more
+_NEXT_DEVIATES = 0.25  # of what the line does; the blur of an object makes it a third and more
 _MOST_OF_A_HEAD = 4
 
 
-def find_lines(groups: Values) -> list[SharpDefect]:
+def find_lines(groups: Values, pixel_mm: tuple[float, float]) -> list[SharpDefect]:
     """Find whole rows and columns that deviate from those on both sides, in all groups and all along.
 
     Parameters
     ----------
     groups : (groups, rows, columns) array
         Counts of one head in neighbouring views.
+    pixel_mm : (between rows, between columns)
     """
+    coarse = is_coarse(pixel_mm)
     rows, columns = groups.shape[1:]
-    found = [SharpDefect(first, 0, width, columns, part, sigma) for first, width, part, sigma in _rows(groups)]
+    found = [SharpDefect(first, 0, width, columns, part, sigma) for first, width, part, sigma in _rows(groups, coarse)]
     across = np.swapaxes(groups, 1, 2)
-    return found + [SharpDefect(0, first, rows, width, part, sigma) for first, width, part, sigma in _rows(across)]
+    return found + [
+        SharpDefect(0, first, rows, width, part, sigma) for first, width, part, sigma in _rows(across, coarse)
+    ]
 
 
-def _rows(groups: Values) -> list[tuple[int, int, float, float]]:
+def _rows(groups: Values, coarse: bool) -> list[tuple[int, int, float, float]]:
     """List first row, number of rows, part and its sigma."""
     total = groups.sum(axis=0)
     profile = total.sum(axis=1)
@@ -43,6 +48,9 @@ def _rows(groups: Values) -> list[tuple[int, int, float, float]]:
     for width in range(1, _MOST_LINES + 1):
         for first in range(3, profile.size - width - 2):
             told = _of_profile(profile, first, width)
+            # Several lines, or one as wide as an object's gap, are told where they count nothing.
+            if told is not None and told[0] > _NEARLY_DEAD and (coarse or width > 1):
+                continue
             if told is not None and _all_along(groups, first, width, told[0]):
                 candidates.append((abs(told[0]) / told[1] * np.sqrt(width), first, width, *told))
     found: list[tuple[int, int, float, float]] = []
@@ -58,19 +66,19 @@ def _of_profile(profile: Values, first: int, width: int) -> tuple[float, float] 
     far = profile[[first - 2, first + width + 1]]
     farther = profile[[first - 3, first + width + 2]]
     inside = profile[first : first + width]
-    if near.min() < _FEWEST_COUNTS or abs(near[0] - near[1]) > _MOST_UNEVEN * near.sum():
+    if min(near.min(), far.min(), farther.min()) < _FEWEST_COUNTS or abs(near[0] - near[1]) > _MOST_UNEVEN * near.sum():
         return None
-    expected = float(near.mean() + (near.mean() - far.mean()) / 3.0)
-    parts = inside / max(expected, 1.0) - 1.0
-    part, sigma = float(parts.mean()), float(np.sqrt((inside.mean() / width + expected)) / max(expected, 1.0))
+    expected = max(1.0, float(near.mean() + (near.mean() - far.mean()) / 3.0))
+    parts = inside / expected - 1.0
+    part, sigma = float(parts.mean()), float(np.sqrt(inside.mean() / width + expected) / expected)
     if abs(part) < max(_SMALLEST, _SIGMAS * sigma) or np.any(np.abs(parts - part) > 0.3 * abs(part) + 4.0 * sigma):
+        return None
+    both = (inside.mean() / np.maximum(near, 1.0) - 1.0) * np.sign(part)
+    if both.min() < _EACH_SIDE * abs(part):  # the line beside a defect deviates from it, but from nothing else
         return None
     # Were it the object, the next rows would fall short as well of what those beyond let expect.
     next_part = float(near.mean() / max(1.0, float(far.mean() + (far.mean() - farther.mean()) / 2.0)) - 1.0)
-    shared = next_part * np.sign(part)
-    if part > _NEARLY_DEAD and shared > _NEXT_DEVIATES * abs(part) - sigma:
-        return None
-    if shared > 0.3 * abs(part):
+    if next_part * np.sign(part) + 2.0 * sigma > _NEXT_DEVIATES * abs(part):
         return None
     return part, sigma
 

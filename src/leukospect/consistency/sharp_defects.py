@@ -19,10 +19,12 @@ Mask = NDArray[np.bool_]
 
 _SHARPEST_MM = 7.0  # FWHM: no parallel-hole collimator at the distance of a body does better
 _WIDEST_DEAD_MM = 80.0
-_DEAD = 0.1
+_DEAD = 0.05
+_DEAD_OF_COARSE = 0.01  # points between which there is nothing leave pixels this large nearly empty
+_COARSE = 0.7
 _BRIGHT = 0.5
 _BRIGHT_RING = 0.8
-_LEAST_COUNTED_RING = 0.4
+_LEAST_COUNTED_RING = 0.5
 _FEWEST_EXPECTED = 20.0
 _UNLIKELY = 1e-9
 _FEWEST_OF_A_HOT_PIXEL = 60.0
@@ -37,6 +39,8 @@ _SHARP_SIGMAS = 3.0
 _BEYOND_BLUR = 0.5
 _MOST_UNEVEN_SIDES = 0.35
 _MOST_OF_A_KIND = 10
+_TRIES = 5
+_HOLDING = 0.1  # of the mean counts of the groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ def find_dead_places(total: Values, pixel_mm: tuple[float, float]) -> list[Sharp
     pad = max(size)
     # Only what is narrower than the square is filled: holes and notches, but not what lies outside a body.
     level = grey_closing(np.pad(total, pad, mode="constant"), size=size)[pad:-pad, pad:-pad]
-    dead = (total < _DEAD * level) & (level >= _FEWEST_EXPECTED)
+    dark = _DEAD_OF_COARSE if is_coarse(pixel_mm) else _DEAD
+    dead = (total <= dark * level) & (level >= _FEWEST_EXPECTED)
     numbers, _ = label(dead)
     found = []
     for number, box in enumerate(find_objects(numbers), start=1):
@@ -89,7 +94,7 @@ def _dead_place(
     around = (slice(down.start - 1, down.stop + 1), slice(across.start - 1, across.stop + 1))
     inside = binary_fill_holes(numbers[around] == number)
     ring = binary_dilation(inside, np.ones((3, 3))) & ~inside
-    counted = ring & (total[around] >= 0.5 * _FEWEST_EXPECTED)
+    counted = ring & (level[around] >= _FEWEST_EXPECTED)
     bright = total[around][counted] > _BRIGHT * level[around][counted]
     if counted.sum() < _LEAST_COUNTED_RING * ring.sum() or bright.mean() < _BRIGHT_RING:
         return None
@@ -141,18 +146,40 @@ def find_weak_blocks(groups: Values, pixel_mm: tuple[float, float]) -> list[Shar
         Counts of one head in neighbouring views.
     pixel_mm : (between rows, between columns)
     """
+    if is_coarse(pixel_mm):
+        return []
     total = groups.sum(axis=0)
-    best: SharpDefect | None = None
-    highest = 0.0
+    found: list[tuple[float, SharpDefect]] = []
     for width in range(2, _WIDEST_WEAK + 1):
         if min(total.shape) < 3 * width + 6:
             break
-        score, part, sigma = _stepping(total, width, _sharp_share(min(pixel_mm)))
-        row, column = (int(n) for n in np.unravel_index(int(score.argmax()), score.shape))
-        if score[row, column] > highest:
-            highest = float(score[row, column])
-            best = SharpDefect(row + 2, column + 2, width, width, float(part[row, column]), float(sigma[row, column]))
-    return [] if best is None else [best]
+        score, part, sigma = _stepping(total, width, _sharp_share(max(pixel_mm)))
+        for place in np.argsort(score, axis=None)[::-1][:_TRIES]:
+            row, column = (int(n) for n in np.unravel_index(int(place), score.shape))
+            if score[row, column] <= 0.0:
+                break
+            at = row, column
+            defect = SharpDefect(row + 2, column + 2, width, width, float(part[at]), float(sigma[at]))
+            found.append((float(score[at]), defect))
+    for _, defect in sorted(found, key=lambda pair: -pair[0])[: 2 * _TRIES]:
+        if _stays(groups, defect):
+            return [defect]
+    return []
+
+
+def _stays(groups: Values, defect: SharpDefect) -> bool:
+    """Tell whether a square deviates from the ring around it by the same part in nearly all views that hold counts."""
+    down, across = defect.area
+    around = groups[:, down.start - 1 : down.stop + 1, across.start - 1 : across.stop + 1]
+    inside = groups[:, down, across].sum(axis=(1, 2))
+    area = defect.rows * defect.columns
+    scale = area / (around[0].size - area)
+    expected = scale * (around.sum(axis=(1, 2)) - inside)
+    variance = inside + scale * expected + 1.0
+    holding = expected > _HOLDING * expected.mean()
+    away = np.abs(inside - (1.0 + defect.part) * expected)
+    agree = away <= np.maximum(0.5 * abs(defect.part) * expected, _GROUP_SIGMAS * np.sqrt(variance))
+    return bool(agree[holding].mean() >= _SHARE_OF_GROUPS)
 
 
 def _stepping(total: Values, width: int, blurred_share: float) -> tuple[Values, Values, Values]:
@@ -176,6 +203,8 @@ def _stepping(total: Values, width: int, blurred_share: float) -> tuple[Values, 
     mean = jump / safe
     alike = (np.abs(steps - mean * next_out) < np.maximum(0.5 * mean * next_out, _GROUP_SIGMAS * spread)).all(axis=0)
     even = next_out.min(axis=0) > _MOST_UNEVEN_SIDES * next_out.max(axis=0)
+    if width == 2:  # a hot point between four pixels
+        sharp &= sign < 0.0
     clear = sharp & alike & even & (mean > _SMALLEST_WEAK) & (jump > _WEAK_SIGMAS * noise)
     return np.where(clear, jump / noise, 0.0), sign * mean, noise / safe
 
@@ -183,7 +212,9 @@ def _stepping(total: Values, width: int, blurred_share: float) -> tuple[Values, 
 def _edges(total: Values, width: int) -> list[tuple[Values, ...]]:
     """Sum along the upper and the lower edge of every square: two rows outside, one outside, the first, the second."""
     half = width // 2
-    along = uniform_filter(total, (1, width), mode="constant")[:, half + 2 : total.shape[1] - (width - half) - 1] * width
+    along = (
+        uniform_filter(total, (1, width), mode="constant")[:, half + 2 : total.shape[1] - (width - half) - 1] * width
+    )
     number = total.shape[0] - width - 3
 
     def row(offset: int) -> Values:
@@ -203,6 +234,11 @@ def _peak_to_next(pixel_mm: float) -> float:
     """Tell how many times as much as the next pixels one can count at most."""
     shares = _blur(pixel_mm)
     return float(shares[0] / shares[1])
+
+
+def is_coarse(pixel_mm: tuple[float, float]) -> bool:
+    """Tell whether pixels are so large that an object's edge can look as sharp as a defect's."""
+    return _sharp_share(max(pixel_mm)) > _COARSE
 
 
 def _sharp_share(pixel_mm: float) -> float:

@@ -128,7 +128,7 @@ def _sharp_defects(
         groups = _without(groups, more)
         return bool(more)
 
-    look(find_lines(groups))
+    look(find_lines(groups, pixel_mm))
     look(find_hot_pixels(groups, pixel_mm, moving))
     look(find_dead_places(groups.sum(axis=0), pixel_mm))
     for _ in range(_MOST_OF_A_HEAD):
