@@ -63,7 +63,7 @@ def test_near_the_axis_a_weak_defect_is_not_told_from_a_feature() -> None:
 
 
 def test_the_axis_is_where_the_offset_says() -> None:
-    defect = with_defect(body_at_rest(5), 1, slice(21, 24), slice(24, 27), 0.82)
+    defect = with_defect(body_at_rest(5, 1e7), 1, slice(21, 24), slice(24, 27), 0.82)
     assert [found.head for found in find_non_uniformity(defect)] == [1]
     aside = replace(defect.orbit, centre_offset_mm=np.full(60, (25 - 39.5) * 5.0))  # the axis runs through the defect
     assert find_non_uniformity(replace(defect, orbit=aside)) == ()

@@ -87,7 +87,8 @@ def _all_along(groups: Values, first: int, width: int, part: float) -> bool:
     """Tell whether the rows deviate alike in all stretches of columns, and in all quarters of the views."""
     near = 0.5 * (groups[:, first - 1] + groups[:, first + width])
     inside = groups[:, first : first + width].mean(axis=1)
-    cumulated = np.cumsum(near.sum(axis=0))
+    # Not by the counts: a few hot spots would fill all stretches.
+    cumulated = np.cumsum(np.sqrt(near.sum(axis=0)))
     chunk = np.minimum((_CHUNKS * cumulated / cumulated[-1]).astype(int), _CHUNKS - 1)
     stretches = [(inside[:, chunk == n].sum(), near[:, chunk == n].sum()) for n in range(_CHUNKS)]
     quarters = [(i.sum(), n.sum()) for i, n in zip(np.array_split(inside, 4), np.array_split(near, 4), strict=True)]

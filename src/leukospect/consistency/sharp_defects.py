@@ -8,6 +8,7 @@ holds on the axis of rotation as well.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ _SHARPEST_MM = 7.0  # FWHM: no parallel-hole collimator at the distance of a bod
 _WIDEST_DEAD_MM = 80.0
 _DEAD = 0.05
 _DEAD_OF_COARSE = 0.01  # points between which there is nothing leave pixels this large nearly empty
-_COARSE = 0.7
+_COARSE = 0.65  # of an edge's step: pixels of about 5.5 mm
 _BRIGHT = 0.5
 _BRIGHT_RING = 0.8
 _LEAST_COUNTED_RING = 0.5
@@ -85,15 +86,15 @@ def find_dead_places(total: Values, pixel_mm: tuple[float, float]) -> list[Sharp
 
 
 def _dead_place(
-    total: Values, level: Values, numbers: NDArray[np.int32], number: int, box: tuple[slice, slice]
+    total: Values, level: Values, numbers: NDArray[np.integer[Any]], number: int, box: tuple[slice, ...]
 ) -> SharpDefect | None:
     """Tell whether a dark place has sharp edges all around."""
-    down, across = box
+    down, across = box[0], box[1]
     if min(down.start, across.start) == 0 or down.stop == total.shape[0] or across.stop == total.shape[1]:
         return None
     around = (slice(down.start - 1, down.stop + 1), slice(across.start - 1, across.stop + 1))
     inside = binary_fill_holes(numbers[around] == number)
-    ring = binary_dilation(inside, np.ones((3, 3))) & ~inside
+    ring = binary_dilation(inside, np.ones((3, 3), dtype=np.bool_)) & ~inside
     counted = ring & (level[around] >= _FEWEST_EXPECTED)
     bright = total[around][counted] > _BRIGHT * level[around][counted]
     if counted.sum() < _LEAST_COUNTED_RING * ring.sum() or bright.mean() < _BRIGHT_RING:
