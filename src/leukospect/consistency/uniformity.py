@@ -3,7 +3,8 @@
 Every place is compared with its neighbours in the same row, by a cubic through them, in groups of neighbouring views.
 The object's features pass over it; a defect is there in nearly every group, and by the same part of the counts. How far
 a feature moves grows with its distance from the axis of rotation, so near the axis only what is sharper than any image
-can be told: a pixel that counts next to nothing. The rows are no help: an object keeps to its rows as a defect does.
+can be told: that is looked for first, in all views together, and mended before the rest is compared. The rows are no
+help: an object keeps to its rows as a defect does.
 """
 
 from __future__ import annotations
