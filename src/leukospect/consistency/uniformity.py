@@ -30,6 +30,7 @@ _WIDEST_MM = 65.0
 _SMALLEST = 0.15
 _SMALLEST_OF_A_PIXEL = 0.2
 _SIGMAS = 8.0
+_SIGMAS_OF_MORE = 12.0  # hot features are many, and cold ones never as clear
 _FEWEST_COUNTS = 30.0
 _NOISE_SIGMAS = 3.0
 _GROUP_SIGMAS = 2.5
@@ -40,6 +41,7 @@ _LEAST_OF_THE_SIDES = 0.25
 _MOST_UNEVEN = 0.3
 _UNEVEN_GROUPS = 0.25
 _BLUR_MM = 12.0
+_MOST_UNSTEADY = 0.3
 _NEARLY_DEAD = -0.85
 _MOST_OF_A_HEAD = 5
 
@@ -204,7 +206,10 @@ def _squares(groups: Values, width: int) -> _Squares:
     sigma = np.where(told, np.sqrt(variance.sum(axis=0) * np.maximum(scatter, 1.0)) / safe, np.inf)
     beyond = np.maximum(np.abs(here - expected) - _NOISE_SIGMAS * np.sqrt(variance), 0.0)
     rough = np.where(told, np.sqrt((beyond**2).mean(axis=0)) * groups.shape[0] / safe, 0.0)
-    steady = told & _agreeing(here - expected, expected, variance, part)
+    # A defect takes its part of whatever passes; features that only happen to agree scatter beyond counting.
+    unsteady = np.maximum((here - (1.0 + part) * expected) ** 2 - variance, 0.0).mean(axis=0)
+    steady = told & (np.sqrt(unsteady) * groups.shape[0] / safe < _MOST_UNSTEADY * np.maximum(np.abs(part), _SMALLEST))
+    steady &= _agreeing(here - expected, expected, variance, part)
 
     def placed(values: NDArray[Any], unknown: float) -> NDArray[Any]:
         whole = np.full((rows, columns), unknown, values.dtype)
@@ -246,7 +251,11 @@ def _scores(squares: _Squares) -> Values:
     """Give how many sigmas a place deviates, 0 where it proves nothing."""
     part, width = np.abs(squares.part), squares.width
     score = part / squares.sigma
-    clear = (part > (_SMALLEST_OF_A_PIXEL if width == 1 else _SMALLEST)) & (score > _SIGMAS) & squares.steady
+    clear = (
+        (part > (_SMALLEST_OF_A_PIXEL if width == 1 else _SMALLEST))
+        & (score > np.where(squares.part > 0.0, _SIGMAS_OF_MORE, _SIGMAS))
+        & squares.steady
+    )
     # The outline of a round body deviates in every view as well, but goes on above or below; and where the groups above
     # and below deviate each in its way, an object's features are too many for the groups to tell.
     known = np.where(np.isfinite(squares.sigma), squares.sigma, 0.0)
