@@ -198,7 +198,9 @@ def test_motion_is_among_the_facts_and_in_the_table() -> None:
     words = table(Study((spot_and_body(2),)))
     assert "consistency   From view 9 on, heads 1 and 2 see the activity 1" in words
     assert "uniformity    UNIF is not among the corrections recorded" in words
-    assert "consistency   no motion, no lost view, no non-uniformity seen" in table(Study((spot_and_body(0),)))
+    assert "consistency   no sudden motion, lost view or sharp detector defect seen" in table(
+        Study((spot_and_body(0),))
+    )
 
 
 def test_sinogram_and_linogram_show_every_view_where_it_belongs() -> None:

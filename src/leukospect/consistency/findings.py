@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 _NEXT_TO_NOTHING = -97.0
+_TENFOLD = 900.0
+_LONG = 10  # times: then it is whole rows or columns
 ViewKind = Literal["axial motion", "transverse motion", "counts", "no counts"]
 
 
@@ -90,9 +92,9 @@ class NonUniformity:
     head : int
         From 1.
     row, column : int
-        Its middle, from 1 at the upper left of the projections.
+        Its middle, from 1 at the upper left of the projections; of an even number of pixels the first of the two.
     rows, columns : int
-        Its extent in pixels.
+        Its extent in pixels; all of the detector where it is whole rows or columns.
     deviation_percent, uncertainty_percent : float
         Of what its surroundings count; one standard deviation.
     """
@@ -107,10 +109,25 @@ class NonUniformity:
 
     def sentence(self) -> str:
         """Tell it in one sentence."""
-        more = "more" if self.deviation_percent > 0 else "less"
-        extent = "one pixel" if self.rows == self.columns == 1 else f"{self.rows} x {self.columns} pixels"
+        if self.deviation_percent > _TENFOLD:
+            how_much = "more than ten times as much"
+        else:
+            more = "more" if self.deviation_percent > 0 else "less"
+            how_much = f"{abs(self.deviation_percent):.0f} +- {self.uncertainty_percent:.0f} % {more}"
         return (
-            f"Head {self.head} counts {abs(self.deviation_percent):.0f} +- {self.uncertainty_percent:.0f} % {more} at "
-            f"row {self.row}, column {self.column} ({extent}) than around it in nearly all views: check the detector's "
-            "uniformity."
+            f"Head {self.head} counts {how_much} {self._where()} than around it in nearly all views: check the "
+            "detector's uniformity."
         )
+
+    def _where(self) -> str:
+        if self.rows > _LONG * self.columns:
+            return f"all along {_lines('column', self.column, self.columns)}"
+        if self.columns > _LONG * self.rows:
+            return f"all along {_lines('row', self.row, self.rows)}"
+        extent = "one pixel" if self.rows == self.columns == 1 else f"{self.rows} x {self.columns} pixels"
+        return f"at row {self.row}, column {self.column} ({extent})"
+
+
+def _lines(kind: str, middle: int, number: int) -> str:
+    first = middle - (number - 1) // 2
+    return f"{kind} {first}" if number == 1 else f"{kind}s {first} to {first + number - 1}"

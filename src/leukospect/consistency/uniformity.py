@@ -3,7 +3,8 @@
 Every place is compared with its neighbours in the same row, by a cubic through them, in groups of neighbouring views.
 The object's features pass over it; a defect is there in nearly every group, and by the same part of the counts. How far
 a feature moves grows with its distance from the axis of rotation, so near the axis only what is sharper than any image
-can be told: a pixel that counts next to nothing. The rows are no help: an object keeps to its rows as a defect does.
+can be told: that is looked for first, in all views together, and mended before the rest is compared. The rows are no
+help: an object keeps to its rows as a defect does.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
+from leukospect.consistency.defect_lines import find_lines
 from leukospect.consistency.findings import NonUniformity
+from leukospect.consistency.sharp_defects import SharpDefect, find_dead_places, find_hot_pixels, find_weak_blocks
 from leukospect.consistency.views import compared_counts, views_of_heads
 from leukospect.data import Projections
 
@@ -27,6 +30,7 @@ _WIDEST_MM = 65.0
 _SMALLEST = 0.15
 _SMALLEST_OF_A_PIXEL = 0.2
 _SIGMAS = 8.0
+_SIGMAS_OF_MORE = 12.0  # hot features are many, and cold ones never as clear
 _FEWEST_COUNTS = 30.0
 _NOISE_SIGMAS = 3.0
 _GROUP_SIGMAS = 2.5
@@ -37,6 +41,7 @@ _LEAST_OF_THE_SIDES = 0.25
 _MOST_UNEVEN = 0.3
 _UNEVEN_GROUPS = 0.25
 _BLUR_MM = 12.0
+_MOST_UNSTEADY = 0.3
 _NEARLY_DEAD = -0.85
 _MOST_OF_A_HEAD = 5
 
@@ -90,6 +95,9 @@ def _of_head(
     """Find the places of one head; `groups` is (groups, rows, columns) of counts."""
     columns = groups.shape[2]
     from_axis_mm = np.abs((np.arange(columns) - (columns - 1) / 2.0) * pixel_mm[1] - axis_mm)
+    moving = from_axis_mm > _nearest_told_mm(pixel_mm[1], arc_deg)
+    sharp, groups = _sharp_defects(groups, pixel_mm, moving)
+    told = [_as_finding(defect, head) for defect in sharp]
     scales = [_squares(groups, width) for width in _widths(columns, pixel_mm)]
     scores = [_scores(squares) for squares in scales]
     found: list[NonUniformity] = []
@@ -108,7 +116,51 @@ def _of_head(
         far = 3 * squares.width
         for other in scores:  # what lies beside it is compared with it, and would seem to deviate the other way
             other[max(0, row - far) : row + far + 1, max(0, column - far) : column + far + 1] = 0.0
-    return found
+    return told + found
+
+
+def _sharp_defects(
+    groups: Values, pixel_mm: tuple[float, float], moving: NDArray[np.bool_]
+) -> tuple[list[SharpDefect], Values]:
+    """Find what has sharp edges, and give the groups as they would be without it."""
+    found: list[SharpDefect] = []
+
+    def look(more: list[SharpDefect]) -> bool:
+        nonlocal groups
+        found.extend(more)
+        groups = _without(groups, more)
+        return bool(more)
+
+    look(find_lines(groups, pixel_mm))
+    look(find_hot_pixels(groups, pixel_mm, moving))
+    look(find_dead_places(groups.sum(axis=0), pixel_mm))
+    for _ in range(_MOST_OF_A_HEAD):
+        if not look(find_weak_blocks(groups, pixel_mm)):
+            break
+    return found, groups
+
+
+def _without(groups: Values, defects: list[SharpDefect]) -> Values:
+    """Put straight lines between what lies on either side of each defect in its place."""
+    if not defects:
+        return groups
+    mended = groups.copy()
+    for defect in defects:
+        down, across = defect.area
+        if defect.columns == groups.shape[2]:
+            steps = (np.arange(defect.rows) + 1.0)[None, :, None] / (defect.rows + 1.0)
+            before, after = mended[:, down.start - 1, None, :], mended[:, down.stop, None, :]
+        else:
+            steps = (np.arange(defect.columns) + 1.0)[None, None, :] / (defect.columns + 1.0)
+            before, after = mended[:, down, across.start - 1, None], mended[:, down, across.stop, None]
+        mended[:, down, across] = before + steps * (after - before)
+    return mended
+
+
+def _as_finding(defect: SharpDefect, head: int) -> NonUniformity:
+    row, column = defect.row + (defect.rows - 1) // 2 + 1, defect.column + (defect.columns - 1) // 2 + 1
+    part, sigma = 100.0 * defect.part, 100.0 * defect.sigma
+    return NonUniformity(head, row, column, defect.rows, defect.columns, part, sigma)
 
 
 def _middle(squares: _Squares, row: int, column: int) -> tuple[int, int]:
@@ -154,7 +206,10 @@ def _squares(groups: Values, width: int) -> _Squares:
     sigma = np.where(told, np.sqrt(variance.sum(axis=0) * np.maximum(scatter, 1.0)) / safe, np.inf)
     beyond = np.maximum(np.abs(here - expected) - _NOISE_SIGMAS * np.sqrt(variance), 0.0)
     rough = np.where(told, np.sqrt((beyond**2).mean(axis=0)) * groups.shape[0] / safe, 0.0)
-    steady = told & _agreeing(here - expected, expected, variance, part)
+    # A defect takes its part of whatever passes; features that only happen to agree scatter beyond counting.
+    unsteady = np.maximum((here - (1.0 + part) * expected) ** 2 - variance, 0.0).mean(axis=0)
+    steady = told & (np.sqrt(unsteady) * groups.shape[0] / safe < _MOST_UNSTEADY * np.maximum(np.abs(part), _SMALLEST))
+    steady &= _agreeing(here - expected, expected, variance, part)
 
     def placed(values: NDArray[Any], unknown: float) -> NDArray[Any]:
         whole = np.full((rows, columns), unknown, values.dtype)
@@ -196,7 +251,11 @@ def _scores(squares: _Squares) -> Values:
     """Give how many sigmas a place deviates, 0 where it proves nothing."""
     part, width = np.abs(squares.part), squares.width
     score = part / squares.sigma
-    clear = (part > (_SMALLEST_OF_A_PIXEL if width == 1 else _SMALLEST)) & (score > _SIGMAS) & squares.steady
+    clear = (
+        (part > (_SMALLEST_OF_A_PIXEL if width == 1 else _SMALLEST))
+        & (score > np.where(squares.part > 0.0, _SIGMAS_OF_MORE, _SIGMAS))
+        & squares.steady
+    )
     # The outline of a round body deviates in every view as well, but goes on above or below; and where the groups above
     # and below deviate each in its way, an object's features are too many for the groups to tell.
     known = np.where(np.isfinite(squares.sigma), squares.sigma, 0.0)

@@ -144,8 +144,8 @@ def _in_order_of_angle(acquisition: Projections) -> list[tuple[int, Views]]:
 def _rows_shown(counts: NDArray[np.float64], row_mm: float, defects: Sequence[NonUniformity]) -> slice:
     """Choose the rows around the clearest defect, or around the row with the most counts."""
     if defects:
-        half = defects[0].rows // 2
-        return slice(defects[0].row - 1 - half, defects[0].row + half)
+        first = max(0, defects[0].row - 1 - (defects[0].rows - 1) // 2)
+        return slice(first, first + defects[0].rows)
     profile = counts.sum(axis=(0, 2))
     number = min(max(1, round(_SUMMED_MM / row_mm)), profile.size)
     summed = np.convolve(profile, np.ones(number), mode="valid")

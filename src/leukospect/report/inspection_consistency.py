@@ -52,7 +52,7 @@ def consistency_lines(facts: Facts) -> list[tuple[str, str]]:
     found = [*_items(facts["motion"]), *_items(facts["count_changes"]), *_items(facts["non_uniformity"])]
     lines = [("consistency", str(finding["sentence"])) for finding in found]
     if not found:
-        lines.append(("consistency", "no motion, no lost view, no non-uniformity seen"))
+        lines.append(("consistency", "no sudden motion, lost view or sharp detector defect seen"))
     if facts["uniformity_corrected"] is False:
         lines.append(("uniformity", "UNIF is not among the corrections recorded"))
     return lines
