@@ -219,3 +219,15 @@ def test_the_small_phantom_is_uniform(small_spect: Path) -> None:
     assert find_non_uniformity(acquisition) == ()
     (found,) = find_non_uniformity(with_defect(acquisition, 1, slice(27, 28), slice(24, 25), 0.0))
     assert (found.row, found.column) == (28, 25)
+
+
+@pytest.mark.real_data
+def test_a_detector_with_many_dead_places_is_told_of(real_data: Path) -> None:
+    whole = read_projections(real_data / "spect_monte_carlo" / "iec" / "tomo.dcm")
+    counts = whole.counts.copy()
+    places = [(row, column) for row in (52, 58, 64, 70) for column in (50, 56, 62, 68, 74)]
+    first = slice(0, whole.orbit.views // 2)
+    for row, column in places:
+        counts[:, first, row : row + 2, column : column + 2] = 0
+    found = find_non_uniformity(replace(whole, counts=counts))
+    assert len([one for one in found if one.head == 1 and one.deviation_percent < -90]) >= 10

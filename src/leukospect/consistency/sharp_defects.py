@@ -39,7 +39,7 @@ _WEAK_SIGMAS = 10.0
 _SHARP_SIGMAS = 3.0
 _BEYOND_BLUR = 0.5
 _MOST_UNEVEN_SIDES = 0.35
-_MOST_OF_A_KIND = 10
+_MOST_OF_A_KIND = 10  # told of one head; the largest stand for the others
 _TRIES = 5
 _HOLDING = 0.1  # of the mean counts of the groups
 
@@ -82,7 +82,7 @@ def find_dead_places(total: Values, pixel_mm: tuple[float, float]) -> list[Sharp
         defect = _dead_place(total, level, numbers, number, box)
         if defect is not None:
             found.append(defect)
-    return found if len(found) <= _MOST_OF_A_KIND else []
+    return sorted(found, key=lambda one: -one.rows * one.columns)[:_MOST_OF_A_KIND]
 
 
 def _dead_place(
@@ -135,7 +135,7 @@ def find_hot_pixels(groups: Values, pixel_mm: tuple[float, float], moving: Mask)
             part = float(total[row, column]) / expected - 1.0
             sigma = (1.0 + part) * float(np.sqrt(1.0 / total[row, column] + 0.25 / expected))
             found.append(SharpDefect(int(row) + 1, int(column) + 1, 1, 1, part, sigma))
-    return found if len(found) <= _MOST_OF_A_KIND else []
+    return sorted(found, key=lambda one: -one.part)[:_MOST_OF_A_KIND]
 
 
 def find_weak_blocks(groups: Values, pixel_mm: tuple[float, float]) -> list[SharpDefect]:
