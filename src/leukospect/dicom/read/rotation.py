@@ -36,7 +36,8 @@ def angular_step_deg(rotation: Dataset, views: int, heads: int, assumptions: lis
     if step is None:
         if arc is None:
             raise GeometryError(
-                f"{named('AngularStep')} and {named('ScanArc')} are both missing or zero; angles cannot be known, so restore one of them."
+                f"{named('AngularStep')} and {named('ScanArc')} are both missing or zero; angles cannot be "
+                "known, so restore one of them."
             )
         doubt = ", as each head's own; if all heads cover it together, the angles are wrong" if heads > 1 else ""
         assumptions.append(
