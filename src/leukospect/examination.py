@@ -18,7 +18,7 @@ from leukospect.data import (
 )
 from leukospect.errors import AssumptionWarning, InputError
 
-_ONE_SESSION = timedelta(days=2)
+_SAME_VISIT = timedelta(days=2)
 _ONE_INJECTION = timedelta(hours=1)  # clocks differ by minutes, examinations by days
 
 
@@ -61,7 +61,7 @@ def _chosen(found: Sequence[CtSeries], spect: Projections | ReconstructedSeries)
 
 def _say_if_of_another_day(ct: CtSeries, spect: Projections | ReconstructedSeries) -> None:
     starts = ct.header.start, spect.header.start
-    if starts[0] is not None and starts[1] is not None and abs(starts[0] - starts[1]) > _ONE_SESSION:
+    if starts[0] is not None and starts[1] is not None and abs(starts[0] - starts[1]) > _SAME_VISIT:
         warnings.warn(
             f"The CT and the SPECT share a frame of reference, though {abs(starts[0] - starts[1]).days} days lie "
             "between them; they are taken as aligned.",
