@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -129,3 +131,19 @@ def test_run_takes_what_its_refusals_name(tmp_path: Path) -> None:
     again = leukospect("run", spect, "-o", tmp_path / "out", "--no-resolution", "--set", "uncertainty.replicates=0")
     assert "unrecognized" not in again.stderr
     assert "collimator" not in again.stderr
+
+
+def test_recon_refuses_before_it_loads_what_computes(tmp_path: Path) -> None:
+    dataset = Tomo().dataset()
+    del dataset.AngularViewVector
+    spect = save(tmp_path / "spect", dataset)
+    program = (
+        "import sys\nfrom leukospect.cli import main\n"
+        "code = main(sys.argv[1:])\nprint(code, 'leukospect.jobs' in sys.modules, 'numba' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "recon", spect, "-o", tmp_path / "out"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["3", "False", "False"]
+    assert not (tmp_path / "out").exists()

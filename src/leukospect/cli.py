@@ -60,9 +60,8 @@ def _inspect(options: argparse.Namespace, progress: TerminalProgress) -> int:
 
 
 def _recon(options: argparse.Namespace, progress: TerminalProgress) -> int:
-    from leukospect.jobs import recon_job
     from leukospect.protocol import protocol_of
-    from leukospect.reading_options import InjectionOptions, ReadingOptions
+    from leukospect.reading_options import InjectionOptions, ReadingOptions, read_any_projections
 
     if options.algorithm in ("map", "fbp"):
         raise InputError(f"The algorithm '{options.algorithm}' is not in this version; take osem or mlem.")
@@ -93,6 +92,12 @@ def _recon(options: argparse.Namespace, progress: TerminalProgress) -> int:
         direction=options.direction,
         injection=InjectionOptions(options.injection_time, options.dose_mbq),
     )
+    # What cannot be read is refused before the parts that compute are loaded: reading takes little time and memory.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        read_any_projections(options.projections, reading)
+    from leukospect.jobs import recon_job
+
     outcome = recon_job(
         options.projections,
         options.output,
