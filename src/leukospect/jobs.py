@@ -15,7 +15,7 @@ from leukospect import __version__
 from leukospect.data import Acquisition, CtSeries, Projections
 from leukospect.dicom.read.archive import on_disk
 from leukospect.dicom.read.ct import read_ct
-from leukospect.dicom.read.entries import refuse_files_of_several_patients
+from leukospect.dicom.read.patients import refuse_files_of_several_patients
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.examination import refuse_unsummed
 from leukospect.files.nifti import read_nifti

@@ -13,7 +13,7 @@ from pydicom.sequence import Sequence
 
 from leukospect.data import Projections
 from leukospect.dicom.read.nm import nm_acquisition
-from leukospect.dicom.read.tomo import read_tomo
+from leukospect.dicom.read.tomo import ToldOrbit, read_tomo
 from leukospect.errors import GeometryError, InputError
 from tests.dicom.acquisitions import Tomo, nm_dataset
 
@@ -96,7 +96,7 @@ def test_orientations_that_fit_nothing_are_refused_unless_the_angles_are_told() 
     dataset.DetectorInformationSequence[0].ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
     with pytest.raises(GeometryError, match="--start-angle-deg"):
         read_tomo(dataset, [])
-    told = read_tomo(dataset, [], start_angle_deg=180.0, direction="cc", axis_mm=(0.0, 0.0))
+    told = read_tomo(dataset, [], (), ToldOrbit((0.0, 0.0), 180.0, "cc"))
     assert told.orbit.angles_deg[1] == pytest.approx(210.0)
 
 
@@ -196,7 +196,7 @@ def test_missing_positions_are_said() -> None:
 
 def test_the_user_may_tell_axis_angle_and_direction() -> None:
     tomo = Tomo(start_angles_deg=(180.0, 90.0), views=6)
-    projections = read_tomo(tomo.dataset(), [], axis_mm=(1.0, -2.0), start_angle_deg=10.0, direction="cw")
+    projections = read_tomo(tomo.dataset(), [], (), ToldOrbit((1.0, -2.0), 10.0, "cw"))
     assert projections.axis_mm == (1.0, -2.0)
     np.testing.assert_allclose(projections.orbit.angles_deg[[0, 1, 6, 7]], [10.0, 340.0, 280.0, 250.0])
 

@@ -23,8 +23,9 @@ from leukospect.dicom.read.ct_facts import (
     metal_reduction,
     without_padding,
 )
-from leukospect.dicom.read.entries import Entry, find_entries, load, refuse_several_patients, series_of
+from leukospect.dicom.read.entries import Entry, find_entries, load, series_of
 from leukospect.dicom.read.header import acquisition_header
+from leukospect.dicom.read.patients import refuse_several_patients
 from leukospect.dicom.read.pixels import pixel_values
 from leukospect.dicom.read.slices import Stack, fill_stack, place_slices
 from leukospect.dicom.read.tilt import gantry_tilt_deg, upright

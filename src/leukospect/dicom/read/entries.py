@@ -100,7 +100,7 @@ def find_entries(path: Path, aside: Collection[Path] = ()) -> Found:
         if one in aside:
             continue
         if place_name == "file":
-            entry = _entry(one, position)
+            entry = entry_of(one, position)
         else:
             entry = Entry(one, position, Dataset(), "", left_out) if left_out else _entry_or_why(one, position)
         if entry is None:
@@ -167,14 +167,14 @@ def _walked(folder: Path) -> tuple[list[Path], int, list[Path]]:
 def _entry_or_why(path: Path, position: int) -> Entry | None:
     """Read a file's header; an entry that says why for one that cannot be read, and None for what is not DICOM."""
     try:
-        return _entry(path, position)
+        return entry_of(path, position)
     except InputError:
         return Entry(path, position, Dataset(), "", DAMAGED)
     except OSError:
         return Entry(path, position, Dataset(), "", UNOPENED)
 
 
-def _entry(path: Path, position: int) -> Entry | None:
+def entry_of(path: Path, position: int) -> Entry | None:
     """Read a file's header; None for what is not DICOM.
 
     Raises
@@ -230,30 +230,6 @@ def series_of(entries: Iterable[Entry]) -> list[list[Entry]]:
         # De-identified files may have lost the series; then those of one folder belong together.
         series.setdefault((entry.kind, uid or str(entry.path.parent)), []).append(entry)
     return list(series.values())
-
-
-def number_of_patients(entries: Iterable[Entry]) -> int:
-    """Count patients: those whose ID differs, or whose name does under one ID or none; nothing recorded counts not."""
-
-    def plain(words: str) -> str:
-        return " ".join(words.replace("^", " ").split()).casefold()
-
-    people = {(plain(text(e.dataset, "PatientID")), plain(text(e.dataset, "PatientName"))) for e in entries}
-    identifiers = {identifier for identifier, _ in people if identifier}
-    names = {name for _, name in people if name}
-    return max(len(identifiers), len(names))
-
-
-def refuse_several_patients(entries: Iterable[Entry]) -> None:
-    """Refuse images of different patients where those of one are needed."""
-    patients = number_of_patients(entries)
-    if patients > 1:
-        raise InputError(f"The images are of {patients} patients; give those of one patient.")
-
-
-def refuse_files_of_several_patients(files: Iterable[Path]) -> None:
-    """Refuse DICOM files of different patients; files that are not DICOM tell no patient."""
-    refuse_several_patients(entry for path in files if (entry := _entry(path, 1)) is not None)
 
 
 def load(entry: Entry) -> Dataset:

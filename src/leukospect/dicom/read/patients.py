@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from leukospect.dicom.elements import text
-from leukospect.dicom.read.entries import Entry
+from leukospect.dicom.read.entries import Entry, entry_of
+from leukospect.errors import InputError
 
 _Person = tuple[str, str]
 
@@ -34,6 +36,18 @@ def by_patient(entries: Iterable[Entry]) -> list[list[Entry]]:
     for entry, person in zip(listed, people, strict=True):
         divided.setdefault(number.get(person, nobody), []).append(entry)
     return list(divided.values())
+
+
+def refuse_several_patients(entries: Iterable[Entry]) -> None:
+    """Refuse images of different patients where those of one are needed."""
+    patients = len(by_patient(entries))
+    if patients > 1:
+        raise InputError(f"The images are of {patients} patients; give those of one patient.")
+
+
+def refuse_files_of_several_patients(files: Iterable[Path]) -> None:
+    """Refuse DICOM files of different patients; files that are not DICOM tell no patient."""
+    refuse_several_patients(entry for path in files if (entry := entry_of(path, 1)) is not None)
 
 
 def _person(entry: Entry) -> _Person:

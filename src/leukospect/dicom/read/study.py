@@ -20,7 +20,8 @@ from leukospect.dicom.read.nm import nm_acquisition
 from leukospect.dicom.read.pairs import paired_views
 from leukospect.dicom.read.patients import by_patient
 from leukospect.dicom.read.reconstructed import not_spect, read_pet, read_recon_slices, volumes_of
-from leukospect.dicom.read.tomo_acquisitions import TOMO_KINDS, ToldOrbit, tomo_acquisitions
+from leukospect.dicom.read.tomo import ToldOrbit
+from leukospect.dicom.read.tomo_acquisitions import TOMO_KINDS, tomo_acquisitions
 from leukospect.errors import AssumptionWarning, InputError, LeukospectError
 
 RECONSTRUCTED_ALREADY = "What was given is reconstructed already; `leukospect run` takes reconstructed SPECT as it is."

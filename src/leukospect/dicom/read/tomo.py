@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,36 +24,50 @@ _CONTRADICTED_DEG = 5.0
 _LEAST_ARC_DEG = 175.0  # half a turn is enough for an image, less is not
 
 
+@dataclass(frozen=True, slots=True)
+class ToldOrbit:
+    """What the user tells of an orbit, in place of what is recorded.
+
+    Parameters
+    ----------
+    axis_mm : (x, y) or None
+        The axis of rotation, LPS.
+    start_angle_deg : float or None
+        The patient's angle of the first head's first view; other heads keep their distance from it.
+    direction : ``cc``, ``cw`` or None
+        The patient's direction of rotation.
+    """
+
+    axis_mm: tuple[float, float] | None = None
+    start_angle_deg: float | None = None
+    direction: str | None = None
+
+    def sentences(self) -> list[str]:
+        """Say which angles are told."""
+        told = (("start angle", self.start_angle_deg), ("direction", self.direction))
+        return [f"The angles are taken as told: {what}." for what, value in told if value is not None]
+
+
+NOTHING_TOLD = ToldOrbit()
+
+
 def read_tomo(
-    dataset: Dataset,
-    assumptions: list[str],
-    sources: Sequence[Path] = (),
-    *,
-    axis_mm: tuple[float, float] | None = None,
-    start_angle_deg: float | None = None,
-    direction: str | None = None,
+    dataset: Dataset, assumptions: list[str], sources: Sequence[Path] = (), told: ToldOrbit = NOTHING_TOLD
 ) -> Projections:
-    """Read a TOMO or GATED TOMO acquisition that is one file; see `projections_of` for what the options are.
+    """Read a TOMO or GATED TOMO acquisition that is one file; see `projections_of`.
 
     Raises
     ------
     GeometryError, InputError
         Frames, angles or positions are missing or contradict each other.
     """
-    part = read_tomo_file(dataset, assumptions, start_angle_known=start_angle_deg is not None, direction=direction)
-    return projections_of(
-        part, assumptions, sources, axis_mm=axis_mm, start_angle_deg=start_angle_deg, direction=direction
-    )
+    known = told.start_angle_deg is not None
+    part = read_tomo_file(dataset, assumptions, start_angle_known=known, direction=told.direction)
+    return projections_of(part, assumptions, sources, told)
 
 
 def projections_of(
-    part: TomoFile,
-    assumptions: list[str],
-    sources: Sequence[Path] = (),
-    *,
-    axis_mm: tuple[float, float] | None = None,
-    start_angle_deg: float | None = None,
-    direction: str | None = None,
+    part: TomoFile, assumptions: list[str], sources: Sequence[Path] = (), told: ToldOrbit = NOTHING_TOLD
 ) -> Projections:
     """Bring what a file, or several joined, holds into patient space.
 
@@ -65,22 +79,17 @@ def projections_of(
     assumptions : list of str
         What had to be assumed is added to it, one sentence each.
     sources : sequence of Path
-    axis_mm : (x, y) or None
-        The axis of rotation, LPS, in place of what is recorded.
-    start_angle_deg : float or None
-        The patient's angle of the first head's first view, in place of what is recorded; other heads keep their
-        distance from it.
-    direction : ``cc``, ``cw`` or None
-        The patient's direction of rotation, in place of what is recorded.
+    told : ToldOrbit
 
     Raises
     ------
     GeometryError
         Angles or positions are missing or contradict each other.
     """
+    start_angle_deg, axis_mm = told.start_angle_deg, told.axis_mm
     dataset, heads = part.dataset, part.heads
     reading = _reading(part, start_angle_deg, assumptions)
-    sweeps = _patients_sweeps(part.sweeps, reading, start_angle_deg, direction)
+    sweeps = _patients_sweeps(part.sweeps, reading, start_angle_deg, told.direction)
     if start_angle_deg is not None:
         _say_if_told_otherwise(start_angle_deg, orientation_cosines(heads[0]), reading, assumptions)
     refuse_twins(sweeps)

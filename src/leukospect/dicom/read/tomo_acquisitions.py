@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from leukospect.data import Projections
 from leukospect.dicom.read.entries import Entry, load
-from leukospect.dicom.read.tomo import projections_of
+from leukospect.dicom.read.tomo import ToldOrbit, projections_of
 from leukospect.dicom.read.tomo_file import TomoFile, read_tomo_file
 from leukospect.dicom.read.tomo_parts import grouped_parts
 from leukospect.errors import LeukospectError
 
 TOMO_KINDS = ("TOMO", "GATED TOMO")
 Failure = tuple[Entry, LeukospectError]
-
-
-@dataclass(frozen=True, slots=True)
-class ToldOrbit:
-    """What the user tells of an orbit in place of what is recorded; see `tomo.projections_of`."""
-
-    axis_mm: tuple[float, float] | None = None
-    start_angle_deg: float | None = None
-    direction: str | None = None
-
-    def sentences(self) -> list[str]:
-        """Say which angles are told."""
-        told = (("start angle", self.start_angle_deg), ("direction", self.direction))
-        return [f"The angles are taken as told: {what}." for what, value in told if value is not None]
 
 
 def tomo_acquisitions(
@@ -70,16 +55,8 @@ def tomo_acquisitions(
                 f"{len(whole.windows)} energy window(s) together; they are joined."
             )
         try:
-            acquisitions.append(
-                projections_of(
-                    whole,
-                    texts,
-                    [parts[number][0].path for number in members],
-                    axis_mm=told.axis_mm,
-                    start_angle_deg=told.start_angle_deg,
-                    direction=told.direction,
-                )
-            )
+            sources = [parts[number][0].path for number in members]
+            acquisitions.append(projections_of(whole, texts, sources, told))
         except LeukospectError as error:
             failures.append((parts[members[0]][0], error))
     return acquisitions, failures
