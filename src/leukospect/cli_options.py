@@ -68,7 +68,7 @@ def _add_recon(commands: Any) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     maps = parser.add_mutually_exclusive_group()
     maps.add_argument("--ct", type=Path, metavar="DIR", help="CT series for attenuation correction")
-    maps.add_argument("--mu", type=Path, metavar="FILE", help="attenuation map as NIfTI, 1/cm")
+    maps.add_argument("--mu", type=Path, metavar="FILE", help="attenuation map as NIfTI, 1/cm; for In-111 at 171 keV")
     parser.add_argument("--iterations", type=_positive, default=5)
     parser.add_argument("--subsets", type=_positive, default=15)
     parser.add_argument("--scatter", choices=["auto", "tew", "dew", "none"], default="auto")

@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from leukospect.consistency import find_motion, find_non_uniformity
-from leukospect.ct_stages import mu_map_for, outline_of_ct, reduced_ct, registered_to_ct
+from leukospect.ct_stages import mu_maps_for, outline_of_ct, reduced_ct, registered_to_ct
 from leukospect.data import AcquisitionHeader, CtSeries, Image, Projections, Study
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
 from leukospect.examination import comparable, pair_ct, refuse_several_injections
 from leukospect.interpretation.decision import apply_rule
 from leukospect.interpretation.rules import load_rule
+from leukospect.joint_peaks import say_shares
+from leukospect.photopeaks import PhotopeakCounts, photopeak_counts
 from leukospect.physics.acquisition_time import TIMINGS
 from leukospect.physics.decay import decay_factor
 from leukospect.physics.nuclides import nuclide
@@ -33,10 +35,8 @@ from leukospect.spect_sources import (
     when,
 )
 from leukospect.spect_study import (
-    PhotopeakCounts,
     Reconstructor,
     collimator_of,
-    photopeak_counts,
     prepare_reconstruction,
 )
 from leukospect.study_measurement import measure_planar_views, measure_spect_times, regions_of_study
@@ -86,11 +86,13 @@ def reconstruct_spect(
     reduction = reduced_ct(ct, protocol, threads, progress)
     corrected_ct = None if ct is None else ct.image if reduction is None else reduction.image
     registration, note = registered_to_ct(nac, corrected_ct, protocol, progress)
-    mu_map = mu_map_for(projections, peak, ct, corrected_ct, registration, mu, protocol)
-    recon = nac
-    if mu_map is not None:
-        reconstructor = _prepare(projections, peak, mu_map, protocol, threads)
+    maps = mu_maps_for(projections, peak, ct, corrected_ct, registration, mu, protocol)
+    recon, mu_map = nac, None
+    if maps is not None:
+        mu_map = maps[peak.main]
+        reconstructor = _prepare(projections, peak, maps, protocol, threads)
         recon = reconstructor.image(peak, progress=lambda done: progress("reconstructing with attenuation", done))
+    say_shares(peak, reconstructor.shares)
     hours = projections.header.hours_after_injection
     decay = None
     if hours is not None and peak.half_life_s is not None:
@@ -192,7 +194,11 @@ def _warn_of_inconsistencies(projections: Projections) -> None:
 
 
 def _prepare(
-    projections: Projections, peak: PhotopeakCounts, mu: Image | None, protocol: Protocol, threads: int | None
+    projections: Projections,
+    peak: PhotopeakCounts,
+    maps: Sequence[Image] | None,
+    protocol: Protocol,
+    threads: int | None,
 ) -> Reconstructor:
     settings = protocol.reconstruction
     # A name that was given is looked up even where it is not needed: a wrong one must not pass.
@@ -200,7 +206,7 @@ def _prepare(
     return prepare_reconstruction(
         projections,
         peak,
-        mu,
+        maps,
         named if settings.resolution else None,
         iterations=settings.iterations,
         subsets=1 if settings.algorithm == "mlem" else settings.subsets,
