@@ -210,7 +210,8 @@ def test_a_map_given_for_one_energy_is_scaled_to_the_other_and_said() -> None:
     assert sum("modelled apart" in text for text in texts) == 1
     assert total_ratio(result.recon) == pytest.approx(1.0, abs=0.015)
     assert result.mu_map is not None
-    np.testing.assert_allclose(*(np.asarray(mu.array, float) for mu in (result.mu_map, truth()[1][0])), atol=1e-5)
+    shown, given = (np.asarray(mu.array, np.float64) for mu in (result.mu_map, truth()[1][0]))
+    np.testing.assert_allclose(shown, given, atol=1e-5)
     assert result.counts is not None
     assert result.counts.reconstructor.shares[0] == pytest.approx(SHARES[0], abs=0.01)
 

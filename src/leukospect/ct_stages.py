@@ -8,9 +8,11 @@ from collections.abc import Callable
 import numpy as np
 
 from leukospect.ct.attenuation_map import is_truncated
+from leukospect.ct.body import body_outline
 from leukospect.ct.metal import MetalReduction, reduce_metal
 from leukospect.data import CtSeries, Geometry, Image, Projections
 from leukospect.errors import AssumptionWarning, InputError
+from leukospect.field_of_view import FieldOfView, reach_of_body, widened_for_body
 from leukospect.photopeaks import PhotopeakCounts
 from leukospect.physics.attenuation import water_mu_per_cm
 from leukospect.physics.nuclides import Nuclide
@@ -21,6 +23,7 @@ from leukospect.spect_study import attenuation_map
 
 Progress = Callable[[str, float], None]
 
+_TISSUE_PER_CM = 0.05
 _TABULATED_KVP, _USUAL_KVP, _USUAL_KEV = (80.0, 140.0), 120.0, 140.5
 
 
@@ -66,6 +69,26 @@ def registered_to_ct(
     return found, found.reason
 
 
+def field_with_body(
+    projections: Projections,
+    field: FieldOfView,
+    corrected: Image | None,
+    registration: Registration | None,
+    given: Image | None,
+    protocol: Protocol,
+) -> FieldOfView:
+    """Widen the field of a reconstruction where the CT, or a map that was given, shows a body beyond it."""
+    if not protocol.attenuation.enabled:
+        return field
+    if given is not None:
+        body = np.asarray(given.array, np.float32) > _TISSUE_PER_CM
+        return widened_for_body(projections, field, reach_of_body(body, given, projections, np.eye(4)))
+    if corrected is None:
+        return field
+    matrix = np.eye(4) if registration is None else registration.matrix
+    return widened_for_body(projections, field, reach_of_body(body_outline(corrected), corrected, projections, matrix))
+
+
 def mu_maps_for(
     projections: Projections,
     peak: PhotopeakCounts,
@@ -76,6 +99,11 @@ def mu_maps_for(
     protocol: Protocol,
 ) -> tuple[Image, ...] | None:
     """Make the attenuation maps of the photopeaks on the grid of a reconstruction, from the CT or from a map given.
+
+    Parameters
+    ----------
+    projections : Projections
+        Whose `reconstruction_geometry` is the grid.
 
     Returns
     -------

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from leukospect.consistency import find_motion, find_non_uniformity
-from leukospect.ct_stages import mu_maps_for, outline_of_ct, reduced_ct, registered_to_ct
+from leukospect.ct_stages import field_with_body, mu_maps_for, outline_of_ct, reduced_ct, registered_to_ct
 from leukospect.data import AcquisitionHeader, CtSeries, Image, Projections, Study
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
 from leukospect.examination import comparable, pair_ct, refuse_several_injections
+from leukospect.field_of_view import FieldOfView, find_field_of_view
 from leukospect.interpretation.decision import apply_rule
 from leukospect.interpretation.rules import load_rule
 from leukospect.joint_peaks import say_shares
@@ -81,16 +82,18 @@ def reconstruct_spect(
     )
     _check_nuclide(projections.header, protocol)
     _warn_of_inconsistencies(projections)
-    reconstructor = _prepare(projections, peak, None, protocol, threads)
+    field = find_field_of_view(projections, peak)
+    reconstructor = _prepare(projections, peak, None, field, protocol, threads)
     nac = reconstructor.image(peak, progress=lambda done: progress("reconstructing without attenuation", done))
     reduction = reduced_ct(ct, protocol, threads, progress)
     corrected_ct = None if ct is None else ct.image if reduction is None else reduction.image
     registration, note = registered_to_ct(nac, corrected_ct, protocol, progress)
-    maps = mu_maps_for(projections, peak, ct, corrected_ct, registration, mu, protocol)
+    field = field_with_body(projections, field, corrected_ct, registration, mu, protocol)
+    maps = mu_maps_for(field.widened(projections), peak, ct, corrected_ct, registration, mu, protocol)
     recon, mu_map = nac, None
     if maps is not None:
-        mu_map = maps[peak.main]
-        reconstructor = _prepare(projections, peak, maps, protocol, threads)
+        mu_map = field.cropped(maps[peak.main])
+        reconstructor = _prepare(projections, peak, maps, field, protocol, threads)
         recon = reconstructor.image(peak, progress=lambda done: progress("reconstructing with attenuation", done))
     say_shares(peak, reconstructor.shares)
     hours = projections.header.hours_after_injection
@@ -197,6 +200,7 @@ def _prepare(
     projections: Projections,
     peak: PhotopeakCounts,
     maps: Sequence[Image] | None,
+    field: FieldOfView,
     protocol: Protocol,
     threads: int | None,
 ) -> Reconstructor:
@@ -213,6 +217,7 @@ def _prepare(
         post_filter_fwhm_mm=settings.post_filter_fwhm_mm,
         calibration_cps_per_mbq=settings.calibration_cps_per_mbq,
         threads=threads,
+        field=field,
     )
 
 

@@ -5,6 +5,7 @@ Functions from values to values; which of them run, and in what order, is the pi
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,8 +15,10 @@ from scipy.ndimage import gaussian_filter
 
 from leukospect.ct.attenuation_map import completed_along_axis, smooth_to_resolution
 from leukospect.data import Geometry, Image, Projections
-from leukospect.errors import InputError, MissingInformationError
+from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
+from leukospect.field_of_view import FieldOfView
 from leukospect.joint_peaks import Shares, estimated_shares, joint_model, stacked_views
+from leukospect.operators import ViewOperator
 from leukospect.photopeaks import PhotopeakCounts
 from leukospect.physics.attenuation import hu_to_mu
 from leukospect.physics.collimators import FWHM_PER_SIGMA, Collimator, find_collimator
@@ -30,6 +33,7 @@ from leukospect.projector import (
 from leukospect.reconstruction import OrderedSubsets, osem, poisson_log_likelihood, prepare_subsets, subset_views
 from leukospect.registration import resample
 from leukospect.support import Support
+from leukospect.view_compositions import CroppedColumns
 
 Array = NDArray[np.float32]
 Progress = Callable[[float], None]
@@ -95,12 +99,15 @@ class Reconstructor:
         Of the counts, of each photopeak; together 1.
     support : Support
     geometry : Geometry
+        Of the grid, wider than the recorded one where `field` is.
     iterations : int
     post_filter_fwhm_mm : float
     calibration_cps_per_mbq : float or None
         Counts per second and MBq of one head; with it images are in Bq/mL.
     uncalibrated_unit : str
         ``counts/s/mL``, or ``counts/view/mL`` where no duration is recorded.
+    field : FieldOfView or None
+        What of the views was measured; None is all, on the recorded grid.
     """
 
     subsets: OrderedSubsets
@@ -111,13 +118,16 @@ class Reconstructor:
     post_filter_fwhm_mm: float
     calibration_cps_per_mbq: float | None
     uncalibrated_unit: str = "counts/s/mL"
+    field: FieldOfView | None = None
 
     def image(self, peak: PhotopeakCounts, counts: Array | None = None, progress: Progress | None = None) -> Image:
         """Reconstruct the photopeak's counts, or `counts` in their place."""
+        peak = peak if counts is None else replace(peak, counts=counts)
+        data = peak if self.field is None else measured(peak, self.field)
         volume = osem(
             self.subsets,
-            peak.counts if counts is None else counts,
-            peak.scatter,
+            data.counts,
+            data.scatter,
             iterations=self.iterations,
             progress=progress,
         )
@@ -126,7 +136,8 @@ class Reconstructor:
             volume *= np.float32(1e6 / self.calibration_cps_per_mbq)
             unit = "Bq/mL"
         image = image_of_runs(volume, self.support, self.geometry, unit)
-        return post_filter(image, self.post_filter_fwhm_mm)
+        image = post_filter(image, self.post_filter_fwhm_mm)
+        return image if self.field is None else self.field.cropped(image)
 
 
 def prepare_reconstruction(
@@ -141,6 +152,7 @@ def prepare_reconstruction(
     calibration_cps_per_mbq: float | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
+    field: FieldOfView | None = None,
 ) -> Reconstructor:
     """Build the system model of an acquisition and its subsets.
 
@@ -149,10 +161,12 @@ def prepare_reconstruction(
     projections : Projections
     peak : PhotopeakCounts
     mu : Image, sequence of Image, or None
-        On `reconstruction_geometry(projections)`, for each photopeak of `peak` one at its energy, or the only one's;
-        None leaves attenuation out.
+        On `reconstruction_geometry` of the acquisition, widened as `field` is; for each photopeak of `peak` one at its
+        energy, or the only one's; None leaves attenuation out.
     collimator : Collimator or None
         None leaves resolution recovery out.
+    field : FieldOfView or None
+        What was measured, and the grid; None takes the columns as they are recorded.
 
     Raises
     ------
@@ -166,31 +180,63 @@ def prepare_reconstruction(
             "The acquisition does not record for how long a view counted, so it cannot be calibrated to Bq/mL; leave "
             "--calibration-cps-per-mbq out."
         )
+    field = field or FieldOfView.recorded(projections)
+    models, support = _peak_models(projections, peak, mu, collimator, field, threads)
+    angles = projections.orbit.angles_deg
+    shares = estimated_shares(models, measured(peak, field), angles)
+    seeing = field.whole_subsets(projections, support.mask, subsets)
+    if seeing < subsets:
+        warnings.warn(
+            f"{seeing} subsets in place of {subsets} are taken, so that each sees all of the wider grid.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+    views = stacked_views(subset_views(angles, seeing), angles.size, peak.windows)
+    divided = prepare_subsets(joint_model(models, shares, peak.peaks), views, progress)
+    return Reconstructor(
+        divided,
+        shares,
+        support,
+        reconstruction_geometry(field.widened(projections)),
+        iterations,
+        post_filter_fwhm_mm,
+        calibration_cps_per_mbq,
+        "counts/s/mL" if projections.duration_recorded else "counts/view/mL",
+        field,
+    )
+
+
+def _peak_models(
+    projections: Projections,
+    peak: PhotopeakCounts,
+    mu: Image | Sequence[Image] | None,
+    collimator: Collimator | None,
+    field: FieldOfView,
+    threads: int | None,
+) -> tuple[list[ViewOperator], Support]:
+    """Build the system model of each photopeak, on the grid of the field and cut to what was measured."""
     energies = (0.0,) * len(peak.peaks) if collimator is None else peak.energies_for("resolution recovery")
     maps = [None] * len(energies) if mu is None else [mu] if isinstance(mu, Image) else list(mu)
     if len(maps) != len(energies):
         raise InputError(
             f"{len(energies)} photopeaks need an attenuation map at the energy of each; found {len(maps)}."
         )
+    grid, within = field.widened(projections), field.support(projections, maps[0])
     projectors = [
-        spect_projector(projections, each, collimator, energy, threads=threads)
+        spect_projector(grid, each, collimator, energy, threads=threads, within=within)
         for each, energy in zip(maps, energies, strict=True)
     ]
-    models = [system_model(projector, projections, peak.half_life_s) for projector in projectors]
-    angles = projections.orbit.angles_deg
-    shares = estimated_shares(models, peak, angles)
-    views = stacked_views(subset_views(angles, subsets), angles.size, peak.windows)
-    divided = prepare_subsets(joint_model(models, shares, peak.peaks), views, progress)
-    return Reconstructor(
-        divided,
-        shares,
-        projectors[0].support,
-        reconstruction_geometry(projections),
-        iterations,
-        post_filter_fwhm_mm,
-        calibration_cps_per_mbq,
-        "counts/s/mL" if projections.duration_recorded else "counts/view/mL",
-    )
+    whole = [system_model(projector, grid, peak.half_life_s) for projector in projectors]
+    if field == FieldOfView.recorded(projections):
+        return list(whole), projectors[0].support
+    first, stop = field.first + field.added, field.stop + field.added
+    return [CroppedColumns(model, first, stop) for model in whole], projectors[0].support
+
+
+def measured(peak: PhotopeakCounts, field: FieldOfView) -> PhotopeakCounts:
+    """Leave out the columns that were not measured."""
+    scatter = None if peak.scatter is None else peak.scatter[:, field.measured]
+    return replace(peak, counts=np.ascontiguousarray(peak.counts[:, field.measured]), scatter=scatter)
 
 
 def post_filter(image: Image, fwhm_mm: float) -> Image:
@@ -202,11 +248,18 @@ def post_filter(image: Image, fwhm_mm: float) -> Image:
 
 
 def expected_counts(reconstructor: Reconstructor, image: Image, peak: PhotopeakCounts) -> Array:
-    """Give the counts that an image in counts/s/mL explains, scatter included: (windows x views, rows, columns)."""
+    """Give the counts that an image in counts/s/mL explains, scatter included: (windows x views, rows, columns).
+
+    Of a wider grid only what was kept of it counts; columns that were not measured are zero.
+    """
+    field = reconstructor.field
+    if field is not None:
+        image = field.embedded(image, reconstructor.geometry)
     runs = runs_of_image(image, reconstructor.support)
     views = np.zeros_like(peak.counts)
+    columns = slice(None) if field is None else field.measured
     for operator, indices in zip(reconstructor.subsets.operators, reconstructor.subsets.views, strict=True):
-        views[indices] = operator.forward(runs)
+        views[indices, columns] = operator.forward(runs)
     if peak.scatter is not None:
         views += peak.scatter
     return counts_of_views(views)
