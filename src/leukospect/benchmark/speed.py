@@ -12,7 +12,7 @@ import numpy as np
 
 from leukospect.benchmark.speed_accuracy import relative_difference
 from leukospect.benchmark.speed_case import SpeedCase, simulated_case
-from leukospect.benchmark.speed_contest import OURS, RIVALS, Contestant, Corrections, Settings
+from leukospect.benchmark.speed_contest import OURS, RIVALS, Contestant, Corrections, Settings, Within
 from leukospect.benchmark.speed_machine import machine, usable_cores
 from leukospect.benchmark.speed_plots import draw_plots
 from leukospect.benchmark.speed_process import Measurement, Task, run_in_process
@@ -210,9 +210,8 @@ class _Bench:
                 found[image_key(one)] = relative_difference(image, np.load(reference), self.case)
         return found
 
-    def _settings(self, corrections: Corrections, within: str) -> Settings:
-        support = "body" if within == "body" else "field"
-        return Settings(corrections, support, self._threads, self.plan.iterations, self.plan.subsets)
+    def _settings(self, corrections: Corrections, within: Within) -> Settings:
+        return Settings(corrections, within, self._threads, self.plan.iterations, self.plan.subsets)
 
     def _tasks(self, contestant: Contestant, runs: int) -> Iterator[Task]:
         for corrections in contestant.corrections:

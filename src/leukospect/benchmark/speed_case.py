@@ -147,16 +147,18 @@ def simulated_case(
         raise AssertionError("a simulated SPECT has expected counts")
     scale = total_counts / float(expected.sum(dtype=np.float64))
     counts = np.random.default_rng(seed).poisson(expected[0].astype(np.float64) * scale)
-    truth = simulated.truth("early", grid).array * (grid.voxel_volume_ml * _SECONDS_A_VIEW * scale)
+    truth = np.asarray(simulated.truth("early", grid).array, np.float64) * (
+        grid.voxel_volume_ml * _SECONDS_A_VIEW * scale
+    )
     # The photopeak counts coherently scattered photons, so they do not attenuate it.
     photopeak = photopeak_attenuation_per_cm("water", ENERGY_KEV) / float(
         linear_attenuation_per_cm("water", ENERGY_KEV)
     )
-    mu = (attenuation_map(simulated.phantom, ENERGY_KEV, grid).array * photopeak).astype(np.float32)
+    mu = np.asarray(attenuation_map(simulated.phantom, ENERGY_KEV, grid).array, np.float64) * photopeak
     return SpeedCase(
         counts.astype(np.float32),
         ((expected[0] - primary[0]) * np.float32(scale)).astype(np.float32),
-        mu,
+        mu.astype(np.float32),
         truth.astype(np.float32),
         np.asarray((mu > 0).any(axis=0)),
         simulated.study.projections[0].orbit.angles_deg,
@@ -177,7 +179,7 @@ def plain_case(size: int, views: int) -> SpeedCase:
     places = _places_mm(size)
     (a, b, half), (x0, y0, _) = BODY_HALF_AXES_MM, BODY_CENTRE_MM
     body = _ellipse(size)
-    angles = 360.0 / views * np.arange(views)
+    angles = np.arange(views, dtype=np.float64) * (360.0 / views)
     t = np.deg2rad(angles)[:, None]
     # Chord of an ellipse at column offset s: 2 a b sqrt(w^2 - s^2) / w^2, w its half width seen from that angle.
     width = (a * np.cos(t)) ** 2 + (b * np.sin(t)) ** 2

@@ -129,8 +129,21 @@ def run_in_process(task: Task, folder: Path, *, compiled: Path, timeout_s: float
     if done.returncode or not answer.is_file():
         said = done.stderr.strip().splitlines()
         return Measurement(task, failure=said[-1] if said else f"ended with code {done.returncode}")
-    values = json.loads(answer.read_text(encoding="utf-8"))
-    return Measurement(task, process_s=took, **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    return measurement_of(task, json.loads(answer.read_text(encoding="utf-8")), took)
+
+
+def measurement_of(task: Task, values: Mapping[str, Any], process_s: float) -> Measurement:
+    """Put together what `measure_task` gave in the process, and how long that took."""
+    return Measurement(
+        task,
+        seconds=tuple(values["seconds"]),
+        building_s=tuple(values["building_s"]),
+        process_s=process_s,
+        warming_up_s=values["warming_up_s"],
+        peak_mb=values["peak_mb"],
+        sha256=tuple(values["sha256"]),
+        accuracy=values["accuracy"],
+    )
 
 
 def peak_memory_mb() -> float:

@@ -65,7 +65,7 @@ def reconstruct(case: SpeedCase, settings: Settings) -> Timed:
 
 def response(case: SpeedCase) -> NDArray[np.float32]:
     """Give a Gaussian kernel for each depth, the nearest to the detector first: (across, along, depths)."""
-    depths = ((case.size - 1) / 2 - np.arange(case.size)) * case.pixel_mm
+    depths = ((case.size - 1) / 2 - np.arange(case.size, dtype=np.float64)) * case.pixel_mm
     distance = case.radius_mm - depths
     sigma = system_sigma_mm(find_collimator(COLLIMATOR, ""), ENERGY_KEV, distance) / case.pixel_mm
     reach = int(np.ceil(_REACH_SIGMAS * sigma.max()))
