@@ -87,6 +87,11 @@ def test_time_of_a_voxel_and_view() -> None:
     assert found.ns_per_voxel_and_view(found.sizes[0]) == pytest.approx(2.0e9 / (675 * 64 * 60 * 5), rel=0.02)
 
 
+@pytest.mark.parametrize(("load", "notes"), [(0.1, 0), (3.0, 1)])
+def test_a_busy_machine_is_told(load: float, notes: int) -> None:
+    assert len(speed._busy({"load_before": load})) == notes
+
+
 def test_failures_are_told() -> None:
     failed = replace(measured("MIRTorch", 1.0, within="field"), seconds=(), sha256=(), failure="no memory")
     text = as_text(results(rivals=(failed,)))

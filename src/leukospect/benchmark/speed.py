@@ -122,7 +122,12 @@ def measure_speed(plan: SpeedPlan, progress: Progress) -> SpeedResults:
 
 def _busy(described: dict[str, str | int | float]) -> tuple[str, ...]:
     load = float(described["load_before"])
-    return (f"The machine was busy before the run (load {load:g}); times are too long.",) if load > 0.5 else ()
+    if load <= 0.5:
+        return ()
+    return (
+        f"The machine was busy before the run (load {load:g}): times are too long, those of the rivals most, and the "
+        "ratios mean nothing.",
+    )
 
 
 @dataclass(slots=True)

@@ -113,7 +113,7 @@ def _ratios(results: SpeedResults) -> Table:
 def _accuracy(results: SpeedResults) -> Table:
     rows = []
     for one in (*results.ours, *results.rivals):
-        if one.failure or not one.accuracy:
+        if one.failure or not one.accuracy or not one.task.image:
             continue
         found = one.accuracy
         difference = results.differences.get(image_key(one))
