@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from leukospect.benchmark.speed_contest import CORRECTIONS
+from leukospect.benchmark.speed_process import Measurement
 from leukospect.benchmark.speed_results import SpeedResults, is_ours
 
 PLOTS = {
@@ -25,7 +26,7 @@ def draw_plots(results: SpeedResults, folder: Path) -> None:
     drawn = (_draw_times, _draw_sizes, _draw_threads)
     for (name, title), draw in zip(PLOTS.items(), drawn, strict=True):
         height = 4.0 if draw is not _draw_times else 1.5 + 0.3 * len((*results.ours, *results.rivals))
-        figure = Figure(figsize=(8.0, height), layout="constrained")
+        figure = Figure(figsize=(9.0, height), layout="constrained")
         axes = figure.subplots()
         draw(axes, results)
         axes.set_title(title)
@@ -35,10 +36,7 @@ def draw_plots(results: SpeedResults, folder: Path) -> None:
 def _draw_times(axes: Axes, results: SpeedResults) -> None:
     shown = [one for one in (*results.ours, *results.rivals) if not one.failure]
     shown.sort(key=lambda one: (list(CORRECTIONS).index(one.task.settings.corrections), one.median_s), reverse=True)
-    names = [
-        f"{one.task.contestant}, {one.task.settings.within}: {CORRECTIONS[one.task.settings.corrections]}"
-        for one in shown
-    ]
+    names = [_named(one) for one in shown]
     bars = axes.barh(
         names, [one.median_s for one in shown], color=[_OURS if is_ours(one) else _THEIRS for one in shown]
     )
@@ -46,6 +44,12 @@ def _draw_times(axes: Axes, results: SpeedResults) -> None:
     axes.set_xscale("log")
     axes.margins(x=0.15)
     axes.set_xlabel("median wall time, s")
+
+
+def _named(one: Measurement) -> str:
+    settings = one.task.settings
+    threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
+    return f"{one.task.contestant}, {settings.within}, {threads}: {CORRECTIONS[settings.corrections]}"
 
 
 def _draw_sizes(axes: Axes, results: SpeedResults) -> None:
@@ -66,6 +70,7 @@ def _draw_threads(axes: Axes, results: SpeedResults) -> None:
     axes.plot([1, cores], [1, cores], "--", color=_GREY, label="ideal, up to the cores of this machine")
     axes.plot([threads for threads, _ in known], [gain for _, gain in known], "o-", color=_OURS, label="measured")
     axes.set_ylim(bottom=0)
+    axes.set_xticks([threads for threads, _ in gains])
     axes.set_xlabel("threads")
     axes.set_ylabel("times as fast as one thread")
     axes.legend()
