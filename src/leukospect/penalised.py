@@ -132,10 +132,14 @@ def maximum_a_posteriori(
     if passes < FEWEST_PASSES:
         raise InputError(f"Maximum a posteriori needs at least {FEWEST_PASSES} passes; found {passes}.")
     image = osem(subsets, counts, scatter, iterations=1)
-    if not image.any():
+    mean = mean_activity(subsets, counts, scatter)
+    if mean == 0.0:
         return image
+    if not image.any():
+        # A subset without any count leaves OSEM with nothing.
+        image = np.where(sensitivity_of(subsets) > 0, np.float32(mean), np.float32(0))
     report = progress or (lambda done: None)
-    search = _Search(_Objective(subsets, penalty, counts, scatter), image)
+    search = _Search(_Objective(subsets, penalty, counts, scatter), image, mean)
     used, change = 1, np.inf
     if record is not None:
         record(search.measured(used))
@@ -192,11 +196,9 @@ class _Objective:
 class _Search:
     """The image on its way up, and the full gradient that leads it."""
 
-    def __init__(self, objective: _Objective, image: Array) -> None:
+    def __init__(self, objective: _Objective, image: Array, mean: float) -> None:
         self.objective, self.image = objective, image
         self._sensitivity = sensitivity_of(objective.subsets)
-        counts = float(np.sum(image * self._sensitivity, dtype=np.float64))
-        mean = counts / float(self._sensitivity.sum(dtype=np.float64))
         self._least = np.float32(_FLOOR * mean)
         self._velocity = np.zeros_like(image)
         fewest = min(views.size for views in objective.subsets.views)
@@ -208,7 +210,7 @@ class _Search:
         return self.objective.at(self.image, passes)
 
     def take_full_gradient(self) -> int:
-        """Compute the gradients of all subsets at the image, or the one before where it is worse; return passes used."""
+        """Compute the gradients of all subsets at the image, or the one before where it is worse; give passes used."""
         value = self._differentiate()
         if value >= self._best_value:
             self._best, self._best_value = self.image, value
