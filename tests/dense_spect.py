@@ -1,7 +1,7 @@
 """A small SPECT system as an explicit matrix, made in closed form and sharing no code with the projector.
 
-An ellipse of uniform attenuation, a Gaussian response that widens with distance, integrated over the detector's pixels; and
-the penalised optimum of its counts by a slow, general method in double precision.
+An ellipse of uniform attenuation, a Gaussian response that widens with distance, integrated over the detector's pixels;
+and the penalised optimum of its counts by a slow, general method in double precision.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def dense_case(
     half = columns / 2 * transverse
     mask = np.hypot(x, y) <= half - 0.5 * transverse
     x, y = x[mask], y[mask]
-    z = (np.arange(slices) - (slices - 1) / 2) * axial
+    z: Values = (np.arange(slices) - (slices - 1) / 2) * axial
     angles = 17.0 + np.arange(views) * 360.0 / views
     matrix = np.stack([_view(x, y, z, columns, half, np.deg2rad(angle)) for angle in angles])
     model = DenseViews(matrix.reshape(views, columns * slices, -1), columns, (x.size, slices))

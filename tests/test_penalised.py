@@ -12,7 +12,7 @@ from leukospect.errors import InputError
 from leukospect.penalised import Pass, maximum_a_posteriori, mean_activity, sensitivity_of
 from leukospect.penalty import RelativeDifferencePenalty
 from leukospect.reconstruction import OrderedSubsets, osem, poisson_log_likelihood, prepare_subsets, subset_views
-from tests.dense_spect import SPACING_MM, DenseCase, PairwisePenalty, dense_case, optimum
+from tests.dense_spect import SPACING_MM, DenseCase, DenseViews, PairwisePenalty, dense_case, optimum
 
 Array = NDArray[np.float32]
 
@@ -91,7 +91,7 @@ def test_the_result_does_not_depend_on_the_unit() -> None:
     case = dense_case()
     divided, penalty, _ = _prepared(case, 0.003, 8)
     image = maximum_a_posteriori(divided, penalty, case.counts, case.scatter, passes=8)
-    per_litre = replace(case, model=type(case.model)(case.model.matrix / 1000, 18, (*case.model.in_shape,)))
+    per_litre = replace(case, model=DenseViews(case.model.matrix / 1000, 18, (case.support.places, 5)))
     divided, penalty, _ = _prepared(per_litre, 0.003, 8)
     other = maximum_a_posteriori(divided, penalty, case.counts, case.scatter, passes=8)
     np.testing.assert_allclose(other / 1000, image, rtol=1e-3, atol=1e-4 * image.max())

@@ -76,7 +76,7 @@ def test_the_curvature_bounds_the_second_derivatives(gamma: float) -> None:
 
 def test_the_penalty_scales_with_the_unit() -> None:
     support = _support()
-    penalty, _, image = _case()
+    _, _, image = _case()
     gain = np.ones_like(image)
     in_one = RelativeDifferencePenalty(support, SPACING, gain, strength=1.0, epsilon=EPSILON)
     in_other = RelativeDifferencePenalty(support, SPACING, gain, strength=1.0, epsilon=1000 * EPSILON)
