@@ -65,7 +65,7 @@ def dense_case(
     half = columns / 2 * transverse
     mask = np.hypot(x, y) <= half - 0.5 * transverse
     x, y = x[mask], y[mask]
-    z: Values = (np.arange(slices) - (slices - 1) / 2) * axial
+    z = np.asarray((np.arange(slices) - (slices - 1) / 2) * axial, np.float64)
     angles = 17.0 + np.arange(views) * 360.0 / views
     matrix = np.stack([_view(x, y, z, columns, half, np.deg2rad(angle)) for angle in angles])
     model = DenseViews(matrix.reshape(views, columns * slices, -1), columns, (x.size, slices))

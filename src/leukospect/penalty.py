@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from leukospect.errors import InputError
 from leukospect.kernels.relative_difference import add_costs, curvatures, slopes
 from leukospect.support import Support
+from leukospect.workers import Workers
 
 Array = NDArray[np.float32]
 
@@ -90,7 +90,7 @@ class RelativeDifferencePenalty(Penalty):
                 f"A penalty on {support.places} runs of voxels needs as many runs of gains of 0 or more; found "
                 f"{gain.shape}."
             )
-        self.threads = threads or os.cpu_count() or 1
+        self._workers = Workers(threads or os.cpu_count() or 1, gain.shape)
         self._gain = np.ascontiguousarray(gain, np.float32)
         self._neighbours = transverse_neighbours(support)
         self._weights = (strength * neighbour_weights(spacing_mm)).astype(np.float32)
@@ -124,13 +124,7 @@ class RelativeDifferencePenalty(Penalty):
             last = min(first + _PLACES_A_TASK, places)
             kernel(runs, self._gain, self._neighbours, self._weights, *self._shape, first, last, result)
 
-        tasks = range(0, places, _PLACES_A_TASK)
-        if self.threads == 1 or len(tasks) == 1:
-            for first in tasks:
-                one(first)
-            return
-        with ThreadPoolExecutor(self.threads) as pool:
-            list(pool.map(one, tasks))
+        self._workers.run(one, range(0, places, _PLACES_A_TASK))
 
 
 def transverse_neighbours(support: Support) -> NDArray[np.int32]:
