@@ -25,8 +25,7 @@ RAMP = Window("ramp")
 
 
 def _places() -> Values:
-    places: Values = (np.arange(COLUMNS) - (COLUMNS - 1) / 2) * PIXEL_MM[1]
-    return places
+    return np.asarray((np.arange(COLUMNS) - (COLUMNS - 1) / 2) * PIXEL_MM[1], np.float64)
 
 
 def _ellipse_views(

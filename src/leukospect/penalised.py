@@ -88,6 +88,7 @@ def maximum_a_posteriori(
     passes: int = 15,
     stop_below: float = 0.0,
     record: Callable[[Pass], None] | None = None,
+    made: Callable[[int], None] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Array:
     """Maximise the Poisson log-likelihood less a penalty over images that are nowhere negative.
@@ -110,6 +111,8 @@ def maximum_a_posteriori(
     record : function of a Pass, or None
         Told of the objective after the start and after every pass that changes the image; each costs a forward
         projection more.
+    made : function of a number, or None
+        Told how many passes were made in the end.
     progress : function of the fraction done, or None
 
     Returns
@@ -156,6 +159,8 @@ def maximum_a_posteriori(
             if change < stop_below:
                 break
     report(1.0)
+    if made is not None:
+        made(used + 1)
     return search.better()
 
 
