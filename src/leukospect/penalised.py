@@ -19,7 +19,7 @@ from leukospect.reconstruction import OrderedSubsets, osem
 
 Array = NDArray[np.float32]
 
-FEWEST_PASSES = 4
+FEWEST_PASSES = 5
 
 _EPOCHS_A_GRADIENT = 2
 """Passes over the subsets between two full gradients."""
@@ -27,12 +27,10 @@ _EPOCHS_A_GRADIENT = 2
 _MOMENTUM = np.float32(0.8)
 _STEP_DECAY = 0.1
 
-_VIEWS_FOR_A_WHOLE_STEP = 5
-"""Subsets of fewer views differ so much from each other that the step must be smaller."""
-
-_FLOOR = 0.7
+_FLOOR = 0.2
 """Voxels move as if they held at least this part of the mean activity, so that those at zero can leave it."""
 
+_LEAST_CURVATURE = np.float32(0.1)
 _LARGEST_GROWTH = np.float32(2.0)
 _LARGEST_RATIO = np.float32(1e4)
 _LAST_PRECONDITIONED_EPOCH = 4
@@ -104,8 +102,8 @@ def maximum_a_posteriori(
     scatter : array of the same shape, or None
         Expected scatter counts, added in the forward model.
     passes : int
-        At most this many forward and back projections of all views, at least 4: one of OSEM to start from, those of
-        full gradients, and half of one to check the result.
+        At most this many forward and back projections of all views, at least 5: one of OSEM to start from, one for
+        the curvature, those of full gradients, and half of one to check the result.
     stop_below : float
         Stop once the image's relative change over a pass falls below this.
     record : function of a Pass, or None
@@ -128,9 +126,11 @@ def maximum_a_posteriori(
     Notes
     -----
     An update is  v <- 0.8 v - step P (m (g_s(x) - g_s(x0)) + g(x0) + penalty'(x)),  x <- max(x + v, 0),  with x0 the
-    image of the last full gradient g, m subsets, and P = z / (A'1 + z penalty''), z the image, or 0.7 of its mean where
-    it is below that. Where a full gradient finds the objective lower than before, the image before is taken up again
-    with half the step.
+    image of the last full gradient g, m subsets, and P = z / (c + z penalty''), z the start, or 0.2 of its mean where
+    it is below that. c is the largest over the subsets of m A_s' (y_s / e_s^2 A_s z), e the expected counts: c / z
+    bounds the second derivatives of each subset, also where few counts are expected, so that no update overshoots.
+    Where a full gradient finds the objective lower than before, the image before is taken up again with half the step.
+    Subsets of six views and more converge best.
     """
     if passes < FEWEST_PASSES:
         raise InputError(f"Maximum a posteriori needs at least {FEWEST_PASSES} passes; found {passes}.")
@@ -193,6 +193,12 @@ class _Objective:
         least = np.maximum(counts / _LARGEST_RATIO, np.float32(1e-30))
         return self.subsets.operators[s].adjoint(counts / np.maximum(expected, least) - 1)
 
+    def curvature(self, s: int, expected: Array, along: Array) -> Array:
+        """Give the second derivatives of the subset's negative log-likelihood, times an image."""
+        counts, operator = self._counts[s], self.subsets.operators[s]
+        least = np.maximum(counts / _LARGEST_RATIO, np.float32(1e-15))
+        return operator.adjoint(counts / np.maximum(expected, least) ** 2 * operator.forward(along))
+
     def at(self, image: Array, passes: int) -> Pass:
         parts = (self.likelihood(s, self.expected(s, image)) for s in range(len(self)))
         return Pass(passes, sum(parts), self.penalty.value(image))
@@ -204,10 +210,10 @@ class _Search:
     def __init__(self, objective: _Objective, image: Array, mean: float) -> None:
         self.objective, self.image = objective, image
         self._sensitivity = sensitivity_of(objective.subsets)
-        self._least = np.float32(_FLOOR * mean)
+        self._reach = np.maximum(image, np.float32(_FLOOR * mean))
+        self._curvature = np.zeros_like(image)
         self._velocity = np.zeros_like(image)
-        fewest = min(views.size for views in objective.subsets.views)
-        self._step, self._epoch = min(1.0, fewest / _VIEWS_FOR_A_WHOLE_STEP), 0
+        self._step, self._epoch = 1.0, 0
         self._best, self._best_value = image, -np.inf
         self._parts: list[Array] = []
 
@@ -216,21 +222,25 @@ class _Search:
 
     def take_full_gradient(self) -> int:
         """Compute the gradients of all subsets at the image, or the one before where it is worse; give passes used."""
-        value = self._differentiate()
+        first = self._epoch == 0
+        value = self._differentiate(and_curvature=first)
         if value >= self._best_value:
             self._best, self._best_value = self.image, value
-            return 1
+            return 2 if first else 1
         self.image, self._velocity = self._best, np.zeros_like(self._best)
         self._step *= 0.5
         self._differentiate()
         return 2
 
-    def _differentiate(self) -> float:
+    def _differentiate(self, *, and_curvature: bool = False) -> float:
         value, parts = -self.objective.penalty.value(self.image), []
         for s in range(len(self.objective)):
             expected = self.objective.expected(s, self.image)
             value += self.objective.likelihood(s, expected)
             parts.append(self.objective.uphill(s, expected))
+            if and_curvature:
+                bend = self.objective.curvature(s, expected, self._reach)
+                np.maximum(self._curvature, bend * np.float32(len(self.objective)), out=self._curvature)
         self._parts = parts
         self._full = np.sum(parts, axis=0, dtype=np.float32)
         return value
@@ -250,7 +260,7 @@ class _Search:
             uphill -= self.objective.penalty.gradient(self.image)
             uphill *= self._preconditioner
             velocity = _MOMENTUM * self._velocity + step * uphill
-            velocity = np.clip(velocity, -self.image, _LARGEST_GROWTH * np.maximum(self.image, self._least))
+            velocity = np.clip(velocity, -self.image, _LARGEST_GROWTH * np.maximum(self.image, self._reach))
             self.image = self.image + velocity
             self._velocity = velocity
         self._epoch += 1
@@ -259,10 +269,11 @@ class _Search:
         return float(np.sqrt(change / total)) if total > 0 else 0.0
 
     def _precondition(self) -> None:
-        activity = np.maximum(self.image, self._least)
-        curvature = self._sensitivity + activity * self.objective.penalty.curvature(self.image)
+        # Where hardly a count was measured the likelihood is flat, which must not make steps without end.
+        curvature = np.maximum(self._curvature, _LEAST_CURVATURE * self._sensitivity)
+        curvature += self._reach * self.objective.penalty.curvature(self.image)
         seen = self._sensitivity > 0
-        self._preconditioner = np.where(seen, activity / np.where(seen, curvature, 1), 0).astype(np.float32)
+        self._preconditioner = np.where(seen, self._reach / np.where(seen, curvature, 1), 0).astype(np.float32)
 
     def better(self) -> Array:
         """Give the image, or that of the last full gradient where its objective is higher."""

@@ -27,7 +27,7 @@ class ReconstructionSettings(_Section):
     algorithm: Literal["osem", "mlem", "map", "fbp"] = "osem"
     iterations: int = Field(5, ge=1, le=1000)
     subsets: int = Field(15, ge=1, le=1000)
-    passes: int = Field(15, ge=4, le=1000)
+    passes: int = Field(15, ge=5, le=1000)
     stop_below: float = Field(0.0, ge=0, lt=1)
     penalty_strength: float = Field(0.01, ge=0, le=1000)
     penalty_gamma: float = Field(2.0, ge=0, le=1000)

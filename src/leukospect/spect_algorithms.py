@@ -25,6 +25,9 @@ from leukospect.support import Support
 Array = NDArray[np.float32]
 Progress = Callable[[float], None]
 
+FEWEST_VIEWS = 6
+"""Views of a subset of maximum a posteriori."""
+
 _EPSILON = 0.01
 """Activity below this part of the mean is penalised quadratically."""
 

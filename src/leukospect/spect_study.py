@@ -33,6 +33,7 @@ from leukospect.projector import (
 from leukospect.reconstruction import OrderedSubsets, poisson_log_likelihood, prepare_subsets, subset_views
 from leukospect.registration import resample
 from leukospect.spect_algorithms import (
+    FEWEST_VIEWS,
     OsemPasses,
     Penalised,
     PreparedMethod,
@@ -301,7 +302,7 @@ def prepare_reconstruction(
     collimator : Collimator or None
         None leaves resolution recovery out.
     iterations, subsets : int
-        Of OSEM; the methods besides it take the subsets only.
+        Of OSEM; maximum a posteriori takes fewer subsets where one would have too few views.
     method : Penalised, QuickLook or None
         None takes OSEM.
 
@@ -318,7 +319,10 @@ def prepare_reconstruction(
     energy_kev = 0.0 if collimator is None else peak.energy_for("resolution recovery")
     projector = spect_projector(projections, mu, collimator, energy_kev, threads=threads)
     model = system_model(projector, projections, peak.half_life_s)
-    divided = prepare_subsets(model, subset_views(projections.orbit.angles_deg, subsets), progress)
+    angles = projections.orbit.angles_deg
+    if isinstance(method, Penalised):
+        subsets = min(subsets, max(1, angles.size // FEWEST_VIEWS))
+    divided = prepare_subsets(model, subset_views(angles, subsets), progress)
     prepared: PreparedMethod = OsemPasses(divided, iterations)
     if isinstance(method, Penalised):
         prepared = prepare_penalised(
