@@ -13,11 +13,12 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import dcmread
 
-from leukospect.data import Projections
+from leukospect.data import Image, Projections
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.filtered_backprojection import Window
+from leukospect.physics.collimators import find_collimator
 from leukospect.physics.nuclides import nuclide
-from leukospect.projector import spect_projector, system_model, views_of_counts
+from leukospect.projector import reconstruction_geometry, spect_projector, system_model, views_of_counts
 from leukospect.spect_algorithms import Penalised, QuickLook, ReconstructionLog
 from leukospect.spect_study import PhotopeakCounts, Reconstructor, prepare_reconstruction
 from tests.command_line import leukospect
@@ -188,3 +189,24 @@ def test_subsets_need_not_divide_the_views(subsets: int, method: Penalised | Non
     array = np.asarray(made.image(_peak(projections)).array)
     assert array.min() >= 0
     assert float(array[truth.transpose(2, 0, 1) == 1.0].mean()) == pytest.approx(1.0, abs=0.03)
+
+
+@pytest.mark.parametrize("method", [Penalised(0.01, passes=6), QuickLook()], ids=["map", "fbp"])
+def test_the_same_bits_for_any_number_of_threads_with_attenuation_and_response(method: Penalised | QuickLook) -> None:
+    views = 24
+    empty = acquisition(orbit(10.0, "CC", views), (6, 32), (7.0, 5.0), radii_mm=np.full(views, 60.0))
+    counts = np.random.default_rng(7).poisson(20.0, (1, views, 6, 32)).astype(np.float32)
+    projections = acquisition(empty.orbit.angles_deg, (6, 32), (7.0, 5.0), counts=counts, radii_mm=empty.orbit.radii_mm)
+    geometry = reconstruction_geometry(projections)
+    mu = Image(np.full(geometry.shape, 0.05, np.float32), geometry, "1/cm")
+    images = []
+    for threads in (1, 2, 5):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AssumptionWarning)
+            made = prepare_reconstruction(
+                projections, _peak(projections), mu, find_collimator("LEHR", "Siemens"), subsets=4, method=method,
+                threads=threads,
+            )  # fmt: skip
+        images.append(np.asarray(made.image(_peak(projections)).array))
+    for image in images[1:]:
+        np.testing.assert_array_equal(image, images[0])

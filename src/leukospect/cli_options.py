@@ -84,7 +84,7 @@ def _add_recon(commands: Any) -> None:
         "backprojection, a quick look",
     )
     parser.add_argument("--passes", type=_positive, default=15, help="of map, at most")
-    parser.add_argument("--penalty-strength", type=float, default=0.01, metavar="S", help="of map's prior")
+    parser.add_argument("--penalty-strength", type=float, default=0.005, metavar="S", help="of map's prior")
     parser.add_argument("--objective", action="store_true", help="write objective.csv: what every pass gained")
     _add_injection(parser)
     _add_camera(parser)

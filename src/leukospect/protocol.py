@@ -29,7 +29,7 @@ class ReconstructionSettings(_Section):
     subsets: int = Field(15, ge=1, le=1000)
     passes: int = Field(15, ge=5, le=1000)
     stop_below: float = Field(0.0, ge=0, lt=1)
-    penalty_strength: float = Field(0.01, ge=0, le=1000)
+    penalty_strength: float = Field(0.005, ge=0, le=1000)
     penalty_gamma: float = Field(2.0, ge=0, le=1000)
     filter: Literal["butterworth", "hann", "ramp"] = "butterworth"
     filter_cutoff_per_cm: float = Field(0.45, gt=0, le=100)

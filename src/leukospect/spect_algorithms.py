@@ -48,7 +48,7 @@ class Penalised:
         As in `penalised.maximum_a_posteriori`.
     """
 
-    strength: float = 0.01
+    strength: float = 0.005
     gamma: float = 2.0
     passes: int = 15
     stop_below: float = 0.0
@@ -212,7 +212,9 @@ def prepare_quick_look(
     shares = angular_shares(orbit.angles_deg)
     correction = None
     if mu is not None:
-        attenuated, plain = (spect_projector(projections, each, None, 0.0, threads=threads) for each in (mu, None))
+        attenuated, plain = (
+            spect_projector(projections, each, None, 0.0, threads=threads, within=support.mask) for each in (mu, None)
+        )
         correction = chang_factors(attenuated, plain, shares)
     warnings.warn(
         "Filtered backprojection is a quick look: the response of the collimator is not modelled, scatter is "
