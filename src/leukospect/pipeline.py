@@ -16,6 +16,7 @@ from leukospect.data import AcquisitionHeader, CtSeries, Image, Projections, Stu
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
 from leukospect.examination import comparable, pair_ct, refuse_several_injections
 from leukospect.field_of_view import FieldOfView, find_field_of_view
+from leukospect.filtered_backprojection import Window
 from leukospect.interpretation.decision import apply_rule
 from leukospect.interpretation.rules import load_rule
 from leukospect.joint_peaks import say_shares
@@ -23,9 +24,10 @@ from leukospect.photopeaks import PhotopeakCounts, photopeak_counts
 from leukospect.physics.acquisition_time import TIMINGS
 from leukospect.physics.decay import decay_factor
 from leukospect.physics.nuclides import nuclide
-from leukospect.protocol import Protocol
+from leukospect.protocol import Protocol, ReconstructionSettings
 from leukospect.quantification.comparison import all_changes, all_ratios
 from leukospect.reconstructed_spect import decay_to_injection, taken_image, values_refer_to
+from leukospect.spect_algorithms import Penalised, QuickLook, ReconstructionLog
 from leukospect.spect_sources import (
     SpectSource,
     VendorSpect,
@@ -82,20 +84,28 @@ def reconstruct_spect(
     )
     _check_nuclide(projections.header, protocol)
     _warn_of_inconsistencies(projections)
-    field = find_field_of_view(projections, peak)
+    # A quick look takes the columns as they are: without them filtered views would end in steps all the same.
+    quick = settings.algorithm == "fbp"
+    field = FieldOfView.recorded(projections) if quick else find_field_of_view(projections, peak)
     reconstructor = _prepare(projections, peak, None, field, protocol, threads)
-    nac = reconstructor.image(peak, progress=lambda done: progress("reconstructing without attenuation", done))
+    log = ReconstructionLog(settings.objective)
+    nac = reconstructor.image(peak, progress=lambda done: progress("reconstructing without attenuation", done), log=log)
     reduction = reduced_ct(ct, protocol, threads, progress)
     corrected_ct = None if ct is None else ct.image if reduction is None else reduction.image
     registration, note = registered_to_ct(nac, corrected_ct, protocol, progress)
-    field = field_with_body(projections, field, corrected_ct, registration, mu, protocol)
+    if not quick:
+        field = field_with_body(projections, field, corrected_ct, registration, mu, protocol)
     maps = mu_maps_for(field.widened(projections), peak, ct, corrected_ct, registration, mu, protocol)
     recon, mu_map = nac, None
     if maps is not None:
         mu_map = field.cropped(maps[peak.main])
         reconstructor = _prepare(projections, peak, maps, field, protocol, threads)
-        recon = reconstructor.image(peak, progress=lambda done: progress("reconstructing with attenuation", done))
-    say_shares(peak, reconstructor.shares)
+        log = ReconstructionLog(settings.objective)
+        recon = reconstructor.image(
+            peak, progress=lambda done: progress("reconstructing with attenuation", done), log=log
+        )
+    if not quick:
+        say_shares(peak, reconstructor.shares)
     hours = projections.header.hours_after_injection
     decay = None
     if hours is not None and peak.half_life_s is not None:
@@ -116,6 +126,7 @@ def reconstruct_spect(
         nuclide=peak.nuclide,
         decay_to_injection=decay,
         counts=MeasuredCounts(projections, peak, reconstructor),
+        log=log,
     )
 
 
@@ -206,19 +217,29 @@ def _prepare(
 ) -> Reconstructor:
     settings = protocol.reconstruction
     # A name that was given is looked up even where it is not needed: a wrong one must not pass.
-    named = collimator_of(projections, settings.collimator) if settings.resolution or settings.collimator else None
+    resolution = settings.resolution and settings.algorithm != "fbp"
+    named = collimator_of(projections, settings.collimator) if resolution or settings.collimator else None
     return prepare_reconstruction(
         projections,
         peak,
         maps,
-        named if settings.resolution else None,
+        named if resolution else None,
         iterations=settings.iterations,
-        subsets=1 if settings.algorithm == "mlem" else settings.subsets,
+        subsets=1 if settings.algorithm in ("mlem", "fbp") else settings.subsets,
+        method=_method(settings),
         post_filter_fwhm_mm=settings.post_filter_fwhm_mm,
         calibration_cps_per_mbq=settings.calibration_cps_per_mbq,
         threads=threads,
         field=field,
     )
+
+
+def _method(settings: ReconstructionSettings) -> Penalised | QuickLook | None:
+    if settings.algorithm == "map":
+        return Penalised(settings.penalty_strength, settings.penalty_gamma, settings.passes, settings.stop_below)
+    if settings.algorithm == "fbp":
+        return QuickLook(Window(settings.filter, settings.filter_cutoff_per_cm, settings.filter_order))
+    return None
 
 
 def _corrections(peak: PhotopeakCounts, mu: Image | None, protocol: Protocol) -> tuple[str, ...]:

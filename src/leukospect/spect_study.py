@@ -30,8 +30,18 @@ from leukospect.projector import (
     spect_projector,
     system_model,
 )
-from leukospect.reconstruction import OrderedSubsets, osem, poisson_log_likelihood, prepare_subsets, subset_views
+from leukospect.reconstruction import OrderedSubsets, poisson_log_likelihood, prepare_subsets, subset_views
 from leukospect.registration import resample
+from leukospect.spect_algorithms import (
+    FEWEST_VIEWS,
+    OsemPasses,
+    Penalised,
+    PreparedMethod,
+    QuickLook,
+    ReconstructionLog,
+    prepare_penalised,
+    prepare_quick_look,
+)
 from leukospect.support import Support
 from leukospect.view_compositions import CroppedColumns
 
@@ -100,7 +110,7 @@ class Reconstructor:
     support : Support
     geometry : Geometry
         Of the grid, wider than the recorded one where `field` is.
-    iterations : int
+    method : PreparedMethod
     post_filter_fwhm_mm : float
     calibration_cps_per_mbq : float or None
         Counts per second and MBq of one head; with it images are in Bq/mL.
@@ -114,23 +124,23 @@ class Reconstructor:
     shares: Shares
     support: Support
     geometry: Geometry
-    iterations: int
+    method: PreparedMethod
     post_filter_fwhm_mm: float
     calibration_cps_per_mbq: float | None
     uncalibrated_unit: str = "counts/s/mL"
     field: FieldOfView | None = None
 
-    def image(self, peak: PhotopeakCounts, counts: Array | None = None, progress: Progress | None = None) -> Image:
-        """Reconstruct the photopeak's counts, or `counts` in their place."""
+    def image(
+        self,
+        peak: PhotopeakCounts,
+        counts: Array | None = None,
+        progress: Progress | None = None,
+        log: ReconstructionLog | None = None,
+    ) -> Image:
+        """Reconstruct the photopeak's counts, or `counts` in their place; `log` is told of the way."""
         peak = peak if counts is None else replace(peak, counts=counts)
         data = peak if self.field is None else measured(peak, self.field)
-        volume = osem(
-            self.subsets,
-            data.counts,
-            data.scatter,
-            iterations=self.iterations,
-            progress=progress,
-        )
+        volume = self.method.solve(data.counts, data.scatter, progress, log or ReconstructionLog())
         unit = self.uncalibrated_unit
         if self.calibration_cps_per_mbq is not None:
             volume *= np.float32(1e6 / self.calibration_cps_per_mbq)
@@ -148,6 +158,7 @@ def prepare_reconstruction(
     *,
     iterations: int = 5,
     subsets: int = 15,
+    method: Penalised | QuickLook | None = None,
     post_filter_fwhm_mm: float = 0.0,
     calibration_cps_per_mbq: float | None = None,
     threads: int | None = None,
@@ -165,6 +176,10 @@ def prepare_reconstruction(
         energy, or the only one's; None leaves attenuation out.
     collimator : Collimator or None
         None leaves resolution recovery out.
+    iterations, subsets : int
+        Of OSEM; maximum a posteriori takes fewer subsets where one would have too few views.
+    method : Penalised, QuickLook or None
+        None takes OSEM.
     field : FieldOfView or None
         What was measured, and the grid; None takes the columns as they are recorded.
 
@@ -181,9 +196,13 @@ def prepare_reconstruction(
             "--calibration-cps-per-mbq out."
         )
     field = field or FieldOfView.recorded(projections)
-    models, support = _peak_models(projections, peak, mu, collimator, field, threads)
+    grid, data = field.widened(projections), measured(peak, field)
+    maps = _map_of_each(peak, mu)
+    models, support = _peak_models(projections, peak, maps, collimator, field, threads)
     angles = projections.orbit.angles_deg
-    shares = estimated_shares(models, measured(peak, field), angles)
+    if isinstance(method, Penalised):
+        subsets = min(subsets, max(1, angles.size // FEWEST_VIEWS))
+    shares = estimated_shares(models, data, angles)
     seeing = field.whole_subsets(projections, support.mask, subsets)
     if seeing < subsets:
         warnings.warn(
@@ -193,12 +212,17 @@ def prepare_reconstruction(
         )
     views = stacked_views(subset_views(angles, seeing), angles.size, peak.windows)
     divided = prepare_subsets(joint_model(models, shares, peak.peaks), views, progress)
+    prepared: PreparedMethod = OsemPasses(divided, iterations)
+    if isinstance(method, Penalised):
+        prepared = prepare_penalised(method, grid, divided, support, data.counts, data.scatter, threads)
+    elif isinstance(method, QuickLook):
+        prepared = prepare_quick_look(method, grid, support, maps[peak.main], peak.half_life_s, threads)
     return Reconstructor(
         divided,
         shares,
         support,
-        reconstruction_geometry(field.widened(projections)),
-        iterations,
+        reconstruction_geometry(grid),
+        prepared,
         post_filter_fwhm_mm,
         calibration_cps_per_mbq,
         "counts/s/mL" if projections.duration_recorded else "counts/view/mL",
@@ -209,18 +233,13 @@ def prepare_reconstruction(
 def _peak_models(
     projections: Projections,
     peak: PhotopeakCounts,
-    mu: Image | Sequence[Image] | None,
+    maps: Sequence[Image | None],
     collimator: Collimator | None,
     field: FieldOfView,
     threads: int | None,
 ) -> tuple[list[ViewOperator], Support]:
     """Build the system model of each photopeak, on the grid of the field and cut to what was measured."""
     energies = (0.0,) * len(peak.peaks) if collimator is None else peak.energies_for("resolution recovery")
-    maps = [None] * len(energies) if mu is None else [mu] if isinstance(mu, Image) else list(mu)
-    if len(maps) != len(energies):
-        raise InputError(
-            f"{len(energies)} photopeaks need an attenuation map at the energy of each; found {len(maps)}."
-        )
     grid, within = field.widened(projections), field.support(projections, maps[0])
     projectors = [
         spect_projector(grid, each, collimator, energy, threads=threads, within=within)
@@ -231,6 +250,16 @@ def _peak_models(
         return list(whole), projectors[0].support
     first, stop = field.first + field.added, field.stop + field.added
     return [CroppedColumns(model, first, stop) for model in whole], projectors[0].support
+
+
+def _map_of_each(peak: PhotopeakCounts, mu: Image | Sequence[Image] | None) -> Sequence[Image | None]:
+    """Give each photopeak's attenuation map, or None."""
+    maps = [None] * len(peak.peaks) if mu is None else [mu] if isinstance(mu, Image) else list(mu)
+    if len(maps) != len(peak.peaks):
+        raise InputError(
+            f"{len(peak.peaks)} photopeaks need an attenuation map at the energy of each; found {len(maps)}."
+        )
+    return maps
 
 
 def measured(peak: PhotopeakCounts, field: FieldOfView) -> PhotopeakCounts:
