@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from leukospect.cli_options import parser
 from leukospect.cli_progress import TerminalProgress
-from leukospect.errors import InputError, LeukospectError
+from leukospect.errors import LeukospectError
 
 if TYPE_CHECKING:
     from leukospect.jobs import Outcome
@@ -60,33 +60,10 @@ def _inspect(options: argparse.Namespace, progress: TerminalProgress) -> int:
 
 
 def _recon(options: argparse.Namespace, progress: TerminalProgress) -> int:
-    from leukospect.protocol import protocol_of
+    from leukospect.cli_protocols import recon_protocol
     from leukospect.reading_options import InjectionOptions, ReadingOptions, read_any_projections
 
-    if options.ct is None and (options.mar or options.register):
-        raise InputError("--mar and --register work on a CT; give it with --ct.")
-    protocol = protocol_of(
-        {
-            "name": "recon",
-            "nuclide": options.nuclide,
-            "sum_frames": options.sum_frames,
-            "reconstruction": {
-                "algorithm": options.algorithm,
-                "iterations": options.iterations,
-                "subsets": options.subsets,
-                "passes": options.passes,
-                "penalty_strength": options.penalty_strength,
-                "objective": options.objective,
-                "resolution": not options.no_resolution,
-                "collimator": options.collimator,
-                "scatter": options.scatter,
-                "post_filter_fwhm_mm": options.post_filter_fwhm_mm,
-                "calibration_cps_per_mbq": options.calibration_cps_per_mbq,
-            },
-            "metal": {"enabled": options.mar},
-            "registration": {"enabled": options.register},
-        }
-    )
+    protocol = recon_protocol(options)
     reading = ReadingOptions(
         axis_mm=tuple(options.axis_mm) if options.axis_mm else None,
         start_angle_deg=options.start_angle_deg,
@@ -116,30 +93,15 @@ def _recon(options: argparse.Namespace, progress: TerminalProgress) -> int:
 
 def _calibrate(options: argparse.Namespace, progress: TerminalProgress) -> int:
     from leukospect.calibration_job import KnownActivity, calibration_job
-    from leukospect.protocol import protocol_of
+    from leukospect.cli_protocols import calibration_protocol
 
     known = KnownActivity(
         options.activity_mbq, options.assayed_at, options.volume_ml, options.activity_uncertainty_percent
     )
-    protocol = protocol_of(
-        {
-            "name": "calibrate",
-            "nuclide": options.nuclide,
-            "reconstruction": {
-                "iterations": options.iterations,
-                "subsets": options.subsets,
-                "resolution": not options.no_resolution,
-                "collimator": options.collimator,
-                "scatter": options.scatter,
-            },
-            "metal": {"enabled": False},
-            "registration": {"enabled": False},
-        }
-    )
     made, notes = calibration_job(
         options.acquisition,
         options.output,
-        protocol,
+        calibration_protocol(options),
         known,
         ct_path=options.ct,
         mu_path=options.mu,
@@ -180,14 +142,14 @@ def _register(options: argparse.Namespace, progress: TerminalProgress) -> int:
 
 
 def _run(options: argparse.Namespace, progress: TerminalProgress) -> int:
+    from leukospect.cli_protocols import protocol_with_settings
     from leukospect.jobs import run_job
-    from leukospect.protocol import load_protocol
     from leukospect.reading_options import InjectionOptions
 
     outcome = run_job(
         options.study,
         options.output,
-        load_protocol(options.protocol, _settings(options)),
+        protocol_with_settings(options),
         regions_file=options.regions,
         injection=InjectionOptions(options.injection_time, options.dose_mbq),
         threads=options.threads,
@@ -198,25 +160,14 @@ def _run(options: argparse.Namespace, progress: TerminalProgress) -> int:
     return DONE
 
 
-def _settings(options: argparse.Namespace) -> list[str]:
-    """Give the settings of the command line; an option of its own is one more setting."""
-    shortcuts = {
-        "sum_frames": "true" if options.sum_frames else "",
-        "nuclide": options.nuclide or "",
-        "reconstruction.collimator": options.collimator,
-        "reconstruction.resolution": "false" if options.no_resolution else "",
-    }
-    return [*options.settings, *(f"{key}={value}" for key, value in shortcuts.items() if value)]
-
-
 def _batch(options: argparse.Namespace, progress: TerminalProgress) -> int:
     from leukospect.batch import loose_files, run_batch
-    from leukospect.protocol import load_protocol
+    from leukospect.cli_protocols import protocol_with_settings
 
     records = run_batch(
         options.archive,
         options.output,
-        load_protocol(options.protocol, _settings(options)),
+        protocol_with_settings(options),
         workers=options.workers,
         scheduler=options.scheduler,
         threads=options.threads,

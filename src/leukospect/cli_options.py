@@ -73,6 +73,11 @@ def _add_recon(commands: Any) -> None:
     parser.add_argument("--iterations", type=_positive, default=5)
     parser.add_argument("--subsets", type=_positive, default=15)
     parser.add_argument("--scatter", choices=["auto", "tew", "dew", "none"], default="auto")
+    parser.add_argument(
+        "--effective-mu",
+        action="store_true",
+        help="in place of scatter correction: attenuation with water at 0.12/cm (Tc-99m)",
+    )
     parser.add_argument("--post-filter-fwhm-mm", type=float, default=0.0, metavar="F")
     parser.add_argument("--axis-mm", type=float, nargs=2, metavar=("X", "Y"), help="axis of rotation, LPS")
     parser.add_argument("--start-angle-deg", type=float, metavar="A", help="0 is the patient's back, 90 the left")

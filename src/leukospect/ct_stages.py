@@ -14,7 +14,7 @@ from leukospect.data import CtSeries, Geometry, Image, Projections
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.field_of_view import FieldOfView, reach_of_body, widened_for_body
 from leukospect.photopeaks import PhotopeakCounts
-from leukospect.physics.attenuation import water_mu_per_cm
+from leukospect.physics.attenuation import effective_mu_ratio, water_mu_per_cm
 from leukospect.physics.nuclides import Nuclide
 from leukospect.projector import reconstruction_geometry
 from leukospect.protocol import Protocol
@@ -135,12 +135,39 @@ def mu_maps_for(
         )
         for energy_kev in peak.energies_for("attenuation correction from CT")
     )
+    if protocol.attenuation.effective_mu:
+        maps = _with_effective_mu(maps, peak, protocol)
     if float(maps[0].array.max()) <= 0:
         raise InputError(
             "The CT shows no body where the SPECT lies, so it cannot correct attenuation; check that they belong "
             "together."
         )
     return maps
+
+
+def refuse_without_effective_mu(peak: PhotopeakCounts) -> None:
+    """Refuse photopeaks for which no effective coefficient is tabulated."""
+    for energy in peak.energies_for("attenuation correction from CT"):
+        effective_mu_ratio(energy)
+
+
+def _with_effective_mu(maps: tuple[Image, ...], peak: PhotopeakCounts, protocol: Protocol) -> tuple[Image, ...]:
+    """Scale maps to effective coefficients, and say so."""
+    energies = peak.energies_for("attenuation correction from CT")
+    counted = protocol.attenuation.coherent_counted
+    ratios = [effective_mu_ratio(energy, coherent_counted=counted) for energy in energies]
+    water = ratios[peak.main] * water_mu_per_cm(energies[peak.main], coherent_counted=counted)
+    warnings.warn(
+        f"Attenuation is corrected with effective coefficients (water {water:.2f} 1/cm) and scatter is left in the "
+        "counts: uptake is roughly right on average, not at every depth, and cold places are filled up.",
+        AssumptionWarning,
+        stacklevel=3,
+    )
+    values = [np.asarray(one.array, np.float32) for one in maps]
+    return tuple(
+        Image(array * np.float32(ratio), one.geometry, one.unit)
+        for array, ratio, one in zip(values, ratios, maps, strict=True)
+    )
 
 
 def _given_maps(given: Image, geometry: Geometry, peak: PhotopeakCounts, protocol: Protocol) -> tuple[Image, ...]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from leukospect.data import Projections
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
+from leukospect.physics.attenuation import has_effective_mu
 from leukospect.physics.nuclides import Nuclide, photopeak_efficiency
 from leukospect.physics.scatter import estimate_scatter
 from leukospect.physics.windows import Photopeak, find_photopeaks, nuclide_of_windows
@@ -188,12 +189,19 @@ def _scatter_of_windows(
         which = f"{found} of {len(peaks)} photopeaks only" if found else "no photopeak"
         warnings.warn(
             f"Scatter windows fit {which}: scatter is not corrected{' fully' if found else ''}, and uptake in "
-            "depth reads too high.",
+            f"depth reads too high{'' if found else _stand_in(peaks)}.",
             AssumptionWarning,
             stacklevel=3,
         )
     scatter = np.concatenate([views_of_counts(one) for one in sums]) if found else None
     return scatter, "+".join(sorted(set(methods)))
+
+
+def _stand_in(peaks: Sequence[Photopeak]) -> str:
+    """Name what can be done without scatter windows, where there is something."""
+    if not all(has_effective_mu(peak.energy_kev) for peak in peaks):
+        return ""
+    return "; with a CT, --effective-mu (attenuation.effective_mu=true) stands in for it, roughly"
 
 
 def _stacked(windows: Sequence[Array]) -> Array:

@@ -11,23 +11,30 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from leukospect.consistency import find_motion, find_non_uniformity
-from leukospect.ct_stages import field_with_body, mu_maps_for, outline_of_ct, reduced_ct, registered_to_ct
+from leukospect.ct_stages import (
+    field_with_body,
+    mu_maps_for,
+    outline_of_ct,
+    reduced_ct,
+    refuse_without_effective_mu,
+    registered_to_ct,
+)
 from leukospect.data import AcquisitionHeader, CtSeries, Image, Projections, Study
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
 from leukospect.examination import comparable, pair_ct, refuse_several_injections
 from leukospect.field_of_view import FieldOfView, find_field_of_view
-from leukospect.filtered_backprojection import Window
 from leukospect.interpretation.decision import apply_rule
 from leukospect.interpretation.rules import load_rule
 from leukospect.joint_peaks import say_shares
-from leukospect.photopeaks import PhotopeakCounts, photopeak_counts
+from leukospect.photopeaks import photopeak_counts
 from leukospect.physics.acquisition_time import TIMINGS
 from leukospect.physics.decay import decay_factor
 from leukospect.physics.nuclides import nuclide
-from leukospect.protocol import Protocol, ReconstructionSettings
+from leukospect.protocol import Protocol
 from leukospect.quantification.comparison import all_changes, all_ratios
 from leukospect.reconstructed_spect import decay_to_injection, taken_image, values_refer_to
-from leukospect.spect_algorithms import Penalised, QuickLook, ReconstructionLog
+from leukospect.spect_algorithms import ReconstructionLog
+from leukospect.spect_settings import corrections_made, prepared, takes_effective_mu
 from leukospect.spect_sources import (
     SpectSource,
     VendorSpect,
@@ -36,11 +43,6 @@ from leukospect.spect_sources import (
     say_what_differs,
     spect_sources,
     when,
-)
-from leukospect.spect_study import (
-    Reconstructor,
-    collimator_of,
-    prepare_reconstruction,
 )
 from leukospect.study_measurement import measure_planar_views, measure_spect_times, regions_of_study
 from leukospect.study_overview import timing_of_kinds
@@ -74,20 +76,22 @@ def reconstruct_spect(
     threads : int or None
     progress : function of a stage's name and the fraction of it done
     """
-    settings = protocol.reconstruction
+    settings, effective = protocol.reconstruction, takes_effective_mu(protocol, ct, mu)
     peak = photopeak_counts(
         projections,
-        scatter=settings.scatter,
+        scatter="none" if effective else settings.scatter,
         scatter_k=settings.scatter_k,
         scatter_smoothing_fwhm_mm=settings.scatter_smoothing_fwhm_mm,
         nuclide_name=protocol.nuclide,
     )
+    if effective:
+        refuse_without_effective_mu(peak)
     _check_nuclide(projections.header, protocol)
     _warn_of_inconsistencies(projections)
     # A quick look takes the columns as they are: without them filtered views would end in steps all the same.
     quick = settings.algorithm == "fbp"
     field = FieldOfView.recorded(projections) if quick else find_field_of_view(projections, peak)
-    reconstructor = _prepare(projections, peak, None, field, protocol, threads)
+    reconstructor = prepared(projections, peak, None, field, protocol, threads)
     log = ReconstructionLog(settings.objective)
     nac = reconstructor.image(peak, progress=lambda done: progress("reconstructing without attenuation", done), log=log)
     reduction = reduced_ct(ct, protocol, threads, progress)
@@ -99,7 +103,7 @@ def reconstruct_spect(
     recon, mu_map = nac, None
     if maps is not None:
         mu_map = field.cropped(maps[peak.main])
-        reconstructor = _prepare(projections, peak, maps, field, protocol, threads)
+        reconstructor = prepared(projections, peak, maps, field, protocol, threads)
         log = ReconstructionLog(settings.objective)
         recon = reconstructor.image(
             peak, progress=lambda done: progress("reconstructing with attenuation", done), log=log
@@ -122,7 +126,7 @@ def reconstruct_spect(
         registration_note=note,
         time_point=None if hours is None else protocol.time_point(hours),
         hours=hours,
-        corrections=_corrections(peak, mu_map, protocol),
+        corrections=corrections_made(peak, mu_map, protocol),
         nuclide=peak.nuclide,
         decay_to_injection=decay,
         counts=MeasuredCounts(projections, peak, reconstructor),
@@ -205,52 +209,6 @@ def _warn_of_inconsistencies(projections: Projections) -> None:
     sentences += [finding.sentence() for finding in find_non_uniformity(projections)]
     for sentence in sentences:
         warnings.warn(f"{which}{sentence} Nothing was corrected.", AssumptionWarning, stacklevel=3)
-
-
-def _prepare(
-    projections: Projections,
-    peak: PhotopeakCounts,
-    maps: Sequence[Image] | None,
-    field: FieldOfView,
-    protocol: Protocol,
-    threads: int | None,
-) -> Reconstructor:
-    settings = protocol.reconstruction
-    # A name that was given is looked up even where it is not needed: a wrong one must not pass.
-    resolution = settings.resolution and settings.algorithm != "fbp"
-    named = collimator_of(projections, settings.collimator) if resolution or settings.collimator else None
-    return prepare_reconstruction(
-        projections,
-        peak,
-        maps,
-        named if resolution else None,
-        iterations=settings.iterations,
-        subsets=1 if settings.algorithm in ("mlem", "fbp") else settings.subsets,
-        method=_method(settings),
-        post_filter_fwhm_mm=settings.post_filter_fwhm_mm,
-        calibration_cps_per_mbq=settings.calibration_cps_per_mbq,
-        threads=threads,
-        field=field,
-    )
-
-
-def _method(settings: ReconstructionSettings) -> Penalised | QuickLook | None:
-    if settings.algorithm == "map":
-        return Penalised(settings.penalty_strength, settings.penalty_gamma, settings.passes, settings.stop_below)
-    if settings.algorithm == "fbp":
-        return QuickLook(Window(settings.filter, settings.filter_cutoff_per_cm, settings.filter_order))
-    return None
-
-
-def _corrections(peak: PhotopeakCounts, mu: Image | None, protocol: Protocol) -> tuple[str, ...]:
-    done = [] if peak.half_life_s is None else ["DECY"]
-    if mu is not None:
-        done.append("ATTN")
-    if peak.scatter is not None:
-        done.append("SCAT")
-    if protocol.reconstruction.calibration_cps_per_mbq is not None:
-        done.append("DCAL")
-    return tuple(done)
 
 
 def run_study(

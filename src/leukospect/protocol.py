@@ -45,11 +45,15 @@ class ReconstructionSettings(_Section):
 
 
 class AttenuationSettings(_Section):
-    """From CT to the attenuation map; `coherent_counted` leaves coherent scattering out of its coefficients."""
+    """From CT to the attenuation map; `coherent_counted` leaves coherent scattering out of its coefficients.
+
+    `effective_mu` takes effective coefficients, with scatter left in the counts, in place of scatter correction.
+    """
 
     enabled: bool = True
     smoothing_fwhm_mm: float = Field(8.0, ge=0, le=50)
     coherent_counted: bool = True
+    effective_mu: bool = False
     hu_table: Literal["scanner", "icru-bone"] = "scanner"
 
 
@@ -174,7 +178,7 @@ def load_protocol(name_or_file: str, settings: Sequence[str] = ()) -> Protocol:
 def protocol_of(document: dict[str, Any], what: str = OPTIONS) -> Protocol:
     """Make a protocol of plain values; an unknown key or a value out of range is a ProtocolError that names it."""
     try:
-        return Protocol.model_validate(document)
+        protocol = Protocol.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -183,3 +187,9 @@ def protocol_of(document: dict[str, Any], what: str = OPTIONS) -> Protocol:
         if what == OPTIONS:
             where = "--" + where.rpartition(".")[2].replace("_", "-")
         raise ProtocolError(f"{what}: wrong value at '{where}': {first['msg']}.") from error
+    if protocol.attenuation.effective_mu and protocol.reconstruction.scatter in ("tew", "dew"):
+        raise ProtocolError(
+            f"{what}: effective attenuation coefficients (--effective-mu, attenuation.effective_mu) stand in for "
+            f"scatter correction, which is asked for by {protocol.reconstruction.scatter}; leave one of them out."
+        )
+    return protocol

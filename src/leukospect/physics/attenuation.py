@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
 from leukospect.tables.reading import read_csv_table
 
+_SAME_PEAK_KEV = 0.5
+
 
 def water_mu_per_cm(energy_kev: float, *, coherent_counted: bool = False) -> float:
     """Give the attenuation coefficient of water, 1/cm; between the table's energies by log-log interpolation.
@@ -23,6 +25,40 @@ def water_mu_per_cm(energy_kev: float, *, coherent_counted: bool = False) -> flo
         scatter windows do not see it.
     """
     return _photopeak_mu("water", energy_kev, coherent_counted=coherent_counted)
+
+
+def has_effective_mu(energy_kev: float) -> bool:
+    """Tell whether an effective coefficient is tabulated for a photopeak."""
+    return any(abs(energy - energy_kev) < _SAME_PEAK_KEV for energy in _effective_water())
+
+
+def effective_mu_ratio(energy_kev: float, *, coherent_counted: bool = False) -> float:
+    """Give what takes an attenuation map to effective coefficients, which leave scatter in the counts: below 1.
+
+    Parameters
+    ----------
+    energy_kev : float
+        Of the photopeak.
+    coherent_counted : bool
+        How the map was made, as in `water_mu_per_cm`; the scaled map is the same.
+
+    Raises
+    ------
+    InputError
+        None is tabulated for that photopeak.
+    """
+    for energy, effective in _effective_water().items():
+        if abs(energy - energy_kev) < _SAME_PEAK_KEV:
+            return effective / water_mu_per_cm(energy_kev, coherent_counted=coherent_counted)
+    raise InputError(
+        f"No effective attenuation coefficient is tabulated for {energy_kev:.0f} keV; leave --effective-mu "
+        "(attenuation.effective_mu) out and correct scatter with its windows."
+    )
+
+
+def _effective_water() -> dict[float, float]:
+    rows = read_csv_table("effective_attenuation.csv")
+    return {float(row["nuclide_photopeak_kev"]): float(row["water_per_cm"]) for row in rows}
 
 
 def _photopeak_mu(material: str, energy_kev: float, *, coherent_counted: bool) -> float:
