@@ -208,6 +208,7 @@ def test_a_map_given_for_one_energy_is_scaled_to_the_other_and_said() -> None:
     texts = [str(warning.message) for warning in said]
     assert any("is taken as that at 171 keV, and times 0.890 at 245 keV" in text for text in texts)
     assert sum("modelled apart" in text for text in texts) == 1
+    assert any("siemens:ME: on the shortest way through a septum pass 0.0 % at 171 keV, 0.9 % at" in t for t in texts)
     assert total_ratio(result.recon) == pytest.approx(1.0, abs=0.015)
     assert result.mu_map is not None
     shown, given = (np.asarray(mu.array, np.float64) for mu in (result.mu_map, truth()[1][0]))
@@ -221,3 +222,11 @@ def test_without_resolution_and_attenuation_the_peaks_still_stack() -> None:
     image = prepare_reconstruction(made, peak, None, None, iterations=1, subsets=6).image(peak)
     assert image.geometry.shape == (18, 30, 30)
     assert image.array.max() > 0
+
+
+def test_a_low_energy_collimator_is_said_to_let_indium_through() -> None:
+    made, _ = apart()
+    settings = ["reconstruction.collimator=siemens:LEHR", "reconstruction.subsets=6", "reconstruction.iterations=1"]
+    with pytest.warns(AssumptionWarning) as said:
+        reconstruct_spect(made, None, load_protocol("in111-oxine-spect-ct", settings), threads=1)
+    assert any("31.9 % at 245 keV. It is made for lower energies" in str(warning.message) for warning in said)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 from leukospect.data import CtSeries, Image, Projections
-from leukospect.errors import InputError
+from leukospect.errors import AssumptionWarning, InputError
 from leukospect.field_of_view import FieldOfView
 from leukospect.filtered_backprojection import Window
 from leukospect.photopeaks import PhotopeakCounts
+from leukospect.physics.collimators import Collimator, septal_penetration
 from leukospect.protocol import Protocol, ReconstructionSettings
 from leukospect.spect_algorithms import Penalised, QuickLook
 from leukospect.spect_study import Reconstructor, collimator_of, prepare_reconstruction
+
+_LOW_ENERGY_KEV = 150.0
+_ACCEPTABLE_PENETRATION = 0.05
 
 
 def takes_effective_mu(protocol: Protocol, ct: CtSeries | None, mu: Image | None) -> bool:
@@ -49,6 +54,8 @@ def prepared(
     # A name that was given is looked up even where it is not needed: a wrong one must not pass.
     resolution = settings.resolution and settings.algorithm != "fbp"
     named = collimator_of(projections, settings.collimator) if resolution or settings.collimator else None
+    if named is not None and resolution:
+        _say_penetration(named, peak)
     return prepare_reconstruction(
         projections,
         peak,
@@ -82,3 +89,20 @@ def corrections_made(peak: PhotopeakCounts, mu: Image | None, protocol: Protocol
     if protocol.reconstruction.calibration_cps_per_mbq is not None:
         done.append("DCAL")
     return tuple(done)
+
+
+def _say_penetration(collimator: Collimator, peak: PhotopeakCounts) -> None:
+    """Say that penetration of the septa is left out, where photons of an energy above that of Tc-99m may pass them."""
+    energies = peak.energies_for("resolution recovery")
+    if max(energies) <= _LOW_ENERGY_KEV:
+        return
+    passing = [septal_penetration(collimator, energy) for energy in energies]
+    parts = ", ".join(f"{100 * part:.1f} % at {energy:.0f} keV" for part, energy in zip(passing, energies, strict=True))
+    name = f"{collimator.manufacturer}:{collimator.name}"
+    text = (
+        f"Septal penetration is left out of the response of the collimator {name}: "
+        f"on the shortest way through a septum pass {parts}."
+    )
+    if max(passing) > _ACCEPTABLE_PENETRATION:
+        text += " It is made for lower energies: expect a blur and a background that are not corrected."
+    warnings.warn(text, AssumptionWarning, stacklevel=3)

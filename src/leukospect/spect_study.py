@@ -52,7 +52,7 @@ Progress = Callable[[float], None]
 def collimator_of(projections: Projections, name: str = "") -> Collimator:
     """Find the collimator of an acquisition by its header, or by the name given instead."""
     header = projections.header
-    return find_collimator(name or header.collimator, header.manufacturer)
+    return find_collimator(name or header.collimator, header.manufacturer, header.model)
 
 
 def attenuation_map(

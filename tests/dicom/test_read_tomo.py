@@ -136,6 +136,17 @@ def test_without_a_duration_rates_are_said_to_be_unknown() -> None:
         assert any("counts per view" in sentence for sentence in said)
 
 
+@pytest.mark.parametrize(("kind", "words"), [("FANB", "fan beam"), ("PINH", "pinhole"), ("cone", "cone beam")])
+def test_rays_that_are_not_parallel_are_refused(kind: str, words: str) -> None:
+    dataset = Tomo().dataset()
+    for parallel in ("PARA", "UNKN", None):
+        dataset.DetectorInformationSequence[0].CollimatorType = parallel
+        assert read_tomo(dataset, []).counts.any()
+    dataset.DetectorInformationSequence[-1].CollimatorType = kind
+    with pytest.raises(InputError, match=words):
+        read_tomo(dataset, [])
+
+
 @pytest.mark.parametrize(
     ("keyword", "value", "words"),
     [("RadialPosition", 18.0, "in cm"), ("ActualFrameDuration", 72_000_000, "implausibly long")],

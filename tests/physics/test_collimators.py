@@ -8,9 +8,11 @@ import pytest
 from leukospect.errors import InputError, MissingInformationError
 from leukospect.physics.collimators import (
     FWHM_PER_SIGMA,
+    KNOWN_COLLIMATORS,
     Collimator,
     effective_length_mm,
     find_collimator,
+    septal_penetration,
     system_sigma_mm,
 )
 
@@ -45,8 +47,64 @@ def test_a_name_can_carry_its_maker() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "maker", "meant"),
+    [
+        ("LE-HR", "SIEMENS NM", "siemens:LEHR"),
+        ("SY-LEHR", "SIEMENS NM", "siemens:LEHR"),
+        ("Siemens LEHR", "", "siemens:LEHR"),
+        ("MELP", "Siemens Healthineers", "siemens:ME"),
+        ("ME LP", "SIEMENS", "siemens:ME"),
+        ("Medium Energy Low Penetration", "SIEMENS", "siemens:ME"),
+        ("LEHR PAR", "GE MEDICAL SYSTEMS", "ge:LEHR"),
+        ("LEHRPAR", "GEMS", "ge:LEHR"),
+        ("GE_LEHR", "GE Healthcare", "ge:LEHR"),
+        ("INFINIA LEHR", "General Electric", "ge:LEHR"),
+        ("Low Energy High Res", "GE", "ge:LEHR"),
+        ("ELEGP", "GE", "ge:ELEGP"),
+        ("MEDIUM ENERGY PARALLEL HOLE", "GE", "ge:MEGP"),
+        ("LEGP", "Philips Medical Systems", "philips:LEGP"),
+        ("CAHR", "Philips", "philips:CHR"),
+        ("LEHR Collimator", "Mediso", "mediso:LEHR"),
+    ],
+)
+def test_spellings_of_headers(name: str, maker: str, meant: str) -> None:
+    assert find_collimator(name, maker) == find_collimator(meant, "")
+
+
+def test_one_name_of_a_maker_is_told_apart_by_the_camera() -> None:
+    usual = find_collimator("LEHR", "GE MEDICAL SYSTEMS", "INFINIA")
+    assert (
+        usual == find_collimator("LEHR", "GE MEDICAL SYSTEMS", "Tandem_Discovery_670") == find_collimator("LEHR", "GE")
+    )
+    short = find_collimator("LEHR", "GE MEDICAL SYSTEMS", "Optima NM/CT 640")
+    assert (short.hole_mm, short.length_mm) == (1.4, 30.0)
+    assert find_collimator("ge:LEHR:640", "") == short
+    assert find_collimator("MEGP", "GE", "Optima NM/CT 640") == find_collimator("MEGP", "GE")
+
+
+def test_all_that_are_known_are_listed_and_found_by_that_name() -> None:
+    assert len(set(KNOWN_COLLIMATORS)) == len(KNOWN_COLLIMATORS) >= 20
+    for name in KNOWN_COLLIMATORS:
+        found = find_collimator(name, "another maker")
+        assert f"{found.manufacturer}:{found.name}" == name
+        assert 0 < found.septum_mm < found.hole_mm < found.length_mm
+
+
+@pytest.mark.parametrize(
     ("name", "maker"),
-    [("", "SIEMENS NM"), ("  ", ""), ("LEHR", ""), ("LEHR", "Unknown Cameras"), ("UHR", "SIEMENS NM"), ("LE", "GE")],
+    [
+        ("", "SIEMENS NM"),
+        ("  ", ""),
+        ("LEHR", ""),
+        ("LEHR", "Unknown Cameras"),
+        ("UHR", "SIEMENS NM"),
+        ("LE", "GE"),
+        ("LPHR", "SIEMENS NM"),
+        ("LEHR / LEAP", "SIEMENS NM"),
+        ("LEHR", "Siemens, once GE"),
+        ("PAR", "GE"),
+        ("VXHR", "Philips"),
+    ],
 )
 def test_an_unknown_collimator_is_asked_for_never_guessed(name: str, maker: str) -> None:
     with pytest.raises(MissingInformationError, match=r"give --collimator \(one of .*siemens:LEHR.*--no-resolution"):
@@ -89,6 +147,16 @@ def test_resolution_worsens_with_distance_and_stays_at_the_face_behind_it() -> N
 def test_penetrated_septa_resolve_worse_at_higher_energy() -> None:
     medium, distance = find_collimator("MEGP", "GE"), np.array([120.0])
     assert system_sigma_mm(medium, IN_HIGH, distance)[0] > system_sigma_mm(medium, IN_LOW, distance)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "energy", "percent"),
+    # exp(-mu w), w = L t / (2 d + t): 1.62 mm of lead for Siemens' LEHR, 6.60 mm for its ME, 8.64 mm for GE's MEGP.
+    [("siemens:LEHR", TC, 1.29), ("siemens:LEHR", IN_HIGH, 31.9), ("siemens:ME", IN_LOW, 0.002),
+     ("siemens:ME", IN_HIGH, 0.95), ("ge:MEGP", IN_HIGH, 0.224)],
+)  # fmt: skip
+def test_penetration_of_septa(name: str, energy: float, percent: float) -> None:
+    assert 100 * septal_penetration(find_collimator(name, ""), energy) == pytest.approx(percent, rel=0.02, abs=0.001)
 
 
 def test_a_maker_is_a_whole_word() -> None:

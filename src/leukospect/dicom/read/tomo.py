@@ -18,8 +18,12 @@ from leukospect.dicom.read.orbit import Sweep, refuse_twins, turning
 from leukospect.dicom.read.orientation import Reading, orientation_cosines, told_angles, whose_angles
 from leukospect.dicom.read.tomo_file import TomoFile, read_tomo_file
 from leukospect.dicom.read.zoom import note_zoom
-from leukospect.errors import GeometryError
+from leukospect.errors import GeometryError, InputError
 
+_NOT_PARALLEL = {
+    "PINH": "pinhole", "FANB": "fan beam", "CONE": "cone beam", "SLNT": "slant holes", "ASTG": "astigmatic",
+    "DIVG": "diverging", "NONE": "no collimator",
+}  # fmt: skip
 _CONTRADICTED_DEG = 5.0
 _LEAST_ARC_DEG = 175.0  # half a turn is enough for an image, less is not
 
@@ -88,6 +92,7 @@ def projections_of(
     """
     start_angle_deg, axis_mm = told.start_angle_deg, told.axis_mm
     dataset, heads = part.dataset, part.heads
+    _refuse_slanted_rays(heads)
     reading = _reading(part, start_angle_deg, assumptions)
     sweeps = _patients_sweeps(part.sweeps, reading, start_angle_deg, told.direction)
     if start_angle_deg is not None:
@@ -191,6 +196,17 @@ def _orientations(heads: tuple[Dataset, ...], sweeps: Sequence[Sweep]) -> list[t
         if orientation is not None:
             found.append((float(_first_sweep(sweeps, number_of_head).angles_deg[0]), orientation))
     return found
+
+
+def _refuse_slanted_rays(heads: Sequence[Dataset]) -> None:
+    """Refuse collimators whose holes are not parallel: their views are no parallel projections."""
+    for head in heads:
+        kind = text(head, "CollimatorType").upper()
+        if kind in _NOT_PARALLEL:
+            raise InputError(
+                f"{named('CollimatorType')} is {kind} ({_NOT_PARALLEL[kind]}); only acquisitions with parallel holes "
+                "are reconstructed."
+            )
 
 
 def _head_places(
