@@ -136,7 +136,7 @@ def test_without_a_duration_rates_are_said_to_be_unknown() -> None:
         assert any("counts per view" in sentence for sentence in said)
 
 
-@pytest.mark.parametrize(("kind", "words"), [("FANB", "fan beam"), ("PINH", "pinhole"), ("cone", "cone beam")])
+@pytest.mark.parametrize(("kind", "words"), [("FANB", "fan beam"), ("PINH", "pinhole"), ("CONE", "cone beam")])
 def test_rays_that_are_not_parallel_are_refused(kind: str, words: str) -> None:
     dataset = Tomo().dataset()
     for parallel in ("PARA", "UNKN", None):
