@@ -87,7 +87,7 @@ def test_a_body_is_drawn_with_its_volumes() -> None:
     assert mu.sum() * voxel == pytest.approx(0.1536 * np.pi * 80 * 60 * 80, rel=0.01)
     turned, _ = body.drawn((16, 40), (5.0, 4.4), turned_deg=90.0)
     # The view from the patient's left becomes that from the back: x comes to lie along y.
-    k, j, i = np.unravel_index(turned.argmax(), turned.shape)
+    _, j, i = np.unravel_index(turned.argmax(), turned.shape)
     assert (j - 19.5) * 4.4 == pytest.approx(30.0, abs=5.0)
     assert (i - 19.5) * 4.4 == pytest.approx(20.0, abs=5.0)
 

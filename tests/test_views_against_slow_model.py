@@ -1,4 +1,4 @@
-"""Views of the program against the slow model's, in random geometries: no mirror, shift, turn, radius or unit is wrong."""
+"""Views of the program against the slow model's in random geometries: no mirror, shift, turn, radius or unit is wrong."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_no_wrong_reading_of_a_geometry_would_pass() -> None:
 
 
 def test_each_view_has_its_own_radius() -> None:
-    radii = np.array([95.0, 260.0, 130.0, 210.0, 100.0])
+    radii = np.array([95.0, 260.0, 130.0, 230.0, 175.0])
     ball = Body((Sphere((22.0, -31.0, 6.0), 20.0, 1e6),), 90.0, 80.0, background=1e-6, lung=None, bone=None)
     empty = acquisition(orbit(15.0, "CW", 5), (21, 44), (4.4, 4.4), radii_mm=radii)
     slow = Case(empty, ball).slow_views(False)
@@ -158,4 +158,4 @@ def test_each_view_has_its_own_radius() -> None:
         assert relative(view, truth) < 0.035  # a small ball before a near detector
     rolled = replace(empty, orbit=replace(empty.orbit, radii_mm=np.roll(radii, 1)))
     for view, truth in zip(Case(rolled, ball).views(False), slow, strict=True):
-        assert relative(view, truth) > 0.1
+        assert relative(view, truth) > 0.07

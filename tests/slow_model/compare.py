@@ -81,9 +81,7 @@ def all_distances() -> Iterator[tuple[str, float, float, Distances]]:
 def main() -> None:
     """Print the table."""
     say = sys.stdout.write
-    say(
-        f"{'body':12s} {'R mm':>5s} {'angle':>5s} | parallel incremental   (blur) | total: parallel incremental, per cent\n"
-    )
+    say(f"{'body':12s} {'R mm':>5s} {'angle':>5s} | parallel incremental   (blur) | totals: parallel incremental, %\n")
     found = []
     for name, radius, angle, d in all_distances():
         found.append((d.parallel, d.incremental, d.blur))

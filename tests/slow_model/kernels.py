@@ -19,9 +19,9 @@ _REACH = 4.0
 
 @njit(cache=True)
 def _shares(place: float, sigma: float, size: int, out: Any) -> tuple[int, int]:
-    """Integrate a Gaussian at `place` (in pixels, 0 the first one's centre) over pixels; give the first and the last."""
-    first = max(0, int(floor(place - _REACH * sigma + 0.5)))
-    last = min(size - 1, int(ceil(place + _REACH * sigma - 0.5)))
+    """Integrate a Gaussian at `place` (in pixels, 0 is the first one's centre) over each pixel; give first and last."""
+    first = max(0, floor(place - _REACH * sigma + 0.5))
+    last = min(size - 1, ceil(place + _REACH * sigma - 0.5))
     scale = 1.0 / (sigma * np.sqrt(2.0))
     below = erf((first - 0.5 - place) * scale)
     for p in range(first, last + 1):
@@ -32,16 +32,47 @@ def _shares(place: float, sigma: float, size: int, out: Any) -> tuple[int, int]:
 
 
 @njit(cache=True)
-def _axial(sigma: float, slices: int, rows: int, finer: int, split: int, out: Any) -> None:
-    """Share of slice k, its points averaged, in detector row r: out (slices, rows)."""
+def _axial(sigma: float, split: int, out: Any) -> int:
+    """Share of a slice, its points averaged, in the rows about its own: out (slices to a row, rows); give the reach.
+
+    Row `reach + q` of `out` is q rows towards the feet from the one that the slice lies in; slices count from the feet.
+    """
+    finer = out.shape[0]
+    reach = min(ceil(_REACH * sigma + 0.5), (out.shape[1] - 1) // 2)
+    size = 2 * reach + 1
     out[:] = 0.0
-    shares = np.empty(rows)
-    for k in range(slices):
+    shares = np.empty(size)
+    for f in range(finer):
         for part in range(split):
-            up = (k + (part + 0.5) / split) / finer  # rows from the lower edge of the lowest
-            first, last = _shares(rows - 0.5 - up, sigma, rows, shares)
+            down = 0.5 - (f + (part + 0.5) / split) / finer
+            first, last = _shares(reach + down, sigma, size, shares)
             for r in range(first, last + 1):
-                out[k, r] += shares[r - first] / split
+                out[f, r] += shares[r - first] / split
+    return reach
+
+
+@njit(cache=True)
+def _to_rows(run: Any, transmission: Any, weight: float, axial: Any, reach: int, rows: int, out: Any) -> None:
+    """Give what each detector row sees of a run of slices."""
+    finer = axial.shape[0]
+    out[:] = 0.0
+    for k in range(run.size):
+        own = rows - 1 - k // finer
+        leaving = weight * transmission[k] * run[k]
+        for r in range(max(0, own - reach), min(rows, own + reach + 1)):
+            out[r] += axial[k % finer, r - own + reach] * leaving
+
+
+@njit(cache=True)
+def _from_rows(seen: Any, transmission: Any, weight: float, axial: Any, reach: int, run: Any) -> None:
+    """Transpose of `_to_rows`: add to the run."""
+    finer, rows = axial.shape[0], seen.size
+    for k in range(run.size):
+        own = rows - 1 - k // finer
+        total = 0.0
+        for r in range(max(0, own - reach), min(rows, own + reach + 1)):
+            total += axial[k % finer, r - own + reach] * seen[r]
+        run[k] += weight * transmission[k] * total
 
 
 @njit(cache=True)
@@ -54,39 +85,24 @@ def see_parallel(
     `sigmas` (points, 2) its response in pixels, along and across; `transmission` (points, slices).
     """
     columns, rows = view.shape
-    slices = image.shape[2]
-    share, blurred = np.empty(columns), np.empty(rows)
-    axial = np.empty((slices, rows))
-    reach = np.empty((slices, 2), np.int64)
-    held = -1.0
+    share, seen = np.empty(columns), np.empty(rows)
+    axial = np.empty((finer, 2 * rows + 1))
     weight = 1.0 / (split * split)
     for p in range(points.shape[0]):
-        if abs(sigmas[p, 0] - held) > 1e-9:
-            held = sigmas[p, 0]
-            _axial(held, slices, rows, finer, split, axial)
-            for k in range(slices):
-                seen = np.nonzero(axial[k])[0]
-                reach[k, 0], reach[k, 1] = (seen[0], seen[-1] + 1) if seen.size else (0, 0)
+        reach = _axial(sigmas[p, 0], split, axial)
         first, last = _shares(across[p], sigmas[p, 1], columns, share)
         run = image[points[p, 0], points[p, 1]]
-        blurred[:] = 0.0
         if back:
+            seen[:] = 0.0
             for c in range(first, last + 1):
                 for r in range(rows):
-                    blurred[r] += share[c - first] * view[c, r]
-            for k in range(slices):
-                total = 0.0
-                for r in range(reach[k, 0], reach[k, 1]):
-                    total += axial[k, r] * blurred[r]
-                run[k] += weight * transmission[p, k] * total
+                    seen[r] += share[c - first] * view[c, r]
+            _from_rows(seen, transmission[p], weight, axial, reach, run)
         else:
-            for k in range(slices):
-                leaving = weight * transmission[p, k] * run[k]
-                for r in range(reach[k, 0], reach[k, 1]):
-                    blurred[r] += axial[k, r] * leaving
+            _to_rows(run, transmission[p], weight, axial, reach, rows, seen)
             for c in range(first, last + 1):
                 for r in range(rows):
-                    view[c, r] += share[c - first] * blurred[r]
+                    view[c, r] += share[c - first] * seen[r]
 
 
 @njit(cache=True)

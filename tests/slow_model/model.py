@@ -29,7 +29,7 @@ def lehr_sigma_mm(distance_mm: Float64) -> Float64:
 
 
 def lehr_aim(distance_mm: Float64) -> Float64:
-    """Tell how much of a displacement on the detector the photon's line has, on average, gained at the collimator's face.
+    """Tell how much of a displacement on the detector the photon's line has gained, on average, at the collimator.
 
     The crystal's blur moves no line, and from face to crystal the line goes on.
     """
@@ -122,11 +122,7 @@ class SlowModel:
 
     def _parallel(self, v: int, image: Float64, view: Float64, back: bool) -> None:
         across, sigmas, _ = self._seen(v)
-        order = np.argsort(sigmas[:, 0], kind="stable")
-        see_parallel(
-            image, view, back, self._points[order], across[order], sigmas[order], self._transmission(v)[order],
-            self._finer, self._split,
-        )  # fmt: skip
+        see_parallel(image, view, back, self._points, across, sigmas, self._transmission(v), self._finer, self._split)
 
     def forward(self, image: NDArray[np.floating], views: NDArray[np.intp] | None = None) -> Float64:
         """Project an image to all views, or those with these indices."""

@@ -19,7 +19,7 @@ _FAR = 1e30
 @njit(cache=True)
 def _first_crossing(place: float, direction: float) -> tuple[int, float, float]:
     """Give the cell of a place (in cells), the length to its next edge and from edge to edge; no direction, never."""
-    cell = int(floor(place))
+    cell = floor(place)
     if direction > 1e-12:
         return cell, (cell + 1 - place) / direction, 1.0 / direction
     if direction < -1e-12:
