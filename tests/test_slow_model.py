@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.slow_model.body import Body, Sphere
-from tests.slow_model.compare import BODIES, distances
+from tests.slow_model.compare import BODIES, all_distances, distances
 from tests.slow_model.model import SlowModel, lehr_aim, lehr_sigma_mm
 
 ANGLES = np.array([17.0, 200.0, 331.0])
@@ -105,12 +105,6 @@ def test_attenuation_by_parallel_rays_and_by_increments_both_lie_near_the_photon
 
 @pytest.mark.exhaustive
 def test_neither_model_of_attenuation_is_a_percent_from_the_photons_line() -> None:
-    found = [each for *_, each in (row for row in _every_view())]
+    found = [each for *_, each in all_distances()]
     assert max(each.parallel for each in found) < 0.7
     assert max(each.incremental for each in found) < 1.0
-
-
-def _every_view() -> list[tuple[str, float, float, object]]:
-    from tests.slow_model.compare import all_distances
-
-    return list(all_distances())

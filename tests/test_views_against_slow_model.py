@@ -1,4 +1,4 @@
-"""Views of the program against the slow model's in random geometries: no mirror, shift, turn, radius or unit is wrong."""
+"""Views of the program are the slow model's in random geometries: no mirror, shift, turn, radius or unit is wrong."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Case:
         rate = TC_DECAY_PER_S
         counted = np.exp(-rate * p.view_start_s) * -np.expm1(-rate * p.view_duration_s) / rate
         volume_ml = p.pixel_mm[0] * p.pixel_mm[1] ** 2 / 1000
-        return model.forward(activity) * (counted * volume_ml)[:, None, None]
+        return np.asarray(model.forward(activity) * (counted * volume_ml)[:, None, None])
 
     def views(self, attenuated: bool = True, response: bool = True) -> Float64:
         """Give the counts that the program expects."""

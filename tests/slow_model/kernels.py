@@ -48,7 +48,7 @@ def _axial(sigma: float, split: int, out: Any) -> int:
             first, last = _shares(reach + down, sigma, size, shares)
             for r in range(first, last + 1):
                 out[f, r] += shares[r - first] / split
-    return reach
+    return int(reach)
 
 
 @njit(cache=True)

@@ -25,7 +25,7 @@ def slow_osem(
     """
     scale = factors[:, None, None]
     sensitivities = [model.adjoint(np.ones((len(s), *model.size)) * scale[s], s) for s in subsets]
-    image = (sum(sensitivities) > 0).astype(np.float64)
+    image: Float64 = np.where(np.sum(sensitivities, axis=0) > 0, 1.0, 0.0)
     image *= counts.sum() / sum(float((s * image).sum()) for s in sensitivities)
     for _ in range(iterations):
         for views, sensitivity in zip(subsets, sensitivities, strict=True):
