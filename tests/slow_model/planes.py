@@ -19,8 +19,8 @@ Float64 = NDArray[np.float64]
 def _matrix(size: int, sigma_px: float) -> Float64:
     """Integrate the Gaussian of each pixel's centre over each pixel."""
     edges = (np.arange(size + 1) - 0.5)[:, None] - np.arange(size)[None]
-    below: Float64 = 0.5 * (1 + erf(edges / (sigma_px * np.sqrt(2))))
-    return below[1:] - below[:-1]
+    below = 0.5 * (1 + erf(edges / (sigma_px * np.sqrt(2))))
+    return np.array(below[1:] - below[:-1], dtype=np.float64)
 
 
 def _distances(planes: int, voxel_mm: float, radius_mm: float) -> Float64:
