@@ -19,12 +19,11 @@ Float64 = NDArray[np.float64]
 def _matrix(size: int, sigma_px: float) -> Float64:
     """Integrate the Gaussian of each pixel's centre over each pixel."""
     edges = (np.arange(size + 1) - 0.5)[:, None] - np.arange(size)[None]
-    below = 0.5 * (1 + erf(edges / (sigma_px * np.sqrt(2))))
-    return np.array(below[1:] - below[:-1], dtype=np.float64)
+    return np.asarray(np.diff(0.5 * (1 + erf(edges / (sigma_px * np.sqrt(2)))), axis=0))
 
 
 def _distances(planes: int, voxel_mm: float, radius_mm: float) -> Float64:
-    return radius_mm - (np.arange(planes) - (planes - 1) / 2) * voxel_mm
+    return np.asarray(radius_mm - (np.arange(planes) - (planes - 1) / 2) * voxel_mm)
 
 
 def _facing(plane: Float64) -> Float64:
