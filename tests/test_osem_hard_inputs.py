@@ -86,7 +86,6 @@ def test_one_pixel_of_a_billion_counts_gives_no_impossible_value(bench: Bench) -
     assert explained(image, made).sum() == pytest.approx(made.counts.sum(dtype=np.float64), rel=0.1)
 
 
-@pytest.mark.xfail(reason="the image is streaks of one pixel, the ball is lost, and nothing is said")
 def test_one_pixel_of_a_billion_counts_is_refused_or_said(bench: Bench) -> None:
     made = measured()
     tried = bench.recon(bench.dicom(made, _counts_of_32_bits(_with_a_hot_pixel(made))), *LEAST)
@@ -179,7 +178,6 @@ def test_no_iterations_are_wrong_usage(bench: Bench) -> None:
     assert bench.recon(path, "--subsets", 0).code == 2
 
 
-@pytest.mark.xfail(reason="the image is zero everywhere from that subset on, and nothing is said")
 def test_a_subset_whose_views_counted_nothing_does_not_empty_the_image(bench: Bench) -> None:
     """A camera that missed a view: the others tell where the activity is, or the sentence says what to do."""
     made = measured(12)
@@ -236,9 +234,6 @@ def test_a_negative_duration_is_refused(bench: Bench) -> None:
     bench.recon(bench.interfile(measured(8), time_s=-20.0), *LEAST).refused()
 
 
-@pytest.mark.xfail(
-    reason="views after the nuclide is gone have a model of zero: the image is zero, and nothing is said"
-)
 def test_an_endless_duration_is_refused(bench: Bench) -> None:
     bench.recon(bench.interfile(measured(8), time_s=1e10), *LEAST).refused()
 
@@ -277,7 +272,6 @@ def test_a_detector_far_away_is_refused_or_blurred_so(bench: Bench, radius_mm: f
     assert "adi" in tried.said
 
 
-@pytest.mark.xfail(reason="any radius is taken from Interfile: 10 m in silence, and from 1 km on it never ends")
 def test_a_detector_far_away_is_refused_from_interfile_too(bench: Bench) -> None:
     path = bench.interfile(measured(2), radius_mm=1e4)
     bench.recon(path, *LEAST[:4], "--iterations", 1, "--subsets", 1).refused()
@@ -298,7 +292,7 @@ def test_one_slice(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     "columns",
-    [1, 2, pytest.param(3, marks=pytest.mark.xfail(reason="ValueError in consistency.uniformity._squares: exit 1")), 4],
+    [1, 2, 3, 4],
 )
 def test_a_column_or_a_few(bench: Bench, columns: int) -> None:
     made = measured(size=(9, columns), pixel_mm=(7.0, 60.0))
@@ -390,7 +384,7 @@ def test_a_block_of_steel_hides_what_lies_behind_and_nothing_else(bench: Bench) 
 
 @pytest.mark.parametrize(
     "factor",
-    [1e-300, pytest.param(1e300, marks=pytest.mark.xfail(reason="an image of zeros is written, and nothing is said"))],
+    [1e-300, 1e300],
 )
 def test_a_calibration_beyond_reason_does_not_give_infinity(bench: Bench, factor: float) -> None:
     tried = bench.recon(bench.dicom(measured(8)), *LEAST, "--calibration-cps-per-mbq", factor)

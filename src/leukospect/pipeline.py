@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from leukospect.consistency import find_motion, find_non_uniformity
+from leukospect.consistency import find_impossible_pixels, find_motion, find_non_uniformity
 from leukospect.ct_stages import mu_map_for, outline_of_ct, reduced_ct, registered_to_ct
 from leukospect.data import AcquisitionHeader, CtSeries, Image, Projections, Study
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
@@ -192,7 +192,8 @@ def _warn_of_inconsistencies(projections: Projections) -> None:
     """Tell of motion, lost views and defects of a detector: they are reconstructed as they are."""
     hours = projections.header.hours_after_injection
     which = "" if hours is None else f"SPECT at {hours:.1f} h: "
-    sentences = [finding.sentence() for finding in find_motion(projections)]
+    sentences = [finding.sentence() for finding in find_impossible_pixels(projections)[:3]]
+    sentences += [finding.sentence() for finding in find_motion(projections)]
     sentences += [finding.sentence() for finding in find_non_uniformity(projections)]
     for sentence in sentences:
         warnings.warn(f"{which}{sentence} Nothing was corrected.", AssumptionWarning, stacklevel=3)
