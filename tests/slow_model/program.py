@@ -6,17 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukospect.data import Image, Projections
+from leukospect.photopeaks import PeakShare, PhotopeakCounts
 from leukospect.physics.collimators import Collimator, find_collimator
 from leukospect.physics.nuclides import nuclide
 from leukospect.projector import reconstruction_geometry, views_of_counts
-from leukospect.spect_study import PhotopeakCounts, expected_counts, prepare_reconstruction
+from leukospect.spect_study import expected_counts, prepare_reconstruction
 
 Float64 = NDArray[np.float64]
 LEHR = find_collimator("LEHR", "Siemens")
 
 
 def _peak(projections: Projections, counts: Float64) -> PhotopeakCounts:
-    return PhotopeakCounts(views_of_counts(counts), None, "none", nuclide("Tc-99m"), 140.511)
+    return PhotopeakCounts(views_of_counts(counts), None, "none", nuclide("Tc-99m"), (PeakShare(140.511, 1.0, 0),))
 
 
 def _map(projections: Projections, mu: Float64 | None) -> Image | None:
