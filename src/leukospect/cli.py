@@ -69,6 +69,7 @@ def _recon(options: argparse.Namespace, progress: TerminalProgress) -> int:
         start_angle_deg=options.start_angle_deg,
         direction=options.direction,
         injection=InjectionOptions(options.injection_time, options.dose_mbq),
+        no_decay=options.no_decay,
     )
     # What cannot be read is refused before the parts that compute are loaded: reading takes little time and memory.
     with warnings.catch_warnings():

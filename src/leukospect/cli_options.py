@@ -95,6 +95,9 @@ def _add_recon(commands: Any) -> None:
     _add_injection(parser)
     _add_camera(parser)
     parser.add_argument("--calibration-cps-per-mbq", type=float, metavar="K", help="of one head; gives Bq/mL")
+    parser.add_argument(
+        "--no-decay", action="store_true", help="the counts hold no decay during the scan (simulated without it)"
+    )
     _add_sum_frames(parser)
     parser.add_argument("--mar", action=argparse.BooleanOptionalAction, default=False, help="CT metal reduction")
     parser.add_argument("--register", action=argparse.BooleanOptionalAction, default=False, help="SPECT to CT")

@@ -17,7 +17,6 @@ from leukospect.data import Geometry, Image, Projections
 from leukospect.errors import AssumptionWarning
 from leukospect.photopeaks import PhotopeakCounts
 from leukospect.projector import support_of
-from leukospect.reconstruction import subset_views
 
 Array = NDArray[np.float32]
 
@@ -85,21 +84,6 @@ class FieldOfView:
             return image
         margin = (self.added, self.added)
         return Image(np.pad(image.array, ((0, 0), margin, margin)), wider, image.unit)
-
-    def whole_subsets(self, projections: Projections, support: NDArray[np.bool_], subsets: int) -> int:
-        """Give the largest number of subsets, at most `subsets`, of which each sees every place of the grid.
-
-        A place outside the field is seen by part of the views; a subset of none of them would empty it.
-        """
-        if self == FieldOfView.recorded(projections):
-            return subsets
-        seen = _seen_places(projections, self, support)
-        seen = seen[seen.any(axis=1)]
-        angles = projections.orbit.angles_deg
-        for fewer in range(subsets, 1, -1):
-            if all(seen[:, indices].any(axis=1).all() for indices in subset_views(angles, fewer)):
-                return fewer
-        return 1
 
     def support(self, projections: Projections, mu: Image | None = None) -> NDArray[np.bool_] | None:
         """Tell where on the wider grid activity can be: what some view sees and, beyond the field, where the body is.

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from leukospect.consistency import find_motion, find_non_uniformity
+from leukospect.consistency import find_impossible_pixels, find_motion, find_non_uniformity
 from leukospect.ct_stages import (
     field_with_body,
     mu_maps_for,
@@ -205,7 +205,8 @@ def _warn_of_inconsistencies(projections: Projections) -> None:
     """Tell of motion, lost views and defects of a detector: they are reconstructed as they are."""
     hours = projections.header.hours_after_injection
     which = "" if hours is None else f"SPECT at {hours:.1f} h: "
-    sentences = [finding.sentence() for finding in find_motion(projections)]
+    sentences = [finding.sentence() for finding in find_impossible_pixels(projections)[:3]]
+    sentences += [finding.sentence() for finding in find_motion(projections)]
     sentences += [finding.sentence() for finding in find_non_uniformity(projections)]
     for sentence in sentences:
         warnings.warn(f"{which}{sentence} Nothing was corrected.", AssumptionWarning, stacklevel=3)

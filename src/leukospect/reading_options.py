@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 from leukospect.data import CtSeries, PlanarImages, Projections, Radiopharmaceutical, ReconstructedSeries, Study
 from leukospect.dicom.read.study import RECONSTRUCTED_ALREADY, in_time_order, read_projections
-from leukospect.errors import InputError
+from leukospect.errors import AssumptionWarning, InputError
 from leukospect.files.interfile import read_interfile
 from leukospect.files.sidecar import is_nifti
 
@@ -48,6 +49,8 @@ class ReadingOptions:
     start_angle_deg: float | None = None
     direction: str | None = None
     injection: InjectionOptions = InjectionOptions()
+    no_decay: bool = False
+    """The counts hold no decay during the acquisition: simulated without it, or corrected and not recorded as such."""
 
     def __post_init__(self) -> None:
         for name, values in (("start-angle-deg", (self.start_angle_deg,)), ("axis-mm", self.axis_mm or ())):
@@ -76,7 +79,18 @@ def read_any_projections(path: Path, options: ReadingOptions) -> Projections:
             start_angle_deg=options.start_angle_deg,
             direction=options.direction,
         )
-    return with_injection(found, options.injection, found.header.start)
+    return with_injection(_without_decay(found) if options.no_decay else found, options.injection, found.header.start)
+
+
+def _without_decay(projections: Projections) -> Projections:
+    """Take the counts of every view as those of the acquisition's start, as Corrected Image DECY does."""
+    warnings.warn(
+        "Decay during the acquisition is not corrected (--no-decay).",
+        AssumptionWarning,
+        stacklevel=3,
+    )
+    header = projections.header
+    return replace(projections, header=replace(header, corrections=(*header.corrections, "DECY")))
 
 
 def study_with_injection(study: Study, options: InjectionOptions) -> Study:

@@ -5,7 +5,6 @@ Functions from values to values; which of them run, and in what order, is the pi
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from leukospect.ct.attenuation_map import completed_along_axis, smooth_to_resolution
 from leukospect.data import Geometry, Image, Projections
-from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
+from leukospect.errors import InputError, MissingInformationError
 from leukospect.field_of_view import FieldOfView
 from leukospect.joint_peaks import Shares, estimated_shares, joint_model, stacked_views
 from leukospect.operators import ViewOperator
@@ -203,14 +202,7 @@ def prepare_reconstruction(
     if isinstance(method, Penalised):
         subsets = min(subsets, max(1, angles.size // FEWEST_VIEWS))
     shares = estimated_shares(models, data, angles)
-    seeing = field.whole_subsets(projections, support.mask, subsets)
-    if seeing < subsets:
-        warnings.warn(
-            f"{seeing} subsets in place of {subsets} are taken, so that each sees all of the wider grid.",
-            AssumptionWarning,
-            stacklevel=2,
-        )
-    views = stacked_views(subset_views(angles, seeing), angles.size, peak.windows)
+    views = stacked_views(subset_views(angles, subsets), angles.size, peak.windows)
     divided = prepare_subsets(joint_model(models, shares, peak.peaks), views, progress)
     prepared: PreparedMethod = OsemPasses(divided, iterations)
     if isinstance(method, Penalised):
