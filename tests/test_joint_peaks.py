@@ -230,3 +230,26 @@ def test_a_low_energy_collimator_is_said_to_let_indium_through() -> None:
     with pytest.warns(AssumptionWarning) as said:
         reconstruct_spect(made, None, load_protocol("in111-oxine-spect-ct", settings), threads=1)
     assert any("31.9 % at 245 keV. It is made for lower energies" in str(warning.message) for warning in said)
+
+
+@pytest.mark.parametrize(("algorithm", "within"), [("map", 0.02), ("mlem", 0.05), ("fbp", 0.1)])
+def test_every_algorithm_takes_both_photopeaks(algorithm: str, within: float) -> None:
+    made, _ = apart()
+    settings = [f"reconstruction.algorithm={algorithm}", "reconstruction.collimator=siemens:ME",
+                "reconstruction.subsets=6", "reconstruction.iterations=12", "reconstruction.passes=8",
+                "reconstruction.post_filter_fwhm_mm=0"]  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AssumptionWarning)
+        protocol = load_protocol("in111-oxine-spect-ct", settings)
+        result = reconstruct_spect(made, None, protocol, mu=truth()[1][0], threads=2)
+    assert total_ratio(result.recon) == pytest.approx(1.0, abs=within)
+
+
+def test_the_result_does_not_depend_on_the_number_of_threads() -> None:
+    made, peak = apart()
+    images = [
+        prepare_reconstruction(made, peak, truth()[1], MEDIUM, iterations=1, subsets=6, threads=threads).image(peak)
+        for threads in (1, 2, 5)
+    ]
+    for image in images[1:]:
+        np.testing.assert_array_equal(image.array, images[0].array)
