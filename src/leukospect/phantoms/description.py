@@ -146,13 +146,9 @@ def phantom_from_toml(text: str, name: str) -> Phantom:
     except ValidationError as error:
         raise ProtocolError(_sentence(name, error.errors()[0])) from error
     try:
-        photons = nuclide(phantom.injection.nuclide).photons
+        nuclide(phantom.injection.nuclide)
     except InputError as error:
         raise ProtocolError(f"Phantom '{name}': {error}") from error
-    if len(photons) != 1:
-        raise ProtocolError(
-            f"Phantom '{name}' uses {phantom.injection.nuclide}; nuclides with several photons are not simulated."
-        )
     return phantom
 
 
