@@ -20,7 +20,7 @@ def sigma_mm(distance_mm: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def projector_of(empty: Projections, mu: Image | None, response: bool = True, threads: int = 1) -> SpectProjector:
-    return spect_projector(empty, mu, LEHR if response else None, TC_KEV, threads=threads)[0]
+    return spect_projector(empty, mu, LEHR if response else None, TC_KEV, threads=threads)
 
 
 def soft_body(empty: Projections) -> Image:

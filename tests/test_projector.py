@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from leukospect.data import Image
 from leukospect.operators import LinearOperator
-from leukospect.projector import SpectProjector, counts_of_views, plan_response, system_model, volume_of_image
+from leukospect.projector import SpectProjector, counts_of_views, runs_of_image, system_model
 from tests.reference_projector import distance, lehr_sigma_mm, reference_view
 from tests.smooth_object import TC_HALF_LIFE_S, projector_of, sigma_mm, smooth_activity, soft_body
 from tests.spot_acquisition import acquisition
+from tests.whole_projector import whole_projector
 
 Array = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -34,17 +35,18 @@ def _projector(
 ) -> SpectProjector:
     """Make a projector of random attenuation up to that of bone, every voxel taking part."""
     views = len(angles_deg)
-    axial, transverse = pixel_mm
+    _, transverse = pixel_mm
     radii = np.array(radii_mm) if radii_mm else np.full(views, 0.7 * n * transverse)
     integral = np.random.default_rng(seed).uniform(0.0, 0.3 * transverse / 10, (n, n, slices)).astype(np.float32)
-    return SpectProjector(
+    return whole_projector(
         (n, n, slices),
         np.array(angles_deg),
-        np.array(offsets_px) if offsets_px else np.zeros(views),
-        plan_response(radii, n, transverse, axial, sigma_mm if response else None),
-        integral if attenuated else None,
-        np.ones((n, n), np.bool_),
-        threads,
+        pixel_mm=pixel_mm,
+        radii_mm=radii,
+        sigma_mm=sigma_mm if response else None,
+        integral=integral if attenuated else None,
+        offsets_px=np.array(offsets_px) if offsets_px else None,
+        threads=threads,
     )
 
 
@@ -137,7 +139,7 @@ def test_any_number_of_threads_gives_the_same_bits() -> None:
     one = _projector(14, 9, ANGLES, radii_mm=RADII, offsets_px=OFFSETS)
     x = random.uniform(0, 1, one.in_shape).astype(np.float32)
     y = random.uniform(0, 1, one.out_shape).astype(np.float32)
-    for threads in (2, 3, 4):
+    for threads in (2, 3, 4, 8):
         several = _projector(14, 9, ANGLES, radii_mm=RADII, offsets_px=OFFSETS, threads=threads)
         assert several.forward(x).tobytes() == one.forward(x).tobytes()
         assert several.adjoint(y).tobytes() == one.adjoint(y).tobytes()
@@ -169,7 +171,8 @@ def _reference(view: int, mu: Image | None, response: bool, turn_deg: float = 0.
 
 def _fast(mu: Image | None, response: bool) -> Array:
     """Project the smooth object: (views, rows, columns), rows head to feet."""
-    return counts_of_views(projector_of(SMOOTH, mu, response).forward(volume_of_image(smooth_activity(SMOOTH))))
+    projector = projector_of(SMOOTH, mu, response)
+    return counts_of_views(projector.forward(runs_of_image(smooth_activity(SMOOTH), projector.support)))
 
 
 @pytest.mark.parametrize(("attenuated", "response"), list(product([False, True], repeat=2)))

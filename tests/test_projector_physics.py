@@ -10,21 +10,23 @@ from leukospect.data import Geometry, Image
 from leukospect.errors import GeometryError, InputError, MissingInformationError
 from leukospect.physics.decay import decay_factor
 from leukospect.projector import (
-    SpectProjector,
     counts_of_views,
-    image_of_volume,
-    plan_response,
+    image_of_runs,
     reconstruction_geometry,
+    response_increments,
+    runs_of_image,
     spect_projector,
     support_of,
     system_model,
     view_factors,
     views_of_counts,
-    volume_of_image,
 )
+from leukospect.support import Support
+from leukospect.view_plan import plan_views
 from tests.reference_projector import lehr_sigma_mm
 from tests.smooth_object import LEHR, TC_HALF_LIFE_S, TC_KEV, projector_of, sigma_mm, smooth_activity
 from tests.spot_acquisition import acquisition
+from tests.whole_projector import project, whole_projector
 
 Float64 = NDArray[np.float64]
 FWHM_PER_SIGMA = float(np.sqrt(8 * np.log(2)))
@@ -38,7 +40,8 @@ def test_counts_are_conserved_in_every_view() -> None:
     for response in (False, True):
         empty = acquisition(angles, (40, 40), (5.9, 4.4), radii_mm=np.full(angles.size, 105.0))
         activity = smooth_activity(empty)
-        views = projector_of(empty, None, response).forward(volume_of_image(activity))
+        projector = projector_of(empty, None, response)
+        views = projector.forward(runs_of_image(activity, projector.support))
         totals = views.sum(axis=(1, 2), dtype=np.float64)
         np.testing.assert_allclose(totals, activity.array.sum(dtype=np.float64), rtol=1e-3)
 
@@ -50,11 +53,9 @@ def test_counts_of_a_view_are_duration_times_decay_times_volume() -> None:
         duration_s=np.array([10.0, 10.0, 25.0]),
     )  # fmt: skip
     activity = smooth_activity(empty)
-    totals = (
-        system_model(projector_of(empty, None, False), empty, TC_HALF_LIFE_S)
-        .forward(volume_of_image(activity))
-        .sum((1, 2))
-    )
+    projector = projector_of(empty, None, False)
+    model = system_model(projector, empty, TC_HALF_LIFE_S)
+    totals = model.forward(runs_of_image(activity, projector.support)).sum((1, 2))
     rate = activity.array.sum(dtype=np.float64) * 5.9 * 4.4 * 4.4 / 1000
     np.testing.assert_allclose(totals, rate * np.array([10.0, 5.0, 25.0]), rtol=2e-3)
 
@@ -69,11 +70,12 @@ def _spot(distance_mm: float, angle_deg: float = 180.0, pixel_mm: tuple[float, f
     j, i = round((n - 1) / 2 + depth_px * np.cos(t)), round((n - 1) / 2 + depth_px * np.sin(t))
     towards = (j - (n - 1) / 2) * np.cos(t) + (i - (n - 1) / 2) * np.sin(t)
     radius = distance_mm + towards * pixel_mm[1]
-    plan = plan_response(np.array([radius]), n, pixel_mm[1], pixel_mm[0], sigma_mm)
-    projector = SpectProjector((n, n, slices), np.array([angle_deg]), np.zeros(1), plan, None, np.ones((n, n), bool))
-    image = np.zeros(projector.in_shape, np.float32)
+    projector = whole_projector(
+        (n, n, slices), np.array([angle_deg]), pixel_mm=pixel_mm, radii_mm=np.array([radius]), sigma_mm=sigma_mm
+    )
+    image = np.zeros((n, n, slices), np.float32)
     image[j, i, slices // 2] = 1.0
-    return np.asarray(projector.forward(image)[0], dtype=np.float64)
+    return np.asarray(project(projector, image)[0], dtype=np.float64)
 
 
 def _variances_mm2(spot: Float64, pixel_mm: tuple[float, float]) -> tuple[float, float]:
@@ -125,7 +127,9 @@ def test_a_turned_grid_widens_a_spot_by_no_more_than_its_interpolation() -> None
 def test_the_response_plan_adds_up_to_each_planes_variance() -> None:
     radii = np.array([80.0, 120.0])
     n, transverse, axial = 20, 4.0, 5.0
-    plan = plan_response(radii, n, transverse, axial, sigma_mm)
+    whole = Support(np.ones((n, n), np.bool_))
+    increments_px2 = response_increments(radii, n, transverse, axial, sigma_mm)
+    plan = plan_views(np.array([20.0, 200.0]), np.zeros(2), increments_px2, whole, None)
     assert max(plan.across.max(), plan.along.max()) <= 0.25
     for taps, extent, pixel in ((plan.across, 1 / 12, transverse), (plan.along, 1 / 6, axial)):
         increments = 2.0 * taps.astype(np.float64) * plan.passes * pixel**2
@@ -152,7 +156,7 @@ def _slab(angle_deg: float, depth: int) -> tuple[float, float]:
     projector = projector_of(empty, Image(array, reconstruction_geometry(empty), "1/cm"), response=False)
     nearer = {0.0: range(j + 1, n), 180.0: range(j)}[angle_deg]
     planes = sum(9 <= row < 17 for row in nearer) + (0.5 if 9 <= j < 17 else 0.0)
-    return float(projector.forward(image).sum()), float(np.exp(-mu * planes * pixel / 10))
+    return float(project(projector, image).sum()), float(np.exp(-mu * planes * pixel / 10))
 
 
 @pytest.mark.parametrize("angle_deg", [0.0, 180.0])
@@ -170,10 +174,10 @@ def test_a_cylinder_attenuates_by_the_chord_to_its_surface() -> None:
     covered = (np.hypot(fine[:, None] - 6.0, fine[None] + 10.0) <= radius).reshape(n, 8, n, 8).mean(axis=(1, 3))
     array = np.repeat((mu * covered[None]).astype(np.float32), slices, axis=0)
     projector = projector_of(empty, Image(array, reconstruction_geometry(empty), "1/cm"), response=False)
-    image = np.zeros(projector.in_shape, np.float32)
+    image = np.zeros((n, n, slices), np.float32)
     image[29, 15, 2] = 1.0  # y = 22 mm, x = -34 mm
-    bare = projector_of(empty, None, response=False).forward(image).sum(axis=(1, 2))
-    seen = projector.forward(image).sum(axis=(1, 2)) / bare
+    bare = project(projector_of(empty, None, response=False), image).sum(axis=(1, 2))
+    seen = project(projector, image).sum(axis=(1, 2)) / bare
     for angle, transmission in zip(np.deg2rad(angles), seen, strict=True):
         towards = np.array([np.sin(angle), np.cos(angle)])
         place = np.array([-34.0, 22.0]) - np.array([-10.0, 6.0])
@@ -207,9 +211,14 @@ def test_orders_of_axes_go_there_and_back() -> None:
     np.testing.assert_array_equal(counts_of_views(views), counts)
     geometry = Geometry.axial((4, 5, 6), (6.0, 4.0, 4.0), (1.0, 2.0, 3.0))
     volume = np.random.default_rng(4).uniform(0, 9, (5, 6, 4)).astype(np.float32)
-    image = image_of_volume(volume, geometry, "counts/s/mL")
+    mask = np.random.default_rng(5).uniform(size=(5, 6)) > 0.4
+    mask[1, 2] = True
+    support = Support(mask)
+    runs = support.runs(volume)
+    image = image_of_runs(runs, support, geometry, "counts/s/mL")
     assert image.array[3, 1, 2] == volume[1, 2, 3]
-    np.testing.assert_array_equal(volume_of_image(image), volume)
+    assert not np.asarray(image.array)[:, ~mask].any()
+    np.testing.assert_array_equal(runs_of_image(image, support), runs)
 
 
 def test_the_grid_of_the_reconstruction_lies_around_the_axis_with_row_0_at_the_head() -> None:
@@ -248,9 +257,8 @@ def test_what_cannot_be_projected_is_refused() -> None:
         array[1, 2, 3] = bad
         with pytest.raises(InputError, match="attenuation map"):
             spect_projector(empty, Image(array, geometry), None, TC_KEV)
-    plan = plan_response(np.ones(1), 4, 4.0, 4.0, None)
     with pytest.raises(GeometryError, match="as deep as wide"):
-        SpectProjector((4, 5, 3), np.zeros(1), np.zeros(1), plan, None, np.ones((4, 5), np.bool_))
+        whole_projector((4, 5, 3), np.zeros(1))
 
 
 @pytest.mark.parametrize("angle", [0.0, 90.0, 180.0, 270.0])
@@ -259,7 +267,7 @@ def test_attenuation_on_the_first_and_last_row_and_column_counts(angle: float) -
     empty = acquisition(np.array([angle]), (3, n), (5.0, 4.0))
     geometry = reconstruction_geometry(empty)
     projector = projector_of(empty, Image(np.full(geometry.shape, 0.15, np.float32), geometry), response=False)
-    image = np.zeros(projector.in_shape, np.float32)
+    image = np.zeros((n, n, 3), np.float32)
     image[7:9, 7:9, 1] = 1
     expected = np.exp(-0.06 * np.array([7.5, 8.5])).sum() * 2
-    assert projector.forward(image).sum() == pytest.approx(expected, rel=1e-4)
+    assert project(projector, image).sum() == pytest.approx(expected, rel=1e-4)

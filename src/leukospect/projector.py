@@ -2,33 +2,35 @@
 
 counts = duration x decay x voxel volume x sum over depths of [ response(depth) attenuation(depth) rotation ] activity
 
-Arrays of the operators have the axial index last: images (rows, columns, slices), views (views, columns, slices),
-slices from feet to head; the functions `views_of_counts` to `volume_of_image` convert from and to the data's order.
+Arrays of the operators have the axial index last: images are the runs (places, slices) of a support, views are (views,
+columns, slices), slices from feet to head; the functions `views_of_counts` to `runs_of_image` convert from and to the
+data's order.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leukospect.data import Geometry, Image, Projections
 from leukospect.errors import GeometryError, InputError, MissingInformationError
-from leukospect.kernels.view import backproject_view, project_view, sum_attenuation
+from leukospect.kernels.view import backproject_view, project_view
 from leukospect.operators import ScaledViews, ViewOperator
 from leukospect.physics.collimators import Collimator, system_sigma_mm
 from leukospect.physics.decay import decay_factor, frame_start_factor
+from leukospect.support import Support
+from leukospect.view_plan import ViewPlan, bordered, plan_views
+from leukospect.workers import Workers
 
 Array = NDArray[np.float32]
 
-_ACCUMULATORS = 4
-"""Back-projected views are added up in this many volumes, always the same views in each, then those in order."""
-
-_LARGEST_TAP = 0.25
+_PARTS = 4
+"""Back-projected views are added up in this many images, always the same views in each, then those in order."""
 
 _HIGHEST_MU_PER_CM = 5.0
 
@@ -43,13 +45,17 @@ def counts_of_views(views: Array) -> Array:
     return np.ascontiguousarray(views.transpose(0, 2, 1)[:, ::-1, :])
 
 
-def image_of_volume(volume: Array, geometry: Geometry, unit: str) -> Image:
-    """Take the operators' (rows, columns, slices) to an image indexed (slice, row, column)."""
-    return Image(np.ascontiguousarray(volume.transpose(2, 0, 1)), geometry, unit)
+def image_of_runs(runs: Array, support: Support, geometry: Geometry, unit: str) -> Image:
+    """Take the operators' runs (places, slices) to an image indexed (slice, row, column), zero outside the support."""
+    return Image(np.ascontiguousarray(support.volume(runs).transpose(2, 0, 1)), geometry, unit)
 
 
-def volume_of_image(image: Image) -> Array:
-    """Take an image indexed (slice, row, column) to the operators' (rows, columns, slices)."""
+def runs_of_image(image: Image, support: Support) -> Array:
+    """Take an image indexed (slice, row, column) to the operators' runs (places, slices)."""
+    return support.runs(_volume(image))
+
+
+def _volume(image: Image) -> Array:
     return np.ascontiguousarray(image.array.transpose(1, 2, 0), dtype=np.float32)
 
 
@@ -90,27 +96,17 @@ def support_of(
     return inside
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ResponsePlan:
-    """Tap weights of the incremental blur for both axes, and passes of each: (views, planes + 1).
-
-    The variance falls from the far plane to the near one, so between two planes stands the difference of their
-    variances; the last entry is the nearest plane's own.
-    """
-
-    across: Array
-    along: Array
-    passes: NDArray[np.int64]
-
-
-def plan_response(
+def response_increments(
     radii_mm: NDArray[np.float64],
     planes: int,
     transverse_mm: float,
     axial_mm: float,
     sigma_mm: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None,
-) -> ResponsePlan:
-    """Turn the response at each plane's distance into increments of variance; no response gives no passes.
+) -> NDArray[np.float64]:
+    """Turn the response at each plane's distance into the growth of its variance from plane to plane.
+
+    The variance falls from the far plane to the near one, so between two planes stands the difference of their
+    variances; the last entry is the nearest plane's own.
 
     Parameters
     ----------
@@ -119,6 +115,11 @@ def plan_response(
     transverse_mm, axial_mm : float
         Plane distance (and pixel across), and pixel along the axis.
     sigma_mm : function of distance in mm, or None
+        None leaves the response out.
+
+    Returns
+    -------
+    (views, planes + 1, 2) array, pixels squared, across and along the axis
 
     Notes
     -----
@@ -126,138 +127,118 @@ def plan_response(
     along the axis that of the voxels (another 1/12), which the rotation's interpolation stands for across it.
     """
     views = radii_mm.size
+    if sigma_mm is None:
+        return np.zeros((views, planes + 1, 2))
+    depths = (np.arange(planes) - (planes - 1) / 2) * transverse_mm
+    at_plane = sigma_mm(radii_mm[:, None] - depths[None, :]) ** 2
     variance = np.zeros((views, planes + 1))
-    extent = np.zeros((2, planes + 1))
-    if sigma_mm is not None:
-        extent[:, planes] = transverse_mm**2 / 12, axial_mm**2 / 6
-        depths = (np.arange(planes) - (planes - 1) / 2) * transverse_mm
-        at_plane = sigma_mm(radii_mm[:, None] - depths[None, :]) ** 2
-        variance[:, 1:planes] = at_plane[:, :-1] - at_plane[:, 1:]
-        variance[:, planes] = at_plane[:, -1]
-    pixels = [(np.maximum(variance, 0.0) + extent[0]) / transverse_mm**2]
-    pixels += [(np.maximum(variance, 0.0) + extent[1]) / axial_mm**2]
-    passes = np.ceil(np.maximum(pixels[0], pixels[1]) / (2 * _LARGEST_TAP)).astype(np.int64)
-    across, along = ((each / np.maximum(passes, 1) / 2).astype(np.float32) for each in pixels)
-    return ResponsePlan(across, along, passes)
+    variance[:, 1:planes] = at_plane[:, :-1] - at_plane[:, 1:]
+    variance[:, planes] = at_plane[:, -1]
+    variance = np.maximum(variance, 0.0)
+    increments = np.stack([variance / transverse_mm**2, variance / axial_mm**2], axis=-1)
+    increments[:, planes] += 1 / 12, 1 / 6
+    return increments
 
 
-class SpectProjector(ViewOperator):
-    """Projection of an activity image to views, without duration, decay and units.
+@dataclass(frozen=True, slots=True, eq=False)
+class Matter:
+    """What attenuates: its places, and for each voxel exp(-mu h / 2) - 1, with h the distance of planes.
 
     Parameters
     ----------
-    shape : (rows, columns, slices) of the image; rows equals columns
-    angles_deg : (views,) array, data.Orbit's convention
-    offsets_px : (views,) array
-        Centre-of-rotation offset along the columns, pixels.
-    response : ResponsePlan
-    integral : (rows, columns, slices) array or None
-        Attenuation coefficient times voxel size; None leaves attenuation out.
-    active : (rows, columns) array
-        Where activity or attenuation can be.
-    threads : int
-        The result does not depend on it.
+    support : Support
+    loss : (places, slices) array
+    """
+
+    support: Support
+    loss: Array
+
+    @classmethod
+    def of(cls, integral: Array) -> Matter | None:
+        """Take mu h (rows, columns, slices), no unit; None where it is zero throughout."""
+        mask = np.asarray((integral > 0).any(axis=2))
+        if not mask.any():
+            return None
+        support = Support(mask)
+        return cls(support, np.expm1(support.runs(integral) * np.float32(-0.5)))
+
+
+class SpectProjector(ViewOperator):
+    """Projection of activity to views, without duration, decay and units.
+
+    An image is the runs (places, slices) of its support.
+
+    Parameters
+    ----------
+    support : Support
+        Where activity can be, on a plane as deep as wide.
+    slices : int
+    plan : ViewPlan
+        Made with the same support and matter.
+    matter : Matter or None
+        None leaves attenuation out.
+    threads : int or None
+        The result does not depend on it; None takes as many as there are processors.
     """
 
     def __init__(
         self,
-        shape: tuple[int, int, int],
-        angles_deg: NDArray[np.float64],
-        offsets_px: NDArray[np.float64],
-        response: ResponsePlan,
-        integral: Array | None,
-        active: NDArray[np.bool_],
+        support: Support,
+        slices: int,
+        plan: ViewPlan,
+        matter: Matter | None = None,
         threads: int | None = None,
-        ray_transmissions: Array | None = None,
+        workers: Workers | None = None,
     ) -> None:
-        rows, columns, slices = shape
-        if rows != columns:
-            raise GeometryError(f"The reconstruction grid must be as deep as wide; found {rows} x {columns}.")
-        self.in_shape = shape
-        self.out_shape = (angles_deg.size, columns, slices)
-        self.threads = threads or os.cpu_count() or 1
-        self._angles_deg, self._offsets = angles_deg, offsets_px
-        radians = np.deg2rad(angles_deg)
-        self._angles = np.column_stack([np.cos(radians), np.sin(radians), offsets_px])
-        self._response = response
-        self._active = np.ascontiguousarray(active, dtype=np.uint8)
-        self._attenuated = integral is not None
-        self._integral = np.zeros(shape, np.float32) if integral is None else np.ascontiguousarray(integral, np.float32)
-        if ray_transmissions is None:
-            ray_transmissions = (
-                self._whole_rays() if self._attenuated else np.zeros((angles_deg.size, 0, 0), np.float32)
-            )
-        self._ray_transmissions = ray_transmissions
+        self.in_shape = (support.places, slices)
+        self.out_shape = (plan.views, support.mask.shape[1], slices)
+        self.support = support
+        self._plan, self._matter = plan, matter
+        self._number = bordered(support)
+        if matter is None:
+            self._loss = np.zeros((1, slices), np.float32)
+            self._loss_number = np.full_like(self._number, -1)
+        else:
+            self._loss, self._loss_number = matter.loss, bordered(matter.support)
+        self._workers = workers or Workers(threads or os.cpu_count() or 1, self.in_shape)
+
+    @property
+    def threads(self) -> int:
+        """Number of threads."""
+        return self._workers.threads
 
     def subset(self, views: NDArray[np.intp]) -> SpectProjector:
-        """Return the projector of these views only; volumes are shared."""
-        plan = self._response
-        return SpectProjector(
-            (self.in_shape[0], self.in_shape[1], self.in_shape[2]),
-            self._angles_deg[views],
-            self._offsets[views],
-            ResponsePlan(plan.across[views], plan.along[views], plan.passes[views]),
-            self._integral if self._attenuated else None,
-            self._active.astype(np.bool_),
-            self.threads,
-            self._ray_transmissions[views],
-        )
+        """Return the projector of these views only; volumes and threads are shared."""
+        slices = self.in_shape[1]
+        return SpectProjector(self.support, slices, self._plan.subset(views), self._matter, workers=self._workers)
 
-    def _whole_rays(self) -> Array:
-        transmission = np.empty(self.out_shape, np.float32)
+    def _arguments(self, view: int, *work: Array) -> tuple[Any, ...]:
+        """Give what a kernel takes after its input, the work arrays and the output at the end."""
+        return self._number, self._loss, self._loss_number, *self._plan.steps(view), *work
 
-        def one(v: int) -> None:
-            path = np.empty(self.out_shape[1:], np.float64)
-            sum_attenuation(self._integral, self._active, self._angles[v], self._work(), path)
-            np.exp(-path, out=transmission[v], casting="same_kind")
-
-        self._run(one, range(self.views))
-        return transmission
-
-    def _work(self) -> Array:
-        return np.zeros((5, self.in_shape[2] + 2), np.float32)
-
-    def _run(self, task: Callable[[int], None], items: Sequence[int]) -> None:
-        if self.threads == 1 or len(items) == 1:
-            for item in items:
-                task(item)
-            return
-        with ThreadPoolExecutor(self.threads) as pool:
-            list(pool.map(task, items))
+    def _work(self) -> tuple[Array, Array]:
+        _, columns, slices = self.out_shape
+        return np.empty((2, columns + 2, slices), np.float32), np.zeros((3, slices + 2), np.float32)
 
     def _forward(self, x: Array) -> Array:
         views = np.empty(self.out_shape, np.float32)
-        plan = self._response
 
         def one(v: int) -> None:
-            project_view(
-                x, self._integral, self._ray_transmissions[v], self._active, self._angles[v],
-                plan.across[v], plan.along[v], plan.passes[v],
-                np.empty(self.out_shape[1:], np.float32), self._work(), views[v],
-            )  # fmt: skip
+            project_view(x, *self._arguments(v, *self._work(), views[v]))
 
-        self._run(one, range(self.views))
+        self._workers.run(one, range(self.views))
         return views
 
     def _adjoint(self, y: Array) -> Array:
-        parts = min(_ACCUMULATORS, self.views)
-        sums = np.zeros((parts, *self.in_shape), np.float32)
-        plan = self._response
+        with self._workers.parts(min(_PARTS, self.views)) as parts:
 
-        def one(part: int) -> None:
-            transmission, plane = np.empty((2, *self.out_shape[1:]), np.float32)
-            work = self._work()
-            for v in range(part, self.views, parts):
-                backproject_view(
-                    y[v], self._integral, self._attenuated, self._active, self._angles[v],
-                    plan.across[v], plan.along[v], plan.passes[v], transmission, work, plane, sums[part],
-                )  # fmt: skip
+            def one(part: int) -> None:
+                work = self._work()
+                for v in range(part, self.views, len(parts)):
+                    backproject_view(y[v], *self._arguments(v, *work, parts[part]))
 
-        self._run(one, range(parts))
-        for part in range(1, parts):
-            sums[0] += sums[part]
-        total: Array = sums[0]
-        return total
+            self._workers.run(one, range(len(parts)))
+            return self._workers.sum_of(parts)
 
 
 def spect_projector(
@@ -267,7 +248,8 @@ def spect_projector(
     energy_kev: float,
     *,
     threads: int | None = None,
-) -> tuple[SpectProjector, NDArray[np.bool_]]:
+    within: NDArray[np.bool_] | None = None,
+) -> SpectProjector:
     """Build the projector of an acquisition.
 
     Parameters
@@ -280,11 +262,12 @@ def spect_projector(
     energy_kev : float
     threads : int or None
 
+    within : (rows, columns) bool array or None
+        Where activity can be, besides what the orbit allows; None leaves it to the orbit.
+
     Returns
     -------
-    projector : SpectProjector
-    support : (rows, columns) bool array
-        Where activity can be.
+    SpectProjector
 
     Raises
     ------
@@ -310,14 +293,13 @@ def spect_projector(
             return system_sigma_mm(found, energy_kev, distance_mm)
 
     radii = np.zeros(orbit.views) if orbit.radii_mm is None else orbit.radii_mm
-    support = support_of(orbit.angles_deg, orbit.radii_mm if collimator else None, n, transverse)
-    active, integral = support, None
-    if mu is not None:
-        integral = _attenuation_per_plane(mu, geometry, transverse)
-        active = support | (integral > 0).any(axis=2)
+    mask = support_of(orbit.angles_deg, orbit.radii_mm if collimator else None, n, transverse)
+    support = Support(mask if within is None else mask & within)
+    matter = None if mu is None else Matter.of(_attenuation_per_plane(mu, geometry, transverse))
     offsets = np.zeros(orbit.views) if orbit.centre_offset_mm is None else orbit.centre_offset_mm / transverse
-    response = plan_response(radii, n, transverse, axial, sigma)
-    return SpectProjector((n, n, slices), orbit.angles_deg, offsets, response, integral, active, threads), support
+    increments = response_increments(radii, n, transverse, axial, sigma)
+    plan = plan_views(orbit.angles_deg, offsets, increments, support, matter.support if matter else None)
+    return SpectProjector(support, slices, plan, matter, threads)
 
 
 def _attenuation_per_plane(mu: Image, geometry: Geometry, plane_mm: float) -> Array:
@@ -331,7 +313,7 @@ def _attenuation_per_plane(mu: Image, geometry: Geometry, plane_mm: float) -> Ar
         )
     if float(mu.array.min()) < 0:
         raise InputError("The attenuation map holds negative values.")
-    return np.multiply(volume_of_image(mu), np.float32(plane_mm / 10.0))
+    return np.multiply(_volume(mu), np.float32(plane_mm / 10.0))
 
 
 def view_factors(projections: Projections, half_life_s: float | None) -> NDArray[np.float64]:

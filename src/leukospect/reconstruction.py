@@ -61,7 +61,7 @@ class OrderedSubsets:
     operators : tuple of ViewOperator
     views : tuple of index arrays
     inverse_sensitivities : tuple of arrays
-        1 / A_s' 1, zero where A_s' 1 is zero or outside the support.
+        1 / A_s' 1, zero where A_s' 1 is zero.
     """
 
     operators: tuple[ViewOperator, ...]
@@ -72,7 +72,6 @@ class OrderedSubsets:
 def prepare_subsets(
     model: ViewOperator,
     views: tuple[NDArray[np.intp], ...],
-    support: NDArray[np.bool_] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> OrderedSubsets:
     """Take the subsets of a model and compute their sensitivity images.
@@ -81,8 +80,6 @@ def prepare_subsets(
     ----------
     model : ViewOperator
     views : tuple of index arrays
-    support : array that broadcasts to the image, or None
-        Where the image may differ from zero.
     progress : function of the fraction done, or None
     """
     operators, inverses = [], []
@@ -91,8 +88,6 @@ def prepare_subsets(
         sensitivity = operator.adjoint(np.ones(operator.out_shape, np.float32))
         # A voxel that is hardly seen would be divided by almost nothing.
         usable = sensitivity > np.float32(1e-4) * sensitivity.max()
-        if support is not None:
-            usable &= support
         inverses.append(np.where(usable, 1 / np.where(usable, sensitivity, 1), 0).astype(np.float32))
         operators.append(operator)
         if progress:

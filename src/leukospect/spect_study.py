@@ -23,14 +23,16 @@ from leukospect.physics.scatter import estimate_scatter
 from leukospect.physics.windows import find_photopeaks, nuclide_of_windows
 from leukospect.projector import (
     counts_of_views,
-    image_of_volume,
+    image_of_runs,
     reconstruction_geometry,
+    runs_of_image,
     spect_projector,
     system_model,
     views_of_counts,
 )
 from leukospect.reconstruction import OrderedSubsets, osem, poisson_log_likelihood, prepare_subsets, subset_views
 from leukospect.registration import resample
+from leukospect.support import Support
 
 Array = NDArray[np.float32]
 Progress = Callable[[float], None]
@@ -229,6 +231,7 @@ class Reconstructor:
     Parameters
     ----------
     subsets : OrderedSubsets
+    support : Support
     geometry : Geometry
     iterations : int
     post_filter_fwhm_mm : float
@@ -239,6 +242,7 @@ class Reconstructor:
     """
 
     subsets: OrderedSubsets
+    support: Support
     geometry: Geometry
     iterations: int
     post_filter_fwhm_mm: float
@@ -258,7 +262,7 @@ class Reconstructor:
         if self.calibration_cps_per_mbq is not None:
             volume *= np.float32(1e6 / self.calibration_cps_per_mbq)
             unit = "Bq/mL"
-        image = image_of_volume(volume, self.geometry, unit)
+        image = image_of_runs(volume, self.support, self.geometry, unit)
         return post_filter(image, self.post_filter_fwhm_mm)
 
 
@@ -297,11 +301,12 @@ def prepare_reconstruction(
             "--calibration-cps-per-mbq out."
         )
     energy_kev = 0.0 if collimator is None else peak.energy_for("resolution recovery")
-    projector, support = spect_projector(projections, mu, collimator, energy_kev, threads=threads)
+    projector = spect_projector(projections, mu, collimator, energy_kev, threads=threads)
     model = system_model(projector, projections, peak.half_life_s)
-    divided = prepare_subsets(model, subset_views(projections.orbit.angles_deg, subsets), support[..., None], progress)
+    divided = prepare_subsets(model, subset_views(projections.orbit.angles_deg, subsets), progress)
     return Reconstructor(
         divided,
+        projector.support,
         reconstruction_geometry(projections),
         iterations,
         post_filter_fwhm_mm,
@@ -326,10 +331,10 @@ def resampled_counts(peak: PhotopeakCounts, seed: int) -> Array:
 
 def expected_counts(reconstructor: Reconstructor, image: Image, peak: PhotopeakCounts) -> Array:
     """Give the counts (views, rows, columns) that an image in counts/s/mL explains, scatter included."""
-    volume = np.ascontiguousarray(image.array.transpose(1, 2, 0), dtype=np.float32)
+    runs = runs_of_image(image, reconstructor.support)
     views = np.zeros_like(peak.counts)
     for operator, indices in zip(reconstructor.subsets.operators, reconstructor.subsets.views, strict=True):
-        views[indices] = operator.forward(volume)
+        views[indices] = operator.forward(runs)
     if peak.scatter is not None:
         views += peak.scatter
     return counts_of_views(views)

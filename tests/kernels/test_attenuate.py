@@ -1,54 +1,58 @@
-"""Attenuation along rays, plane by plane: exponential, and the same factor from either end."""
+"""Attenuation of a running plane: exponential, half a plane for its own activity, the same from either end."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from leukospect.kernels.attenuate import approach, recede
+from leukospect.kernels.attenuate import approach, cross, recede
 
 Row = NDArray[np.float32]
+AT: Any = tuple(np.uintp(0) for _ in range(4))
+W: Any = (np.float32(1), np.float32(0), np.float32(0), np.float32(0))
+P, U = np.uintp(1), np.uintp(2)
+
+
+def _planes(row: Row) -> Row:
+    planes = np.full((2, 4, row.size), 7.0, np.float32)
+    planes[P, U] = row
+    return planes
 
 
 @pytest.mark.parametrize("integral", [0.0, 1e-4, 0.03, 0.2, 0.8, 1.7])
-def test_a_plane_attenuates_exponentially(integral: float) -> None:
-    near = 2e-6 if integral < 1 else 5e-6
-    path = np.full(5, integral, np.float32)
-    behind = np.full(5, np.exp(-integral), np.float32)
-    running, activity = np.ones(5, np.float32), np.arange(5, dtype=np.float32)
-    approach(activity, path, behind, running)
-    np.testing.assert_allclose(running, 1 + activity * np.exp(-integral / 2), rtol=near)
-    np.testing.assert_allclose(behind, 1.0, rtol=near)
-    before, weighted = np.full(5, 0.7, np.float32), np.empty(5, np.float32)
-    recede(activity, path, before, weighted)
-    np.testing.assert_allclose(weighted, 0.7 * activity * np.exp(-integral / 2), rtol=near)
-    np.testing.assert_allclose(before, 0.7 * np.exp(-integral), rtol=near)
+def test_photons_from_behind_cross_the_whole_plane_and_its_own_half(integral: float) -> None:
+    survival = np.exp(np.full(5, -integral / 2)).astype(np.float32)
+    activity = np.arange(5, dtype=np.float32)
+    planes = _planes(np.full(5, 3.0, np.float32))
+    approach(activity[None], AT, W, survival, planes, P, U)
+    expected = 3 * np.exp(-integral) + activity * np.exp(-integral / 2)
+    np.testing.assert_allclose(planes[P, U], expected, rtol=1e-6)
+    planes = _planes(np.full(5, 3.0, np.float32))
+    cross(survival, planes, P, U)
+    np.testing.assert_allclose(planes[P, U], 3 * np.exp(-integral), rtol=1e-6)
+    assert np.all(planes[0] == 7.0)
 
 
 def test_rounding_does_not_grow_over_a_uniform_body() -> None:
     planes, integral = 128, 0.1536 * 0.48
-    transmission, weighted, ones = np.ones(3, np.float32), np.empty(3, np.float32), np.ones(3, np.float32)
+    row = _planes(np.ones(3, np.float32))
+    survival = 1 + np.expm1(np.full(3, -integral / 2, np.float32))
     for _ in range(planes):
-        recede(ones, np.full(3, integral, np.float32), transmission, weighted)
-    np.testing.assert_allclose(transmission, np.exp(-planes * integral), rtol=2e-5)
+        cross(survival, row, P, U)
+    np.testing.assert_allclose(row[P, U], np.exp(-planes * integral), rtol=2e-5)
 
 
-def test_there_and_back_a_plane_weighs_the_same() -> None:
-    """The adjoint's factor of a plane, met from the detector, is the forward model's, met from the far side."""
+def test_receding_is_the_transpose_of_approaching() -> None:
     random = np.random.default_rng(5)
-    planes, size = 40, 11
-    paths = random.uniform(0, 0.3, (planes, size)).astype(np.float32)  # plane 0 is the far one
-    ones, forward = np.ones(size, np.float32), np.empty((planes, size))
-    transmission = np.exp(-paths.sum(axis=0, dtype=np.float64)).astype(np.float32)
-    for d in range(planes):
-        running = np.zeros(size, np.float32)
-        approach(ones, paths[d], transmission, running)
-        forward[d] = running
-    transmission = np.ones(size, np.float32)
-    weighted = np.empty(size, np.float32)
-    for d in reversed(range(planes)):
-        recede(ones, paths[d], transmission, weighted)
-        np.testing.assert_allclose(weighted, forward[d], rtol=5e-6)
-    nearer = np.cumsum(paths[::-1].astype(np.float64), axis=0)[::-1] - paths
-    np.testing.assert_allclose(forward, np.exp(-nearer - paths / 2.0), rtol=5e-6)
+    survival = random.uniform(0.5, 1, 11).astype(np.float32)
+    row, activity, seen = random.uniform(-1, 1, (3, 11)).astype(np.float32)
+    forward = _planes(row)
+    approach(activity[None], AT, W, survival, forward, P, U)
+    back, half = _planes(seen), np.empty(11, np.float32)
+    recede(survival, back, P, U, half)
+    left = np.vdot(forward[P, U].astype(np.float64), seen)
+    right = np.vdot(row.astype(np.float64), back[P, U]) + np.vdot(activity.astype(np.float64), half)
+    assert left == pytest.approx(right, rel=1e-6)

@@ -12,48 +12,41 @@ import numpy as np
 
 from leukospect.kernels.compiling import compiled
 
+Array = Any
+
 _ONE = np.float32(1.0)
-
-Plane = Any
-Row = Any
-
-
-@compiled
-def blur_along_columns(plane: Plane, first: int, last: int, weight: float, previous: Row, current: Row) -> None:
-    """Blur rows `first` to `last` (exclusive) of plane (columns, slices) across the columns, in place.
-
-    Rows outside that range must be zero within one row of it. `previous` and `current` are work rows of one run.
-    """
-    middle = _ONE - weight - weight
-    previous[:] = 0.0
-    for u in range(first, last):
-        row = plane[u]
-        for k in range(row.size):
-            current[k] = row[k]
-        if u + 1 < last:
-            after = plane[u + 1]
-            for k in range(row.size):
-                row[k] = middle * row[k] + weight * (previous[k] + after[k])
-        else:
-            for k in range(row.size):
-                row[k] = middle * row[k] + weight * previous[k]
-        for k in range(row.size):
-            previous[k] = current[k]
+_TWO = np.uintp(2)
+_STEP = np.uintp(1)
 
 
 @compiled
-def blur_along_slices(plane: Plane, first: int, last: int, weight: float, padded: Row) -> None:
-    """Blur rows `first` to `last` (exclusive) of plane (columns, slices) along the slices, in place.
+def blur(planes: Array, source: int, first: int, last: int, across: Any, along: Any, passes: int, padded: Array) -> int:
+    """Blur rows `first` to `last` (exclusive) of a plane, taking the rows beside them as zero.
 
-    `padded` is a work row of slices + 2 elements.
+    Parameters
+    ----------
+    planes : (2, columns + 2, slices) array
+        Row u of the plane is `planes[source, u + 1]`; the other plane is overwritten.
+    across, along : float32
+        Tap weights along the columns and along the slices.
+    padded : (slices + 2,) work array, zero at both ends
+
+    Returns
+    -------
+    int
+        Which of the two planes holds the result, in the same rows.
     """
-    middle = _ONE - weight - weight
-    for u in range(first, last):
-        row = plane[u]
-        n = row.size
-        padded[0] = 0.0
-        padded[n + 1] = 0.0
-        for k in range(n):
-            padded[k + 1] = row[k]
-        for k in range(n):
-            row[k] = middle * padded[k + 1] + weight * (padded[k] + padded[k + 2])
+    middle_across, middle_along = _ONE - across - across, _ONE - along - along
+    slices = np.uintp(planes.shape[2])
+    for _ in range(passes):
+        p, q = np.uintp(source), np.uintp(1 - source)
+        planes[p, first, :] = 0.0
+        planes[p, last + 1, :] = 0.0
+        for u in range(np.uintp(first), np.uintp(last)):
+            row, after = u + _STEP, u + _TWO
+            for k in range(slices):
+                padded[k + _STEP] = middle_across * planes[p, row, k] + across * (planes[p, u, k] + planes[p, after, k])
+            for k in range(slices):
+                planes[q, row, k] = middle_along * padded[k + _STEP] + along * (padded[k] + padded[k + _TWO])
+        source = 1 - source
+    return source
