@@ -146,9 +146,14 @@ def phantom_from_toml(text: str, name: str) -> Phantom:
     except ValidationError as error:
         raise ProtocolError(_sentence(name, error.errors()[0])) from error
     try:
-        nuclide(phantom.injection.nuclide)
+        lines = len(nuclide(phantom.injection.nuclide).photons)
     except InputError as error:
         raise ProtocolError(f"Phantom '{name}': {error}") from error
+    if len(phantom.camera.line_efficiency) not in (0, lines):
+        raise ProtocolError(
+            f"Phantom '{name}': camera line_efficiency has {len(phantom.camera.line_efficiency)} values, but "
+            f"{phantom.injection.nuclide} has {lines} photons."
+        )
     return phantom
 
 

@@ -182,13 +182,13 @@ def _mean_counts(
     activity = activity_kbq_per_ml(phantom, tuple(scan.hours for _, scan in group), isotope.half_life_s)
     counts: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
     lines = len(isotope.photons)
-    for line, (energy, photons) in enumerate(isotope.photons):
+    seen = [y * e for (_, y), e in zip(isotope.photons, phantom.camera.line_efficiency or (1.0,) * lines, strict=True)]
+    for line, (energy, _) in enumerate(isotope.photons):
         camera = GammaCamera(
             scene_of(phantom), phantom.camera, group[0][1], energy, activity, phantom.finest_mm, phantom.rays_per_cell
         )
         rates = camera.count(threads, lambda done, before=line: report((before + done) / lines))  # type: ignore[misc]
-        # The sensitivity is that of all photopeak windows together; each line has its part by yield.
-        share = photons / sum(other for _, other in isotope.photons)
+        share = seen[line] / sum(seen)
         resolution = phantom.camera.energy_resolution_percent * np.sqrt(isotope.photons[0][0] / energy)
         for time, (number, scan) in enumerate(group):
             part = _in_windows(rates, time, scan, energy, float(resolution), isotope.half_life_s)
