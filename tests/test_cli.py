@@ -209,7 +209,6 @@ def test_an_impossible_attenuation_map_is_refused(
         ("--collimator", "nonsense"),
         ("--nuclide", "Xx-1"),
         ("--nuclide", "In-111"),
-        ("--algorithm", "fbp"),
         ("--subsets", "700"),
         ("--mar", ()),
         ("--register", ()),

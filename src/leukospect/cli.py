@@ -63,8 +63,6 @@ def _recon(options: argparse.Namespace, progress: TerminalProgress) -> int:
     from leukospect.protocol import protocol_of
     from leukospect.reading_options import InjectionOptions, ReadingOptions, read_any_projections
 
-    if options.algorithm in ("map", "fbp"):
-        raise InputError(f"The algorithm '{options.algorithm}' is not in this version; take osem or mlem.")
     if options.ct is None and (options.mar or options.register):
         raise InputError("--mar and --register work on a CT; give it with --ct.")
     protocol = protocol_of(
@@ -76,6 +74,9 @@ def _recon(options: argparse.Namespace, progress: TerminalProgress) -> int:
                 "algorithm": options.algorithm,
                 "iterations": options.iterations,
                 "subsets": options.subsets,
+                "passes": options.passes,
+                "penalty_strength": options.penalty_strength,
+                "objective": options.objective,
                 "resolution": not options.no_resolution,
                 "collimator": options.collimator,
                 "scatter": options.scatter,

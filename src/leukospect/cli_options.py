@@ -80,8 +80,12 @@ def _add_recon(commands: Any) -> None:
         "--algorithm",
         choices=["osem", "mlem", "map", "fbp"],
         default="osem",
-        help="map and fbp are not in this version",
+        help="mlem: osem with one subset; map: maximum a posteriori with the relative difference prior; fbp: filtered "
+        "backprojection, a quick look",
     )
+    parser.add_argument("--passes", type=_positive, default=15, help="of map, at most")
+    parser.add_argument("--penalty-strength", type=float, default=0.005, metavar="S", help="of map's prior")
+    parser.add_argument("--objective", action="store_true", help="write objective.csv: what every pass gained")
     _add_injection(parser)
     _add_camera(parser)
     parser.add_argument("--calibration-cps-per-mbq", type=float, metavar="K", help="of one head; gives Bq/mL")

@@ -154,8 +154,13 @@ def _write_each_spect(folder: Path, result: StudyResult, digest: str, threads: i
     notes: dict[str, Any] = {}
     for place, spect in zip(places, result.spect, strict=True):
         files = write_dicom(place / "dicom", spect, digest)
-        notes[spect.time_point or "spect"] = {"alignment to CT": spect.registration_note, **files}
+        notes[spect.time_point or "spect"] = {**_notes_of(spect), **files}
     return notes
+
+
+def _notes_of(spect: SpectResult) -> dict[str, Any]:
+    passes = {} if spect.log is None else {"passes over all views": spect.log.passes}
+    return {"alignment to CT": spect.registration_note, **passes}
 
 
 def recon_job(
@@ -202,7 +207,7 @@ def recon_job(
         settings = protocol.model_dump(mode="json")
         write_images(folder, result, None)
         files = write_dicom(folder / "dicom", result, digest_of(settings))
-        notes = {"alignment to CT": result.registration_note, **files}
+        notes = {**_notes_of(result), **files}
         write_report(reconstruction_content(result, protocol, texts), folder / "report.html")
         document = provenance_document(settings, inputs_of(acquisitions, mu_path), texts, notes)
         write_provenance(document, folder / "provenance.json")

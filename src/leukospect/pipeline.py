@@ -15,14 +15,16 @@ from leukospect.ct_stages import mu_map_for, outline_of_ct, reduced_ct, register
 from leukospect.data import AcquisitionHeader, CtSeries, Image, Projections, Study
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
 from leukospect.examination import comparable, pair_ct, refuse_several_injections
+from leukospect.filtered_backprojection import Window
 from leukospect.interpretation.decision import apply_rule
 from leukospect.interpretation.rules import load_rule
 from leukospect.physics.acquisition_time import TIMINGS
 from leukospect.physics.decay import decay_factor
 from leukospect.physics.nuclides import nuclide
-from leukospect.protocol import Protocol
+from leukospect.protocol import Protocol, ReconstructionSettings
 from leukospect.quantification.comparison import all_changes, all_ratios
 from leukospect.reconstructed_spect import decay_to_injection, taken_image, values_refer_to
+from leukospect.spect_algorithms import Penalised, QuickLook, ReconstructionLog
 from leukospect.spect_sources import (
     SpectSource,
     VendorSpect,
@@ -82,7 +84,8 @@ def reconstruct_spect(
     _check_nuclide(projections.header, protocol)
     _warn_of_inconsistencies(projections)
     reconstructor = _prepare(projections, peak, None, protocol, threads)
-    nac = reconstructor.image(peak, progress=lambda done: progress("reconstructing without attenuation", done))
+    log = ReconstructionLog(settings.objective)
+    nac = reconstructor.image(peak, progress=lambda done: progress("reconstructing without attenuation", done), log=log)
     reduction = reduced_ct(ct, protocol, threads, progress)
     corrected_ct = None if ct is None else ct.image if reduction is None else reduction.image
     registration, note = registered_to_ct(nac, corrected_ct, protocol, progress)
@@ -90,7 +93,10 @@ def reconstruct_spect(
     recon = nac
     if mu_map is not None:
         reconstructor = _prepare(projections, peak, mu_map, protocol, threads)
-        recon = reconstructor.image(peak, progress=lambda done: progress("reconstructing with attenuation", done))
+        log = ReconstructionLog(settings.objective)
+        recon = reconstructor.image(
+            peak, progress=lambda done: progress("reconstructing with attenuation", done), log=log
+        )
     hours = projections.header.hours_after_injection
     decay = None
     if hours is not None and peak.half_life_s is not None:
@@ -111,6 +117,7 @@ def reconstruct_spect(
         nuclide=peak.nuclide,
         decay_to_injection=decay,
         counts=MeasuredCounts(projections, peak, reconstructor),
+        log=log,
     )
 
 
@@ -196,18 +203,28 @@ def _prepare(
 ) -> Reconstructor:
     settings = protocol.reconstruction
     # A name that was given is looked up even where it is not needed: a wrong one must not pass.
-    named = collimator_of(projections, settings.collimator) if settings.resolution or settings.collimator else None
+    resolution = settings.resolution and settings.algorithm != "fbp"
+    named = collimator_of(projections, settings.collimator) if resolution or settings.collimator else None
     return prepare_reconstruction(
         projections,
         peak,
         mu,
-        named if settings.resolution else None,
+        named if resolution else None,
         iterations=settings.iterations,
-        subsets=1 if settings.algorithm == "mlem" else settings.subsets,
+        subsets=1 if settings.algorithm in ("mlem", "fbp") else settings.subsets,
+        method=_method(settings),
         post_filter_fwhm_mm=settings.post_filter_fwhm_mm,
         calibration_cps_per_mbq=settings.calibration_cps_per_mbq,
         threads=threads,
     )
+
+
+def _method(settings: ReconstructionSettings) -> Penalised | QuickLook | None:
+    if settings.algorithm == "map":
+        return Penalised(settings.penalty_strength, settings.penalty_gamma, settings.passes, settings.stop_below)
+    if settings.algorithm == "fbp":
+        return QuickLook(Window(settings.filter, settings.filter_cutoff_per_cm, settings.filter_order))
+    return None
 
 
 def _corrections(peak: PhotopeakCounts, mu: Image | None, protocol: Protocol) -> tuple[str, ...]:

@@ -18,11 +18,23 @@ class _Section(BaseModel):
 
 
 class ReconstructionSettings(_Section):
-    """OSEM and its corrections; k is the dual-energy-window factor, see Jaszczak 1984 (0.47) and Kupitz 2021 (0.18)."""
+    """The algorithm and its corrections; k is the dual-energy-window factor (Jaszczak 1984: 0.47, Kupitz 2021: 0.18).
 
-    algorithm: Literal["osem", "mlem"] = "osem"
+    ``mlem`` is OSEM with one subset. `passes`, `stop_below` and the penalty are those of ``map`` (see `penalised`), the
+    filter is that of ``fbp`` (see `filtered_backprojection`). `objective` records the objective of every pass.
+    """
+
+    algorithm: Literal["osem", "mlem", "map", "fbp"] = "osem"
     iterations: int = Field(5, ge=1, le=1000)
     subsets: int = Field(15, ge=1, le=1000)
+    passes: int = Field(15, ge=5, le=1000)
+    stop_below: float = Field(0.0, ge=0, lt=1)
+    penalty_strength: float = Field(0.005, ge=0, le=1000)
+    penalty_gamma: float = Field(2.0, ge=0, le=1000)
+    filter: Literal["butterworth", "hann", "ramp"] = "butterworth"
+    filter_cutoff_per_cm: float = Field(0.45, gt=0, le=100)
+    filter_order: float = Field(5.0, gt=0, le=100)
+    objective: bool = False
     resolution: bool = True
     collimator: str = ""
     scatter: Literal["auto", "tew", "dew", "none"] = "auto"

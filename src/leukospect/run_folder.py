@@ -13,6 +13,7 @@ from leukospect.dicom.write.ct_series import write_derived_ct
 from leukospect.dicom.write.recon_tomo import write_reconstruction
 from leukospect.files.nifti import write_nifti
 from leukospect.files.transforms import write_transform
+from leukospect.spect_algorithms import ReconstructionLog
 from leukospect.study_result import SpectResult
 
 
@@ -28,6 +29,8 @@ def write_images(folder: Path, result: SpectResult, labels: Image | None) -> Non
         Regions on the SPECT grid.
     """
     write_nifti(result.recon, folder / "recon.nii.gz")
+    if result.log is not None and result.log.objective:
+        _write_objective(folder / "objective.csv", result.log)
     if result.recon_nac is not None:
         write_nifti(result.recon_nac, folder / "recon_nac.nii.gz")
     if result.mu_map is not None:
@@ -43,6 +46,13 @@ def write_images(folder: Path, result: SpectResult, labels: Image | None) -> Non
         rounded = np.rint(np.clip(reduced.array, -32768, 32767)).astype(np.int16)
         write_nifti(replace(reduced, array=rounded), folder / "ct_mar.nii.gz")
         write_nifti(result.reduction.metal, folder / "metal_mask.nii.gz")
+
+
+def _write_objective(path: Path, log: ReconstructionLog) -> None:
+    """Write what the objective of the image in recon.nii.gz came to after each pass."""
+    lines = ["pass,objective,log_likelihood"]
+    lines += [f"{one.passes},{one.objective:.9g},{one.log_likelihood:.9g}" for one in log.objective]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def write_dicom(folder: Path, result: SpectResult, settings_digest: str) -> dict[str, Any]:

@@ -30,8 +30,18 @@ from leukospect.projector import (
     system_model,
     views_of_counts,
 )
-from leukospect.reconstruction import OrderedSubsets, osem, poisson_log_likelihood, prepare_subsets, subset_views
+from leukospect.reconstruction import OrderedSubsets, poisson_log_likelihood, prepare_subsets, subset_views
 from leukospect.registration import resample
+from leukospect.spect_algorithms import (
+    FEWEST_VIEWS,
+    OsemPasses,
+    Penalised,
+    PreparedMethod,
+    QuickLook,
+    ReconstructionLog,
+    prepare_penalised,
+    prepare_quick_look,
+)
 from leukospect.support import Support
 
 Array = NDArray[np.float32]
@@ -233,7 +243,7 @@ class Reconstructor:
     subsets : OrderedSubsets
     support : Support
     geometry : Geometry
-    iterations : int
+    method : PreparedMethod
     post_filter_fwhm_mm : float
     calibration_cps_per_mbq : float or None
         Counts per second and MBq of one head; with it images are in Bq/mL.
@@ -244,20 +254,21 @@ class Reconstructor:
     subsets: OrderedSubsets
     support: Support
     geometry: Geometry
-    iterations: int
+    method: PreparedMethod
     post_filter_fwhm_mm: float
     calibration_cps_per_mbq: float | None
     uncalibrated_unit: str = "counts/s/mL"
 
-    def image(self, peak: PhotopeakCounts, counts: Array | None = None, progress: Progress | None = None) -> Image:
-        """Reconstruct the photopeak's counts, or `counts` in their place."""
-        volume = osem(
-            self.subsets,
-            peak.counts if counts is None else counts,
-            peak.scatter,
-            iterations=self.iterations,
-            progress=progress,
-        )
+    def image(
+        self,
+        peak: PhotopeakCounts,
+        counts: Array | None = None,
+        progress: Progress | None = None,
+        log: ReconstructionLog | None = None,
+    ) -> Image:
+        """Reconstruct the photopeak's counts, or `counts` in their place; `log` is told of the way."""
+        measured = peak.counts if counts is None else counts
+        volume = self.method.solve(measured, peak.scatter, progress, log or ReconstructionLog())
         unit = self.uncalibrated_unit
         if self.calibration_cps_per_mbq is not None:
             volume *= np.float32(1e6 / self.calibration_cps_per_mbq)
@@ -274,6 +285,7 @@ def prepare_reconstruction(
     *,
     iterations: int = 5,
     subsets: int = 15,
+    method: Penalised | QuickLook | None = None,
     post_filter_fwhm_mm: float = 0.0,
     calibration_cps_per_mbq: float | None = None,
     threads: int | None = None,
@@ -289,6 +301,10 @@ def prepare_reconstruction(
         On `reconstruction_geometry(projections)`; None leaves attenuation out.
     collimator : Collimator or None
         None leaves resolution recovery out.
+    iterations, subsets : int
+        Of OSEM; maximum a posteriori takes fewer subsets where one would have too few views.
+    method : Penalised, QuickLook or None
+        None takes OSEM.
 
     Raises
     ------
@@ -303,12 +319,22 @@ def prepare_reconstruction(
     energy_kev = 0.0 if collimator is None else peak.energy_for("resolution recovery")
     projector = spect_projector(projections, mu, collimator, energy_kev, threads=threads)
     model = system_model(projector, projections, peak.half_life_s)
-    divided = prepare_subsets(model, subset_views(projections.orbit.angles_deg, subsets), progress)
+    angles = projections.orbit.angles_deg
+    if isinstance(method, Penalised):
+        subsets = min(subsets, max(1, angles.size // FEWEST_VIEWS))
+    divided = prepare_subsets(model, subset_views(angles, subsets), progress)
+    prepared: PreparedMethod = OsemPasses(divided, iterations)
+    if isinstance(method, Penalised):
+        prepared = prepare_penalised(
+            method, projections, divided, projector.support, peak.counts, peak.scatter, threads
+        )
+    elif isinstance(method, QuickLook):
+        prepared = prepare_quick_look(method, projections, projector.support, mu, peak.half_life_s, threads)
     return Reconstructor(
         divided,
         projector.support,
         reconstruction_geometry(projections),
-        iterations,
+        prepared,
         post_filter_fwhm_mm,
         calibration_cps_per_mbq,
         "counts/s/mL" if projections.duration_recorded else "counts/view/mL",

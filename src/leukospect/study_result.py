@@ -16,6 +16,7 @@ from leukospect.physics.nuclides import Nuclide
 from leukospect.protocol import Protocol
 from leukospect.quantification.measurements import Change, Measurement, Ratio, Region, TimePoint
 from leukospect.registration import Registration, resample
+from leukospect.spect_algorithms import ReconstructionLog
 from leukospect.spect_study import PhotopeakCounts, Reconstructor
 
 
@@ -68,6 +69,8 @@ class SpectResult:
         Takes `recon` to the injection; None where the nuclide or the time is not known.
     counts : MeasuredCounts or None
         None where the camera reconstructed: nothing can be resampled then, and no uncertainty is known.
+    log : ReconstructionLog or None
+        How `recon` was reached; None where the camera reconstructed.
     refers_to : str
         To what moment the values of `recon` belong.
     """
@@ -88,6 +91,7 @@ class SpectResult:
     decay_to_injection: float | None
     counts: MeasuredCounts | None = None
     refers_to: str = "the start of the acquisition"
+    log: ReconstructionLog | None = None
 
     @property
     def spect_to_ct(self) -> NDArray[np.float64]:
