@@ -11,6 +11,7 @@ from leukospect.benchmark.accuracy_cases import TRUTH_SAMPLES, Case, Draw
 from leukospect.data import Image, Projections
 from leukospect.phantoms import attenuation_map
 from leukospect.projector import views_of_counts
+from leukospect.spect_algorithms import OsemPasses
 from leukospect.spect_study import (
     PhotopeakCounts,
     Reconstructor,
@@ -92,11 +93,13 @@ class Reconstruction:
         if not true:
             return peak
         windows = [views_of_counts(self.case.scattered[index]) for index in self.case.photopeak_windows]
-        return replace(peak, scatter=np.sum(windows, axis=0, dtype=np.float32) * np.float32(scale))
+        summed = np.stack(windows).sum(axis=0, dtype=np.float32) * np.float32(scale)
+        return replace(peak, scatter=np.asarray(summed, np.float32))
 
     def image(self, draw: Draw | None = None, iterations: int | None = None) -> Image:
         """Reconstruct the mean counts, or a draw of noisy ones, in counts/s/mL of the truth's activity."""
         scale = 1.0 if draw is None else draw.scale
         peak = self._peak(self.case.projections if draw is None else draw.projections, scale)
-        image = replace(self._model, iterations=iterations or self.iterations).image(peak)
+        passes = OsemPasses(self._model.subsets, iterations or self.iterations)
+        image = replace(self._model, method=passes).image(peak)
         return Image(np.asarray(image.array, np.float32) / np.float32(scale), image.geometry, image.unit)

@@ -95,6 +95,11 @@ class Target:
     found: str
     met: bool | None
 
+    @property
+    def verdict(self) -> str:
+        """Say it in a word: ``met``, ``missed`` or ``told``."""
+        return "told" if self.met is None else "met" if self.met else "missed"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slice:

@@ -29,7 +29,9 @@ def cold_weights(case: Case) -> dict[str, Weights]:
     spheres = {sphere_name(sphere): weights_of(case, sphere) for sphere in spheres_of(case)}
     rods = [shape for shape in case.phantom.shape if isinstance(shape, Rods)]
     ordered = sorted(rods, key=lambda shape: -shape.diameter_mm)
-    return spheres | {f"rods {shape.diameter_mm:g} mm": weights_of(case, shortened(shape, _ENDS_MM)) for shape in ordered}
+    return spheres | {
+        f"rods {shape.diameter_mm:g} mm": weights_of(case, shortened(shape, _ENDS_MM)) for shape in ordered
+    }
 
 
 def study_rods(bench: Bench) -> list[Measure]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leukospect.benchmark.accuracy_bench import Bench, conditions, recorder
+from leukospect.benchmark.accuracy_bench import Bench, Extent, conditions, recorder
 from leukospect.benchmark.accuracy_cases import Case
 from leukospect.benchmark.accuracy_reconstruction import (
     ALL,
@@ -114,7 +115,7 @@ def study_depths(bench: Bench) -> list[Measure]:
     case = bench.case(SPHERE_DEPTHS)
     regions = SphereRegions.of(case, by_place=True)
     found: list[Measure] = []
-    for number, extent in enumerate(("usual", "many", "deep")):
+    for number, extent in enumerate(get_args(Extent)):
         bench.tell("spheres at three depths", (0.0, 0.05, 0.2)[number])
         made = bench.reconstruction(case, ALL_TRUE_SCATTER, extent)
         image = made.image()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from leukospect.benchmark import accuracy_orbits, accuracy_scatter, accuracy_uniform
 from leukospect.benchmark.accuracy_reconstruction import ALL, ALL_TRUE_SCATTER, NO_SCATTER
 from leukospect.benchmark.accuracy_results import NOISE_FREE, AccuracySettings, Measures, Target
 from leukospect.benchmark.accuracy_scatter import LUNG, RESIDUAL, WATER
-from leukospect.benchmark.accuracy_spheres import DEPTHS, PLACES, POST_FILTER_MM, RECOVERY, DIAMETERS_MM
+from leukospect.benchmark.accuracy_spheres import DEPTHS, DIAMETERS_MM, PLACES, POST_FILTER_MM, RECOVERY
 from leukospect.benchmark.accuracy_uniform import CENTRE, ENDS, RIM, WHOLE
 
 MEAN, TOTAL = "mean relative to truth", "total relative to truth"
@@ -68,7 +70,7 @@ def _monotonic(measures: Measures, settings: AccuracySettings) -> list[Target]:
                 f"IEC spheres at {settings.iterations} x {settings.subsets}, {corrections.name}: "
                 "recovery rises with diameter",
                 told,
-                all(large > small for large, small in zip(values, values[1:], strict=False)),
+                all(large > small for large, small in pairwise(values)),
             )
         )
     return targets

@@ -56,7 +56,9 @@ def filling_map(phantom: Phantom, shape: Shape, geometry: Geometry, samples: int
     """Fraction of each voxel that lies inside one shape, by itself, of a phantom: 0 to 1."""
     one = {"filled": Compartment(hours=(0.0,), kbq_per_ml=(1.0,))}
     alone = shape.model_copy(update={"material": None, "compartment": "filled"})
-    filling = concentration_map(phantom.model_copy(update={"shape": (alone,), "compartment": one}), 0.0, geometry, samples)
+    filling = concentration_map(
+        phantom.model_copy(update={"shape": (alone,), "compartment": one}), 0.0, geometry, samples
+    )
     return Image(filling.array, geometry, "")
 
 

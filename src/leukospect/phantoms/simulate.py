@@ -194,7 +194,9 @@ def _mean_counts(
             part = _in_windows(rates, time, scan, energy, float(resolution), isotope.half_life_s)
             scaled = [np.float32(share) * each for each in part]
             before = counts.get(number)
-            counts[number] = (scaled[0], scaled[1]) if before is None else (before[0] + scaled[0], before[1] + scaled[1])
+            counts[number] = (
+                (scaled[0], scaled[1]) if before is None else (before[0] + scaled[0], before[1] + scaled[1])
+            )
     return counts
 
 
