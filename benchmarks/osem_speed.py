@@ -1,8 +1,8 @@
 """Time OSEM 5 x 15 on 128 x 128 x 128 voxels and 120 views with attenuation, response and scatter.
 
-Run as ``python benchmarks/osem_speed.py [threads]``. Prints the median of five runs after compilation, planning the views
-and building the sensitivity images included, inside a body mask and over the whole field, with the peak memory of the
-whole process and a hash of the image.
+Run as ``python benchmarks/osem_speed.py [threads]``. Prints the median of five runs after compilation, planning the
+views and building the sensitivity images included, inside a body mask and over the whole field, with the peak memory of
+the whole process and a hash of the image.
 """
 
 from __future__ import annotations

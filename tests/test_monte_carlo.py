@@ -15,7 +15,8 @@ from scipy.ndimage import binary_erosion, binary_fill_holes, gaussian_filter
 from leukospect.data import Image
 from leukospect.errors import AssumptionWarning
 from leukospect.files.interfile import read_interfile
-from leukospect.spect_study import log_likelihood, photopeak_counts, prepare_reconstruction
+from leukospect.photopeaks import photopeak_counts
+from leukospect.spect_study import log_likelihood, prepare_reconstruction
 from tests.command_line import Float64, Volume, leukospect, volume
 
 pytestmark = pytest.mark.real_data

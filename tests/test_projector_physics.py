@@ -104,23 +104,24 @@ def test_a_points_spot_is_as_wide_as_the_collimator_makes_it(distance_mm: float)
     spot = _spot(distance_mm, pixel_mm=pixel)
     effective = 24.05 - 2 / 2.69
     fwhm = float(np.hypot(1.11 * (effective + distance_mm) / effective, 3.8))
-    # Extent of the detector's pixel, and along the axis of the voxel too; at half a turn nothing is interpolated.
+    # The extents of the voxel and of the detector's pixel go in too.
     across, along = _variances_mm2(spot, pixel)
-    assert np.sqrt(across - pixel[1] ** 2 / 12) * FWHM_PER_SIGMA == pytest.approx(fwhm, rel=2e-3)
+    assert np.sqrt(across - pixel[1] ** 2 / 6) * FWHM_PER_SIGMA == pytest.approx(fwhm, rel=2e-3)
     assert np.sqrt(along - pixel[0] ** 2 / 6) * FWHM_PER_SIGMA == pytest.approx(fwhm, rel=2e-3)
     # Its shape is a Gaussian's, not only its variance.
-    wider = np.hypot(fwhm, FWHM_PER_SIGMA * pixel[1] / np.sqrt(12))
+    wider = np.hypot(fwhm, FWHM_PER_SIGMA * pixel[1] / np.sqrt(6))
     assert _half_maximum_width_mm(spot.sum(axis=1), pixel[1]) == pytest.approx(wider, rel=0.02)
     assert spot.sum() == pytest.approx(1.0, abs=1e-3)
 
 
-def test_a_turned_grid_widens_a_spot_by_no_more_than_its_interpolation() -> None:
+def test_a_spot_is_as_wide_at_any_angle() -> None:
+    """The rotation's interpolation stands for the extents of voxel and pixel; depth spreads over two planes."""
     pixel = (2.1, 1.7)
-    for angle in (22.0, 68.0, 301.0):
+    for angle in (0.0, 22.0, 68.0, 90.0, 301.0):
         across, along = _variances_mm2(_spot(100.0, angle, pixel), pixel)
         expected = lehr_sigma_mm(100.0) ** 2
-        # Linear interpolation adds f (1 - f) pixel squared, between 0 and 1/4; depth spreads over two planes.
-        assert -0.01 * expected < across - expected - pixel[1] ** 2 / 12 < 0.25 * pixel[1] ** 2 + 0.01 * expected
+        # One voxel's own fractions are not the mean over places, which is what is made up for.
+        assert across == pytest.approx(expected + pixel[1] ** 2 / 6, abs=0.15 * pixel[1] ** 2)
         assert along == pytest.approx(expected + pixel[0] ** 2 / 6, rel=0.01)
 
 
@@ -131,7 +132,7 @@ def test_the_response_plan_adds_up_to_each_planes_variance() -> None:
     increments_px2 = response_increments(radii, n, transverse, axial, sigma_mm)
     plan = plan_views(np.array([20.0, 200.0]), np.zeros(2), increments_px2, whole, None)
     assert max(plan.across.max(), plan.along.max()) <= 0.25
-    for taps, extent, pixel in ((plan.across, 1 / 12, transverse), (plan.along, 1 / 6, axial)):
+    for taps, extent, pixel in ((plan.across, 1 / 6, transverse), (plan.along, 1 / 6, axial)):
         increments = 2.0 * taps.astype(np.float64) * plan.passes * pixel**2
         for view, radius in enumerate(radii):
             for plane in range(n):

@@ -16,11 +16,12 @@ from pydicom import dcmread
 from leukospect.data import Image, Projections
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.filtered_backprojection import Window
+from leukospect.photopeaks import PeakShare, PhotopeakCounts
 from leukospect.physics.collimators import find_collimator
 from leukospect.physics.nuclides import nuclide
 from leukospect.projector import reconstruction_geometry, spect_projector, system_model, views_of_counts
 from leukospect.spect_algorithms import Penalised, QuickLook, ReconstructionLog
-from leukospect.spect_study import PhotopeakCounts, Reconstructor, prepare_reconstruction
+from leukospect.spect_study import Reconstructor, prepare_reconstruction
 from tests.command_line import leukospect
 from tests.spot_acquisition import acquisition, orbit
 
@@ -138,7 +139,7 @@ def _peak(projections: Projections, scatter: NDArray[np.float32] | None = None) 
     counts = views_of_counts(projections.counts[0])
     if scatter is not None:
         counts = counts + scatter
-    return PhotopeakCounts(counts, scatter, "none", nuclide("Tc-99m"), 140.5)
+    return PhotopeakCounts(counts, scatter, "none", nuclide("Tc-99m"), (PeakShare(140.5, 1.0, 0),))
 
 
 @pytest.mark.parametrize("scattered", [False, True])

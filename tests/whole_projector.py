@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from leukospect.projector import Matter, SpectProjector, response_increments
 from leukospect.support import Support
-from leukospect.view_plan import plan_views
+from leukospect.view_plan import interpolated_variance_px2, plan_views
 
 Array = NDArray[np.float32]
 Values = NDArray[np.float64]
@@ -35,10 +35,13 @@ def whole_projector(
     support = Support(np.ones(shape[:2], np.bool_) if mask is None else mask)
     matter = None if integral is None else Matter.of(integral)
     radii = np.zeros(angles_deg.size) if radii_mm is None else radii_mm
+    offsets = np.zeros(angles_deg.size) if offsets_px is None else offsets_px
     plan = plan_views(
         angles_deg,
-        np.zeros(angles_deg.size) if offsets_px is None else offsets_px,
-        response_increments(radii, shape[0], transverse, axial, sigma_mm),
+        offsets,
+        response_increments(
+            radii, shape[0], transverse, axial, sigma_mm, interpolated_variance_px2(angles_deg, offsets, shape[0])
+        ),
         support,
         matter.support if matter else None,
     )

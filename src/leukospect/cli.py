@@ -115,6 +115,46 @@ def _recon(options: argparse.Namespace, progress: TerminalProgress) -> int:
     return DONE
 
 
+def _calibrate(options: argparse.Namespace, progress: TerminalProgress) -> int:
+    from leukospect.calibration_job import KnownActivity, calibration_job
+    from leukospect.protocol import protocol_of
+
+    known = KnownActivity(
+        options.activity_mbq, options.assayed_at, options.volume_ml, options.activity_uncertainty_percent
+    )
+    protocol = protocol_of(
+        {
+            "name": "calibrate",
+            "nuclide": options.nuclide,
+            "reconstruction": {
+                "iterations": options.iterations,
+                "subsets": options.subsets,
+                "resolution": not options.no_resolution,
+                "collimator": options.collimator,
+                "scatter": options.scatter,
+            },
+            "metal": {"enabled": False},
+            "registration": {"enabled": False},
+        }
+    )
+    made, notes = calibration_job(
+        options.acquisition,
+        options.output,
+        protocol,
+        known,
+        ct_path=options.ct,
+        mu_path=options.mu,
+        view=options.view,
+        threads=options.threads,
+        progress=progress,
+    )
+    progress.close()
+    _tell_notes(notes, options)
+    if not options.quiet:
+        print(made.sentence())
+    return DONE
+
+
 def _mar(options: argparse.Namespace, progress: TerminalProgress) -> int:
     from leukospect.volume_jobs import mar_job
 
@@ -275,6 +315,7 @@ _JOBS: dict[str, Callable[[argparse.Namespace, TerminalProgress], int]] = {
     "demo": _demo,
     "inspect": _inspect,
     "recon": _recon,
+    "calibrate": _calibrate,
     "mar": _mar,
     "register": _register,
     "run": _run,

@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_inspect(commands)
     _add_recon(commands)
+    _add_calibrate(commands)
     _add_volumes(commands)
     _add_run(commands)
     _add_batch(commands)
@@ -69,7 +70,7 @@ def _add_recon(commands: Any) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     maps = parser.add_mutually_exclusive_group()
     maps.add_argument("--ct", type=Path, metavar="DIR", help="CT series for attenuation correction")
-    maps.add_argument("--mu", type=Path, metavar="FILE", help="attenuation map as NIfTI, 1/cm")
+    maps.add_argument("--mu", type=Path, metavar="FILE", help="attenuation map as NIfTI, 1/cm; for In-111 at 171 keV")
     parser.add_argument("--iterations", type=_positive, default=5)
     parser.add_argument("--subsets", type=_positive, default=15)
     parser.add_argument("--scatter", choices=["auto", "tew", "dew", "none"], default="auto")
@@ -95,6 +96,33 @@ def _add_recon(commands: Any) -> None:
     parser.add_argument("--register", action=argparse.BooleanOptionalAction, default=False, help="SPECT to CT")
     parser.add_argument("--threads", type=_positive, metavar="N")
     parser.set_defaults(job="recon")
+
+
+def _add_calibrate(commands: Any) -> None:
+    parser = _command(commands, "calibrate", "get a camera's sensitivity from an acquisition of a known activity")
+    parser.add_argument(
+        "acquisition",
+        type=Path,
+        metavar="ACQUISITION",
+        help="SPECT (TOMO) of a uniform cylinder, or STATIC of a point or flat source in air; DICOM",
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--activity-mbq", type=float, required=True, metavar="A", help="when it was assayed")
+    parser.add_argument("--assayed-at", metavar="TIME", help="YYYY-MM-DDTHH:MM, or HH:MM of the acquisition's day")
+    parser.add_argument("--activity-uncertainty-percent", type=float, default=0.0, metavar="U", help="one sigma")
+    parser.add_argument("--volume-ml", type=float, metavar="V", help="of the cylinder that the activity is in")
+    parser.add_argument("--view", metavar="NAME", help="of planar images; without it all are taken")
+    maps = parser.add_mutually_exclusive_group()
+    maps.add_argument("--ct", type=Path, metavar="DIR", help="CT series of the cylinder")
+    maps.add_argument("--mu", type=Path, metavar="FILE", help="its attenuation map as NIfTI, 1/cm")
+    parser.add_argument("--iterations", type=_positive, default=5)
+    parser.add_argument("--subsets", type=_positive, default=15)
+    parser.add_argument(
+        "--scatter", choices=["auto", "tew", "dew", "none"], default="auto", help="as in the images to calibrate"
+    )
+    _add_camera(parser)
+    parser.add_argument("--threads", type=_positive, metavar="N")
+    parser.set_defaults(job="calibrate")
 
 
 def _add_volumes(commands: Any) -> None:

@@ -8,17 +8,22 @@ from collections.abc import Callable
 import numpy as np
 
 from leukospect.ct.attenuation_map import is_truncated
+from leukospect.ct.body import body_outline
 from leukospect.ct.metal import MetalReduction, reduce_metal
 from leukospect.data import CtSeries, Geometry, Image, Projections
 from leukospect.errors import AssumptionWarning, InputError
+from leukospect.field_of_view import FieldOfView, reach_of_body, widened_for_body
+from leukospect.photopeaks import PhotopeakCounts
+from leukospect.physics.attenuation import water_mu_per_cm
 from leukospect.physics.nuclides import Nuclide
 from leukospect.projector import reconstruction_geometry
 from leukospect.protocol import Protocol
 from leukospect.registration import Registration, register_rigid, resample
-from leukospect.spect_study import PhotopeakCounts, attenuation_map
+from leukospect.spect_study import attenuation_map
 
 Progress = Callable[[str, float], None]
 
+_TISSUE_PER_CM = 0.05
 _TABULATED_KVP, _USUAL_KVP, _USUAL_KEV = (80.0, 140.0), 120.0, 140.5
 
 
@@ -64,7 +69,27 @@ def registered_to_ct(
     return found, found.reason
 
 
-def mu_map_for(
+def field_with_body(
+    projections: Projections,
+    field: FieldOfView,
+    corrected: Image | None,
+    registration: Registration | None,
+    given: Image | None,
+    protocol: Protocol,
+) -> FieldOfView:
+    """Widen the field of a reconstruction where the CT, or a map that was given, shows a body beyond it."""
+    if not protocol.attenuation.enabled:
+        return field
+    if given is not None:
+        body = np.asarray(given.array, np.float32) > _TISSUE_PER_CM
+        return widened_for_body(projections, field, reach_of_body(body, given, projections, np.eye(4)))
+    if corrected is None:
+        return field
+    matrix = np.eye(4) if registration is None else registration.matrix
+    return widened_for_body(projections, field, reach_of_body(body_outline(corrected), corrected, projections, matrix))
+
+
+def mu_maps_for(
     projections: Projections,
     peak: PhotopeakCounts,
     ct: CtSeries | None,
@@ -72,13 +97,23 @@ def mu_map_for(
     registration: Registration | None,
     given: Image | None,
     protocol: Protocol,
-) -> Image | None:
-    """Make the attenuation map on the grid of a reconstruction, from the CT or from a map that was given."""
+) -> tuple[Image, ...] | None:
+    """Make the attenuation maps of the photopeaks on the grid of a reconstruction, from the CT or from a map given.
+
+    Parameters
+    ----------
+    projections : Projections
+        Whose `reconstruction_geometry` is the grid.
+
+    Returns
+    -------
+    tuple of Image, 1/cm, in the order of `peak.peaks`, or None
+    """
     geometry = reconstruction_geometry(projections)
     if not protocol.attenuation.enabled:
         return None
     if given is not None:
-        return _given_map(given, geometry)
+        return _given_maps(given, geometry, peak, protocol)
     if ct is None or corrected is None:
         return None
     if is_truncated(corrected):
@@ -87,22 +122,46 @@ def mu_map_for(
             AssumptionWarning,
             stacklevel=2,
         )
-    found = attenuation_map(
-        corrected,
-        ct.kvp,
-        peak.energy_for("attenuation correction from CT"),
-        geometry,
-        spect_to_ct=None if registration is None else registration.matrix,
-        smoothing_fwhm_mm=protocol.attenuation.smoothing_fwhm_mm,
-        hu_table=protocol.attenuation.hu_table,
-        coherent_counted=protocol.attenuation.coherent_counted,
+    maps = tuple(
+        attenuation_map(
+            corrected,
+            ct.kvp,
+            energy_kev,
+            geometry,
+            spect_to_ct=None if registration is None else registration.matrix,
+            smoothing_fwhm_mm=protocol.attenuation.smoothing_fwhm_mm,
+            hu_table=protocol.attenuation.hu_table,
+            coherent_counted=protocol.attenuation.coherent_counted,
+        )
+        for energy_kev in peak.energies_for("attenuation correction from CT")
     )
-    if float(found.array.max()) <= 0:
+    if float(maps[0].array.max()) <= 0:
         raise InputError(
             "The CT shows no body where the SPECT lies, so it cannot correct attenuation; check that they belong "
             "together."
         )
-    return found
+    return maps
+
+
+def _given_maps(given: Image, geometry: Geometry, peak: PhotopeakCounts, protocol: Protocol) -> tuple[Image, ...]:
+    """Bring a map that the user made to the reconstruction's grid, and from its one energy to each photopeak's."""
+    found = _given_map(given, geometry)
+    if len(peak.peaks) == 1:
+        return (found,)
+    counted = protocol.attenuation.coherent_counted
+    energies = peak.energies_for("attenuation correction")
+    water = [water_mu_per_cm(energy, coherent_counted=counted) for energy in energies]
+    ratios = [each / water[peak.main] for each in water]
+    others = ", ".join(f"times {r:.3f} at {e:.0f} keV" for r, e in zip(ratios, energies, strict=True) if r != 1.0)
+    warnings.warn(
+        f"The attenuation map that was given is taken as that at {energies[peak.main]:.0f} keV, and {others}: the "
+        "ratio of water's coefficients.",
+        AssumptionWarning,
+        stacklevel=3,
+    )
+    return tuple(
+        Image(np.multiply(found.array, np.float32(ratio), dtype=np.float32), geometry, found.unit) for ratio in ratios
+    )
 
 
 def _given_map(given: Image, geometry: Geometry) -> Image:

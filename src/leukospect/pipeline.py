@@ -10,14 +10,17 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from leukospect.consistency import find_motion, find_non_uniformity
-from leukospect.ct_stages import mu_map_for, outline_of_ct, reduced_ct, registered_to_ct
+from leukospect.consistency import find_impossible_pixels, find_motion, find_non_uniformity
+from leukospect.ct_stages import field_with_body, mu_maps_for, outline_of_ct, reduced_ct, registered_to_ct
 from leukospect.data import AcquisitionHeader, CtSeries, Image, Projections, Study
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
 from leukospect.examination import comparable, pair_ct, refuse_several_injections
+from leukospect.field_of_view import FieldOfView, find_field_of_view
 from leukospect.filtered_backprojection import Window
 from leukospect.interpretation.decision import apply_rule
 from leukospect.interpretation.rules import load_rule
+from leukospect.joint_peaks import say_shares
+from leukospect.photopeaks import PhotopeakCounts, photopeak_counts
 from leukospect.physics.acquisition_time import TIMINGS
 from leukospect.physics.decay import decay_factor
 from leukospect.physics.nuclides import nuclide
@@ -35,10 +38,8 @@ from leukospect.spect_sources import (
     when,
 )
 from leukospect.spect_study import (
-    PhotopeakCounts,
     Reconstructor,
     collimator_of,
-    photopeak_counts,
     prepare_reconstruction,
 )
 from leukospect.study_measurement import measure_planar_views, measure_spect_times, regions_of_study
@@ -83,20 +84,28 @@ def reconstruct_spect(
     )
     _check_nuclide(projections.header, protocol)
     _warn_of_inconsistencies(projections)
-    reconstructor = _prepare(projections, peak, None, protocol, threads)
+    # A quick look takes the columns as they are: without them filtered views would end in steps all the same.
+    quick = settings.algorithm == "fbp"
+    field = FieldOfView.recorded(projections) if quick else find_field_of_view(projections, peak)
+    reconstructor = _prepare(projections, peak, None, field, protocol, threads)
     log = ReconstructionLog(settings.objective)
     nac = reconstructor.image(peak, progress=lambda done: progress("reconstructing without attenuation", done), log=log)
     reduction = reduced_ct(ct, protocol, threads, progress)
     corrected_ct = None if ct is None else ct.image if reduction is None else reduction.image
     registration, note = registered_to_ct(nac, corrected_ct, protocol, progress)
-    mu_map = mu_map_for(projections, peak, ct, corrected_ct, registration, mu, protocol)
-    recon = nac
-    if mu_map is not None:
-        reconstructor = _prepare(projections, peak, mu_map, protocol, threads)
+    if not quick:
+        field = field_with_body(projections, field, corrected_ct, registration, mu, protocol)
+    maps = mu_maps_for(field.widened(projections), peak, ct, corrected_ct, registration, mu, protocol)
+    recon, mu_map = nac, None
+    if maps is not None:
+        mu_map = field.cropped(maps[peak.main])
+        reconstructor = _prepare(projections, peak, maps, field, protocol, threads)
         log = ReconstructionLog(settings.objective)
         recon = reconstructor.image(
             peak, progress=lambda done: progress("reconstructing with attenuation", done), log=log
         )
+    if not quick:
+        say_shares(peak, reconstructor.shares)
     hours = projections.header.hours_after_injection
     decay = None
     if hours is not None and peak.half_life_s is not None:
@@ -192,14 +201,20 @@ def _warn_of_inconsistencies(projections: Projections) -> None:
     """Tell of motion, lost views and defects of a detector: they are reconstructed as they are."""
     hours = projections.header.hours_after_injection
     which = "" if hours is None else f"SPECT at {hours:.1f} h: "
-    sentences = [finding.sentence() for finding in find_motion(projections)]
+    sentences = [finding.sentence() for finding in find_impossible_pixels(projections)[:3]]
+    sentences += [finding.sentence() for finding in find_motion(projections)]
     sentences += [finding.sentence() for finding in find_non_uniformity(projections)]
     for sentence in sentences:
         warnings.warn(f"{which}{sentence} Nothing was corrected.", AssumptionWarning, stacklevel=3)
 
 
 def _prepare(
-    projections: Projections, peak: PhotopeakCounts, mu: Image | None, protocol: Protocol, threads: int | None
+    projections: Projections,
+    peak: PhotopeakCounts,
+    maps: Sequence[Image] | None,
+    field: FieldOfView,
+    protocol: Protocol,
+    threads: int | None,
 ) -> Reconstructor:
     settings = protocol.reconstruction
     # A name that was given is looked up even where it is not needed: a wrong one must not pass.
@@ -208,7 +223,7 @@ def _prepare(
     return prepare_reconstruction(
         projections,
         peak,
-        mu,
+        maps,
         named if resolution else None,
         iterations=settings.iterations,
         subsets=1 if settings.algorithm in ("mlem", "fbp") else settings.subsets,
@@ -216,6 +231,7 @@ def _prepare(
         post_filter_fwhm_mm=settings.post_filter_fwhm_mm,
         calibration_cps_per_mbq=settings.calibration_cps_per_mbq,
         threads=threads,
+        field=field,
     )
 
 

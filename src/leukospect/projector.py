@@ -24,7 +24,7 @@ from leukospect.operators import ScaledViews, ViewOperator
 from leukospect.physics.collimators import Collimator, system_sigma_mm
 from leukospect.physics.decay import decay_factor, frame_start_factor
 from leukospect.support import Support
-from leukospect.view_plan import ViewPlan, bordered, plan_views
+from leukospect.view_plan import ViewPlan, bordered, interpolated_variance_px2, plan_views
 from leukospect.workers import Workers
 
 Array = NDArray[np.float32]
@@ -102,6 +102,7 @@ def response_increments(
     transverse_mm: float,
     axial_mm: float,
     sigma_mm: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None,
+    interpolated_px2: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Turn the response at each plane's distance into the growth of its variance from plane to plane.
 
@@ -116,6 +117,8 @@ def response_increments(
         Plane distance (and pixel across), and pixel along the axis.
     sigma_mm : function of distance in mm, or None
         None leaves the response out.
+    interpolated_px2 : (views,) array or None
+        What the rotation's interpolation adds across the axis; None is nothing.
 
     Returns
     -------
@@ -123,8 +126,8 @@ def response_increments(
 
     Notes
     -----
-    The nearest plane's own response holds the extent of the detector's pixels too (variance 1/12 pixel squared), and
-    along the axis that of the voxels (another 1/12), which the rotation's interpolation stands for across it.
+    The nearest plane's own response holds the extents of the detector's pixels and of the voxels too (a variance of
+    1/12 pixel squared each), less what the rotation's interpolation stands for.
     """
     views = radii_mm.size
     if sigma_mm is None:
@@ -136,7 +139,9 @@ def response_increments(
     variance[:, planes] = at_plane[:, -1]
     variance = np.maximum(variance, 0.0)
     increments = np.stack([variance / transverse_mm**2, variance / axial_mm**2], axis=-1)
-    increments[:, planes] += 1 / 12, 1 / 6
+    extent = 1 / 6 if interpolated_px2 is None else np.maximum(1 / 6 - interpolated_px2, 0.0)
+    increments[:, planes, 0] += extent
+    increments[:, planes, 1] += 1 / 6
     return increments
 
 
@@ -218,7 +223,8 @@ class SpectProjector(ViewOperator):
 
     def _work(self) -> tuple[Array, Array]:
         _, columns, slices = self.out_shape
-        return np.empty((2, columns + 2, slices), np.float32), np.zeros((3, slices + 2), np.float32)
+        length = slices + 2 * self._plan.ends
+        return np.empty((2, columns + 2, length), np.float32), np.zeros((3, length + 2), np.float32)
 
     def _forward(self, x: Array) -> Array:
         views = np.empty(self.out_shape, np.float32)
@@ -297,7 +303,8 @@ def spect_projector(
     support = Support(mask if within is None else mask & within)
     matter = None if mu is None else Matter.of(_attenuation_per_plane(mu, geometry, transverse))
     offsets = np.zeros(orbit.views) if orbit.centre_offset_mm is None else orbit.centre_offset_mm / transverse
-    increments = response_increments(radii, n, transverse, axial, sigma)
+    interpolated = interpolated_variance_px2(orbit.angles_deg, offsets, n)
+    increments = response_increments(radii, n, transverse, axial, sigma, interpolated)
     plan = plan_views(orbit.angles_deg, offsets, increments, support, matter.support if matter else None)
     return SpectProjector(support, slices, plan, matter, threads)
 

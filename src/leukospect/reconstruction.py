@@ -1,7 +1,7 @@
 """OSEM and its kin: they take operators and know no files.
 
-Every method works in float32, never gives a negative value or one that is not finite, and gives zero where the
-sensitivity image is zero.
+Every method works in float32, never gives a negative value or one that is not finite, and gives zero where no view
+sees a voxel.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukospect.errors import InputError
+from leukospect.kernels.expectation_maximisation import divide_by_expected, multiply_where_seen
 from leukospect.operators import ViewOperator
 
 Array = NDArray[np.float32]
@@ -61,7 +62,7 @@ class OrderedSubsets:
     operators : tuple of ViewOperator
     views : tuple of index arrays
     inverse_sensitivities : tuple of arrays
-        1 / A_s' 1, zero where A_s' 1 is zero.
+        1 / A_s' 1, zero where A_s' 1 is zero: the subset then leaves the voxel as it is.
     """
 
     operators: tuple[ViewOperator, ...]
@@ -81,7 +82,14 @@ def prepare_subsets(
     model : ViewOperator
     views : tuple of index arrays
     progress : function of the fraction done, or None
+
+    Raises
+    ------
+    InputError
+        There is no subset, or one without a view.
     """
+    if not views or any(indices.size == 0 for indices in views):
+        raise InputError("Every subset needs at least one view, and there must be a subset.")
     operators, inverses = [], []
     for number, indices in enumerate(views):
         operator = model.subset(indices)
@@ -137,20 +145,42 @@ def osem(
     _check_counts("counts", counts, subsets)
     if scatter is not None:
         _check_counts("scatter", scatter, subsets)
-    image = _uniform_start(subsets, counts, scatter) if start is None else start.astype(np.float32, copy=True)
+    image = _uniform_start(subsets, counts, scatter) if start is None else seen(subsets) * start
+    image = np.ascontiguousarray(image, np.float32)
     updates = iterations * len(subsets.operators)
     for update in range(updates):
-        s = update % len(subsets.operators)
-        indices = subsets.views[s]
-        expected = subsets.operators[s].forward(image)
-        if scatter is not None:
-            expected += scatter[indices]
-        ratio = np.divide(counts[indices], expected, out=np.zeros_like(expected), where=expected > _least(expected))
-        image *= subsets.operators[s].adjoint(ratio)
-        image *= subsets.inverse_sensitivities[s]
+        _update(subsets, update % len(subsets.operators), counts, scatter, image)
         if progress:
             progress((update + 1) / updates)
     return image
+
+
+def _update(subsets: OrderedSubsets, s: int, counts: Array, scatter: Array | None, image: Array) -> None:
+    """Take one subset's step, in place."""
+    indices, operator = subsets.views[s], subsets.operators[s]
+    # A subset without counts, as one lost view can be, would empty the image for good.
+    if not any(counts[view].any() for view in indices) and counts.any():
+        return
+    ratio = operator.forward(image)
+    least = _least(ratio)
+    none = np.zeros(0, np.float32)
+    for expected, view in zip(ratio.reshape(indices.size, -1), indices, strict=True):
+        scattered = none if scatter is None else _flat(scatter[view])
+        divide_by_expected(_flat(counts[view]), scattered, least, expected)
+    sums = operator.adjoint(ratio)
+    multiply_where_seen(image.reshape(-1), sums.reshape(-1), subsets.inverse_sensitivities[s].reshape(-1))
+
+
+def _flat(view: Array) -> Array:
+    return np.ravel(view).astype(np.float32, copy=False)
+
+
+def seen(subsets: OrderedSubsets) -> Array:
+    """Give 1 where any subset sees a voxel, 0 elsewhere, in the image's shape."""
+    found = np.zeros(subsets.operators[0].in_shape, np.float32)
+    for inverse in subsets.inverse_sensitivities:
+        found[inverse > 0] = 1.0
+    return found
 
 
 def _check_counts(name: str, array: Array, subsets: OrderedSubsets) -> None:
@@ -163,14 +193,12 @@ def _check_counts(name: str, array: Array, subsets: OrderedSubsets) -> None:
 
 def _least(expected: Array) -> np.float32:
     """Give the expected counts below which a bin is taken as unseen: rounding, not signal."""
-    return np.float32(max(1e-7 * float(expected.max(initial=0.0)), 1e-30))
+    return np.float32(max(1e-10 * float(expected.max(initial=0.0)), 1e-30))
 
 
 def _uniform_start(subsets: OrderedSubsets, counts: Array, scatter: Array | None) -> Array:
     """Make a uniform image, within the support, that explains the total of the counts."""
-    support = np.zeros(subsets.operators[0].in_shape, np.float32)
-    for inverse in subsets.inverse_sensitivities:
-        support[inverse > 0] = 1.0
+    support = seen(subsets)
     expected = sum(float(op.forward(support).sum(dtype=np.float64)) for op in subsets.operators)
     measured = float(counts.sum(dtype=np.float64)) - (0.0 if scatter is None else float(scatter.sum(dtype=np.float64)))
     level = max(measured, 0.1 * float(counts.sum(dtype=np.float64))) / expected if expected > 0 else 0.0

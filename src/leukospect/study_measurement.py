@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from leukospect.data import Geometry, Image, PlanarImages, Study
 from leukospect.errors import AssumptionWarning
 from leukospect.files.regions import read_regions
+from leukospect.photopeaks import resampled_counts
 from leukospect.physics.windows import find_photopeaks, nuclide_of_windows
 from leukospect.protocol import Protocol
 from leukospect.quantification.lesions import find_lesions
@@ -20,7 +21,6 @@ from leukospect.quantification.measurements import Measurement, Region, TimePoin
 from leukospect.quantification.planar import measure_planar, planar_thresholds, project_regions
 from leukospect.quantification.spect import SpectSamples, common_thresholds, measure_spect, region_means
 from leukospect.registration import register_rigid, resample
-from leukospect.spect_study import resampled_counts
 from leukospect.study_result import SpectResult
 
 Progress = Callable[[str, float], None]

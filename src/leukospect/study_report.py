@@ -9,6 +9,7 @@ import numpy as np
 from leukospect import __version__
 from leukospect.data import AcquisitionHeader, Image, PlanarImages
 from leukospect.interpretation.rule import Rule
+from leukospect.joint_peaks import shares_in_words
 from leukospect.physics.decay import decay_factor
 from leukospect.physics.nuclides import nuclide
 from leukospect.physics.tracers import TRACER_WORDS
@@ -107,11 +108,13 @@ def _facts_of_counts(measured: MeasuredCounts) -> dict[str, str]:
     views = measured.projections.orbit.views
     rows, columns = measured.projections.counts.shape[2:]
     axial, transverse = measured.projections.pixel_mm
-    return {
+    facts = {
         "Projections": f"{views} views of {rows} x {columns} pixels of {axial:.2f} x {transverse:.2f} mm",
         "Photopeak counts": f"{float(measured.peak.counts.sum(dtype=np.float64)):,.0f}",
         "Scatter": measured.peak.scatter_method,
     }
+    shares = shares_in_words(measured.peak, measured.reconstructor.shares)
+    return facts | ({"Photopeaks' shares of the counts": shares} if shares else {})
 
 
 def _camera(header: AcquisitionHeader) -> str:

@@ -12,12 +12,13 @@ from leukospect.ct.metal import MetalReduction
 from leukospect.data import AcquisitionHeader, CtSeries, Image, Projections, Study
 from leukospect.interpretation.flag import StudyFlag
 from leukospect.interpretation.rule import Rule
+from leukospect.photopeaks import PhotopeakCounts
 from leukospect.physics.nuclides import Nuclide
 from leukospect.protocol import Protocol
 from leukospect.quantification.measurements import Change, Measurement, Ratio, Region, TimePoint
 from leukospect.registration import Registration, resample
 from leukospect.spect_algorithms import ReconstructionLog
-from leukospect.spect_study import PhotopeakCounts, Reconstructor
+from leukospect.spect_study import Reconstructor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +50,7 @@ class SpectResult:
     recon_nac : Image or None
         The same without attenuation correction; None where the camera gave none.
     mu_map : Image or None
-        What `recon` was corrected with here.
+        What `recon` was corrected with here; of several photopeaks that with the largest tabulated share of the counts.
     anatomy : Image or None
         The attenuation map of the CT on the grid of `recon`, 1/cm, applied or not: the body's outline, and what times
         are aligned by.

@@ -5,7 +5,7 @@ Planes that meet nothing are passed over: their share of the blur waits for the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ class ViewPlan:
     across: Array
     along: Array
     passes: Integers
+    ends: int
+    """Slices past either end of the axis that the running plane has room for."""
 
     @property
     def views(self) -> int:
@@ -44,11 +46,15 @@ class ViewPlan:
 
     def subset(self, views: NDArray[np.intp]) -> ViewPlan:
         """Take the plan of these views, in that order."""
-        return ViewPlan(*(getattr(self, each.name)[views] for each in fields(self)))
+        taken = (self.columns_of[views], self.loss_columns[views], self.windows[views])
+        return ViewPlan(
+            self.angles[views], *taken, self.across[views], self.along[views], self.passes[views], self.ends
+        )
 
     def steps(self, view: int) -> tuple[Any, ...]:
         """Give one view's arrays, in the order of the kernels' arguments."""
-        return tuple(getattr(self, each.name)[view] for each in fields(self))
+        places = (self.columns_of[view], self.loss_columns[view], self.windows[view])
+        return self.angles[view], *places, self.across[view], self.along[view], self.passes[view]
 
 
 def bordered(support: Support) -> NDArray[np.int32]:
@@ -114,7 +120,30 @@ def plan_views(
         np.ascontiguousarray(taps[..., 0]),
         np.ascontiguousarray(taps[..., 1]),
         passes,
+        _ends(taps[..., 1], passes),
     )
+
+
+def _ends(along: Array, passes: Integers) -> int:
+    """Give three standard deviations of the widest response: what strays farther past an end hardly comes back."""
+    variance = 2.0 * np.sum(along * passes, axis=1, dtype=np.float64)
+    return int(np.ceil(3.0 * np.sqrt(variance.max(initial=0.0))))
+
+
+def interpolated_variance_px2(angles_deg: Values, offsets_px: Values, columns: int) -> Values:
+    """Give the variance that the rotation's interpolation adds along the detector's columns, (views,), pixels squared.
+
+    cos^2 fx (1 - fx) + sin^2 fy (1 - fy) for the fractions fx, fy of a place between its corners, mean over places of
+    the middle: 1/6 at most angles, 0 at multiples of 90 degrees.
+    """
+    radians = np.deg2rad(angles_deg)[:, None, None]
+    middle = np.arange(columns)[max(columns // 2 - 20, 0) : columns // 2 + 20] - 0.5 * (columns - 1)
+    across, depth = middle[None, :, None] - offsets_px[:, None, None], middle[None, None, :]
+    x = -np.cos(radians) * across + np.sin(radians) * depth + 0.5 * (columns - 1)
+    y = np.sin(radians) * across + np.cos(radians) * depth + 0.5 * (columns - 1)
+    fx, fy = x - np.floor(x + 1e-9), y - np.floor(y + 1e-9)
+    added = np.cos(radians) ** 2 * fx * (1 - fx) + np.sin(radians) ** 2 * fy * (1 - fy)
+    return np.asarray(np.maximum(added, 0.0).mean(axis=(1, 2)))
 
 
 def _gathered(increments: Values, columns_of: Integers, loss_columns: Integers) -> Values:

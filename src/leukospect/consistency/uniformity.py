@@ -175,7 +175,8 @@ def _middle(squares: _Squares, row: int, column: int) -> tuple[int, int]:
 def _widths(columns: int, pixel_mm: tuple[float, float]) -> list[int]:
     """List the widths of squares to look at, in pixels, odd."""
     widest = min(int(_WIDEST_MM / max(pixel_mm)), columns // 6)
-    return [width for width in (1, 3, 5, 7, 9, 13) if width <= max(1, widest)]
+    # A square is compared with two squares on either side of it, so it needs five times its width.
+    return [width for width in (1, 3, 5, 7, 9, 13) if width <= max(1, widest) and 5 * width <= columns]
 
 
 def _squares(groups: Values, width: int) -> _Squares:

@@ -26,6 +26,8 @@ from leukospect.files.interfile_header import InterfileHeader, read_header
 
 _NUCLIDES = {"tc99m": "Tc-99m", "99mtc": "Tc-99m", "in111": "In-111", "111in": "In-111"}
 _POSITIONS = {"head": "HF", "feet": "FF", "supine": "S", "prone": "P"}
+_FARTHEST_MM = 1000.0
+_LONGEST_VIEW_S = 86400.0
 _BLOCK_BYTES = 2048  # unit of `data starting block`
 
 
@@ -268,7 +270,7 @@ def _radii(
 ) -> NDArray[np.float64] | None:
     """Give the radius of each view: mm as STIR has it, cm where SIMIND wrote the header."""
     if told_mm is not None:
-        return np.full(views, told_mm)
+        return _plausible(np.full(views, told_mm))
     radii = np.array(header.numbers("radius") or header.numbers("radii"))
     if radii.size == 0:
         assumptions.append("The radius of rotation is not recorded, so the distance to the collimator is unknown.")
@@ -281,12 +283,23 @@ def _radii(
     assumptions.append(
         f"The radius has no unit; it is taken as {'cm, as SIMIND' if simind else 'mm, as STIR'} writes it."
     )
-    return np.broadcast_to(radii * (10.0 if simind else 1.0), (views,)).copy()
+    return _plausible(np.broadcast_to(radii * (10.0 if simind else 1.0), (views,)).copy())
+
+
+def _plausible(radii_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    if radii_mm.max() > _FARTHEST_MM:
+        raise GeometryError(
+            f"The Interfile's radius of {radii_mm.max():g} mm cannot be the distance to a head; "
+            "correct it in the header."
+        )
+    return radii_mm
 
 
 def _view_duration_s(header: InterfileHeader, views: int, assumptions: list[str]) -> float | None:
     """Give how long a view counted: time per projection, else the duration of an image or of the study, or None."""
     each = header.number("time per projection (sec)")
+    if each and each > _LONGEST_VIEW_S:
+        raise InputError(f"The Interfile's time per projection of {each:g} s is longer than a day; correct the header.")
     if each:
         return each
     image, study = header.indexed("image duration (sec)", 0), header.number("study duration (sec)")

@@ -2,7 +2,8 @@
 
 `survival` is what half a plane lets through, exp(-mu h / 2) for planes of thickness h: photons of the plane itself
 cross half of it, those from behind the whole. The running plane is blurred on its way, so photons that the collimator
-accepts at an angle are attenuated where they pass, which parallel rays from their origin would not do.
+accepts at an angle spread before they are attenuated. Against their straight lines this errs by about as much as
+parallel rays from the place of emission do, other way round: some tenths of a per cent of a view.
 """
 
 from __future__ import annotations
@@ -18,15 +19,20 @@ Array = Any
 
 
 @compiled
-def approach(runs: Array, at: Corners, w: Corners, survival: Array, planes: Array, p: Any, u: Any) -> None:
+def approach(runs: Array, at: Corners, w: Corners, ends: Any, survival: Array, planes: Array, p: Any, u: Any) -> None:
     """Pass row u of plane p through a plane of matter and activity: row = s (s row + activity)."""
     a, b, c, d = at
     wa, wb, wc, wd = w
-    for k in range(np.uintp(runs.shape[1])):
-        s = survival[k]
-        planes[p, u, k] = s * (
-            s * planes[p, u, k] + (wa * runs[a, k] + wb * runs[b, k] + wc * runs[c, k] + wd * runs[d, k])
+    slices = np.uintp(runs.shape[1])
+    for k in range(slices):
+        s = survival[ends + k]
+        planes[p, u, ends + k] = s * (
+            s * planes[p, u, ends + k] + (wa * runs[a, k] + wb * runs[b, k] + wc * runs[c, k] + wd * runs[d, k])
         )
+    for k in range(ends):
+        planes[p, u, k] *= survival[k] * survival[k]
+        behind = ends + slices + k
+        planes[p, u, behind] *= survival[behind] * survival[behind]
 
 
 @compiled

@@ -2,7 +2,8 @@
 
 The axial index is the fastest in memory, so the four weights of one transverse place serve a whole run of voxels:
 nothing gathers inside a run and the loops vectorise. Runs (places, slices) are found by `number`, the table of a
-support with a border of one place around it: -1 where there is no run, which then counts as zero.
+support with a border of one place around it: -1 where there is no run, which then counts as zero. Rows of planes are
+longer than runs by `ends` at both ends, so that what the response carries past the last slice can come back.
 
 Indices into runs and planes are unsigned, since a signed one could count from the end, and the compiler would have to
 ask for each element.
@@ -22,6 +23,7 @@ Corners = tuple[Any, Any, Any, Any]
 
 _ONE = np.float32(1.0)
 _NONE = np.float32(0.0)
+_STEP = np.uintp(1)
 
 
 @compiled
@@ -80,34 +82,38 @@ def addresses(runs: Corners) -> Corners:
 
 
 @compiled
-def gather_survival(loss: Array, at: Corners, w: Corners, out: Array) -> None:
-    """Interpolate one plus the losses of a run: out[k] = 1 + sum of w loss[at, k]."""
+def gather_survival(loss: Array, at: Corners, w: Corners, ends: Any, out: Array) -> None:
+    """Interpolate one plus the losses of a run: out[ends + k] = 1 + sum of w loss[at, k]; the last slices go on."""
     a, b, c, d = at
     wa, wb, wc, wd = w
-    for k in range(np.uintp(loss.shape[1])):
-        out[k] = _ONE + (wa * loss[a, k] + wb * loss[b, k] + wc * loss[c, k] + wd * loss[d, k])
+    slices = np.uintp(loss.shape[1])
+    for k in range(slices):
+        out[ends + k] = _ONE + (wa * loss[a, k] + wb * loss[b, k] + wc * loss[c, k] + wd * loss[d, k])
+    for k in range(ends):
+        out[k] = out[ends]
+        out[ends + slices + k] = out[ends + slices - _STEP]
 
 
 @compiled
-def gather_add(runs: Array, at: Corners, w: Corners, planes: Array, p: Any, u: Any) -> None:
+def gather_add(runs: Array, at: Corners, w: Corners, ends: Any, planes: Array, p: Any, u: Any) -> None:
     """Interpolate a run and add it to row u of plane p."""
     a, b, c, d = at
     wa, wb, wc, wd = w
     for k in range(np.uintp(runs.shape[1])):
-        planes[p, u, k] += wa * runs[a, k] + wb * runs[b, k] + wc * runs[c, k] + wd * runs[d, k]
+        planes[p, u, ends + k] += wa * runs[a, k] + wb * runs[b, k] + wc * runs[c, k] + wd * runs[d, k]
 
 
 @compiled
-def scatter_add(row: Array, at: Corners, w: Corners, runs: Array) -> None:
+def scatter_add(row: Array, at: Corners, w: Corners, ends: Any, runs: Array) -> None:
     """Transpose of `gather_add`: add a row, weighted, to the runs at the four corners."""
     a, b, c, d = at
     wa, wb, wc, wd = w
     # Two by two: with four targets the compiler gives up asking whether they overlap.
     for k in range(np.uintp(runs.shape[1])):
-        value = row[k]
+        value = row[ends + k]
         runs[a, k] += wa * value
         runs[b, k] += wb * value
     for k in range(np.uintp(runs.shape[1])):
-        value = row[k]
+        value = row[ends + k]
         runs[c, k] += wc * value
         runs[d, k] += wd * value

@@ -14,7 +14,8 @@ windows : (rows + 1, 2) int64
     Columns that the running plane reaches after the blur before each plane; the last entry, before the detector.
 across, along, passes : (rows + 1,)
     Tap weights of a blur pass before each plane, and how many; the last entry, before the detector.
-planes : (2, columns + 2, slices), work : (3, slices + 2) float32
+planes : (2, columns + 2, ends + slices + ends), work : (3, ends + slices + ends + 2) float32
+    The running plane and what it is blurred into, with room past both ends of the axis.
 
 The forward model goes from the far plane (d = 0) to the near one: blur the running plane by the increment of the
 response, pass it through the plane's matter, add the plane's activity. The adjoint takes the same steps backwards. Per
@@ -77,6 +78,8 @@ def project_view(
     """Project runs of activity to one view (columns, slices)."""
     rows, columns = number.shape[0] - 2, number.shape[1] - 2
     survival = work[1]
+    start = (planes.shape[2] - runs.shape[1]) // 2
+    ends = np.uintp(start)
     planes[:] = 0.0
     now = 0
     for d in range(rows):
@@ -95,18 +98,18 @@ def project_view(
                 lossy = corners(loss_number, j, i)
                 absorbs = any_run(lossy)
                 if absorbs:
-                    gather_survival(loss, addresses(lossy), weights(lossy, fy, fx), survival)
+                    gather_survival(loss, addresses(lossy), weights(lossy, fy, fx), ends, survival)
             if emits:
                 hot = corners(number, j, i)
                 at, w = addresses(hot), weights(hot, fy, fx)
                 if absorbs:
-                    approach(runs, at, w, survival, planes, p, row)
+                    approach(runs, at, w, ends, survival, planes, p, row)
                 else:
-                    gather_add(runs, at, w, planes, p, row)
+                    gather_add(runs, at, w, ends, planes, p, row)
             elif absorbs:
                 cross(survival, planes, p, row)
     now = blur(planes, now, windows[rows, 0], windows[rows, 1], across[rows], along[rows], passes[rows], work[0])
-    view[:] = planes[now, 1:-1]
+    view[:] = planes[now, 1:-1, start : start + view.shape[1]]
 
 
 @compiled
@@ -129,7 +132,10 @@ def backproject_view(
     """Transpose of `project_view`: add the view (columns, slices) back to `runs`."""
     rows, columns = number.shape[0] - 2, number.shape[1] - 2
     survival, half = work[1], work[2]
-    planes[0, 1:-1] = view
+    start = (planes.shape[2] - runs.shape[1]) // 2
+    ends = np.uintp(start)
+    planes[0] = 0.0
+    planes[0, 1:-1, start : start + view.shape[1]] = view
     now = blur(planes, 0, windows[rows, 0], windows[rows, 1], across[rows], along[rows], passes[rows], work[0])
     for back in range(rows):
         d = rows - 1 - back
@@ -146,15 +152,15 @@ def backproject_view(
                 lossy = corners(loss_number, j, i)
                 absorbs = any_run(lossy)
                 if absorbs:
-                    gather_survival(loss, addresses(lossy), weights(lossy, fy, fx), survival)
+                    gather_survival(loss, addresses(lossy), weights(lossy, fy, fx), ends, survival)
             if emits:
                 hot = corners(number, j, i)
                 at, w = addresses(hot), weights(hot, fy, fx)
                 if absorbs:
                     recede(survival, planes, p, row, half)
-                    scatter_add(half, at, w, runs)
+                    scatter_add(half, at, w, ends, runs)
                 else:
-                    scatter_add(planes[p, row], at, w, runs)
+                    scatter_add(planes[p, row], at, w, ends, runs)
             elif absorbs:
                 cross(survival, planes, p, row)
         if passes[d] > 0:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from leukospect.errors import InputError
-from leukospect.tables.reading import read_toml_table
+from leukospect.tables.reading import read_csv_table, read_toml_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +38,19 @@ def nuclide(name: str) -> Nuclide:
     if name not in _NUCLIDES:
         raise InputError(f"The nuclide '{name}' is not known here; known are {', '.join(_NUCLIDES)}.")
     return _NUCLIDES[name]
+
+
+def photopeak_efficiency(energy_kev: float) -> float:
+    """Tell what part of the photons of an energy leave all of it in a 9.5 mm NaI(Tl) crystal, 140 to 245 keV.
+
+    Raises
+    ------
+    InputError
+        The energy is outside the table.
+    """
+    rows = read_csv_table("crystal_efficiency.csv")
+    energies = np.array([float(row["energy_kev"]) for row in rows])
+    efficiencies = np.array([float(row["photopeak_efficiency"]) for row in rows])
+    if not energies[0] * 0.98 <= energy_kev <= energies[-1] * 1.02:
+        raise InputError(f"A crystal's efficiency at {energy_kev:g} keV is not in the table (140 to 245 keV).")
+    return float(np.exp(np.interp(np.log(energy_kev), np.log(energies), np.log(efficiencies))))

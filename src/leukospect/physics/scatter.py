@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from leukospect.data import EnergyWindow, Projections
+from leukospect.data import EnergyWindow, PlanarImages, Projections
 from leukospect.errors import InputError
 from leukospect.physics.windows import Photopeak
 
@@ -43,7 +43,7 @@ def dual_energy_window(lower: NDArray[np.float32], k: float) -> NDArray[np.float
 
 
 def estimate_scatter(
-    projections: Projections,
+    projections: Projections | PlanarImages,
     photopeak: Photopeak,
     method: str = "auto",
     *,
@@ -54,7 +54,7 @@ def estimate_scatter(
 
     Parameters
     ----------
-    projections : Projections
+    projections : Projections or PlanarImages
     photopeak : Photopeak
     method : ``auto``, ``tew``, ``dew`` or ``none``
         ``auto`` takes TEW where both scatter windows are there, else DEW, else none.
@@ -97,3 +97,26 @@ def estimate_scatter(
     sigma_mm = smoothing_fwhm_mm / 2.3548
     sigma = (0.0, sigma_mm / projections.pixel_mm[0], sigma_mm / projections.pixel_mm[1])
     return np.asarray(gaussian_filter(estimate, sigma, mode="nearest"), dtype=np.float32), method
+
+
+def scatter_variance(
+    projections: Projections | PlanarImages, photopeak: Photopeak, method: str, *, k: float = 0.47
+) -> NDArray[np.float32]:
+    """Give the variance that counting leaves in an unsmoothed estimate of scatter, (views, rows, columns).
+
+    Parameters
+    ----------
+    projections : Projections or PlanarImages
+    photopeak : Photopeak
+    method : ``tew``, ``dew`` or ``none``
+        What `estimate_scatter` took.
+    k : float
+    """
+    windows, peak_kev = projections.energy_windows, photopeak.width_kev(projections.energy_windows)
+    variance = np.zeros(projections.counts.shape[1:], np.float32)
+    sides = (photopeak.lower_scatter, photopeak.upper_scatter if method == "tew" else None)
+    for index in sides:
+        if method != "none" and index is not None:
+            factor = k if method == "dew" else peak_kev / (2.0 * windows[index].width_kev)
+            variance += np.float32(factor**2) * projections.counts[index]
+    return variance

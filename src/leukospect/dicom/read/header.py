@@ -18,6 +18,9 @@ _GANTRY = {"H": ("F-10470", "102540008"), "F": ("F-10480", "102541007")}
 _MODIFIER = {"S": ("F-10340", "40199007"), "P": ("F-10310", "1240000")}
 _LONG_VIEW_MS = 3.6e6
 
+DURATION_ASSUMED = "1 s is taken, so rates are counts per view and not per second."
+"""How the assumption ends that stands for a duration that is not recorded."""
+
 
 def acquisition_header(
     dataset: Dataset, kind: Kind, assumptions: list[str], sources: Sequence[Path] = ()
@@ -111,7 +114,5 @@ def frame_duration_s(dataset: Dataset, assumptions: list[str], *, otherwise: Dat
             return duration / 1000.0
     written = any(number(place, "ActualFrameDuration") is not None for place in (dataset, otherwise or dataset))
     found = "not positive" if written else "missing"
-    assumptions.append(
-        f"{named('ActualFrameDuration')} is {found}; 1 s is taken, so rates are counts per view and not per second."
-    )
+    assumptions.append(f"{named('ActualFrameDuration')} is {found}; {DURATION_ASSUMED}")
     return None
