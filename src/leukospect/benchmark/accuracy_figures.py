@@ -171,14 +171,14 @@ def uniform_cylinder(measures: Measures, settings: AccuracySettings) -> Figure:
     panels[0].set_xticks(range(len(regions)), ["30 mm\ninside", *(str(region) for region in regions[1:])])
     panels[0].set_ylabel("region mean, difference from truth (%)")
     panels[0].set_ylim(-2.0, 5.5)
-    panels[0].set_title("Bias without noise (band: 1 %)")
+    panels[0].set_title("Bias without noise (band: ±1 %)")
     panels[0].legend(loc="upper left", ncols=2)
-    for quantity, colour, marker in (
-        ("noise between voxels", COLOURS[0], "o"),
-        ("noise between draws", COLOURS[1], "s"),
+    for quantity, colour, marker, size in (
+        ("noise between draws", COLOURS[1], "s", 9),
+        ("noise between voxels", COLOURS[0], "o", 5),
     ):
         noise = 100.0 * found.values(quantity=quantity)
-        panels[1].plot(settings.millions, noise, color=colour, marker=marker, label=quantity)
+        panels[1].plot(settings.millions, noise, color=colour, marker=marker, markersize=size, label=quantity)
     guide = noise[0] * np.sqrt(settings.millions[0] / np.array(settings.millions))
     panels[1].plot(settings.millions, guide, color=MUTED, linestyle=":", label="as 1 / root of the counts")
     panels[1].set(xscale="log", ylim=(0.0, None))

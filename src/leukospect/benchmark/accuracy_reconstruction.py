@@ -10,15 +10,10 @@ import numpy as np
 from leukospect.benchmark.accuracy_cases import TRUTH_SAMPLES, Case, Draw
 from leukospect.data import Image, Projections
 from leukospect.phantoms import attenuation_map
+from leukospect.photopeaks import PhotopeakCounts, photopeak_counts
 from leukospect.projector import views_of_counts
 from leukospect.spect_algorithms import OsemPasses
-from leukospect.spect_study import (
-    PhotopeakCounts,
-    Reconstructor,
-    collimator_of,
-    photopeak_counts,
-    prepare_reconstruction,
-)
+from leukospect.spect_study import Reconstructor, collimator_of, prepare_reconstruction
 
 Scatter = Literal["true", "tew", "none"]
 
@@ -80,12 +75,13 @@ class Reconstruction:
             threads=threads,
         )
 
-    def _attenuation(self, peak: PhotopeakCounts) -> Image:
-        energy_kev = peak.energy_for("the attenuation map")
-        mu = attenuation_map(
-            self.case.phantom, energy_kev, self.case.truth.geometry, TRUTH_SAMPLES, coherent_counted=True
-        )
-        return Image(np.asarray(mu.array, np.float32), mu.geometry, mu.unit)
+    def _attenuation(self, peak: PhotopeakCounts) -> tuple[Image, ...]:
+        """Give the phantom's own map at the energy of each photopeak."""
+        maps = [
+            attenuation_map(self.case.phantom, energy, self.case.truth.geometry, TRUTH_SAMPLES, coherent_counted=True)
+            for energy in peak.energies_for("the attenuation map")
+        ]
+        return tuple(Image(np.asarray(mu.array, np.float32), mu.geometry, mu.unit) for mu in maps)
 
     def _peak(self, projections: Projections, scale: float) -> PhotopeakCounts:
         true = self.corrections.scatter == "true"
@@ -93,8 +89,7 @@ class Reconstruction:
         if not true:
             return peak
         windows = [views_of_counts(self.case.scattered[index]) for index in self.case.photopeak_windows]
-        summed = np.stack(windows).sum(axis=0, dtype=np.float32) * np.float32(scale)
-        return replace(peak, scatter=np.asarray(summed, np.float32))
+        return replace(peak, scatter=np.concatenate(windows) * np.float32(scale))
 
     def image(self, draw: Draw | None = None, iterations: int | None = None) -> Image:
         """Reconstruct the mean counts, or a draw of noisy ones, in counts/s/mL of the truth's activity."""

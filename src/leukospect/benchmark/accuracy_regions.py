@@ -45,11 +45,14 @@ def shortened(rods: Rods, ends_mm: float) -> Rods:
 
 
 def even_region(case: Case, margin_mm: float, compartment: str = "background") -> NDArray[np.bool_]:
-    """Find the voxels that are further than a margin from any that a compartment does not fill wholly."""
-    level = case.level(compartment)
+    """Find the voxels whose centre is further than a margin from all that a compartment does not fill.
+
+    Half a voxel's diagonal is kept besides, since what fills a voxel in part may reach so far beyond its centre.
+    """
+    level, spacing = case.level(compartment), case.truth.geometry.spacing_mm
     filled = np.abs(np.asarray(case.truth.array, np.float64) - level) < 1e-3 * level
-    inside = distance_transform_edt(np.pad(filled, 1), sampling=case.truth.geometry.spacing_mm)
-    return np.asarray(inside[1:-1, 1:-1, 1:-1] > margin_mm, dtype=np.bool_)
+    inside = distance_transform_edt(np.pad(filled, 1), sampling=spacing)
+    return np.asarray(inside[1:-1, 1:-1, 1:-1] > margin_mm + np.linalg.norm(spacing) / 2.0, dtype=np.bool_)
 
 
 def places_mm(case: Case) -> NDArray[np.float64]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from leukospect.errors import InputError
+
 NOISE_FREE = float("inf")
 """Millions of counts of a scan without noise."""
 
@@ -45,6 +47,10 @@ class AccuracySettings:
     realisations: int = 6
     seed: int = 1
     coarsening: int = 1
+
+    def __post_init__(self) -> None:
+        if self.realisations < 2:
+            raise InputError(f"Noise between draws of the counts needs two draws or more; found {self.realisations}.")
 
 
 QUICK = AccuracySettings(

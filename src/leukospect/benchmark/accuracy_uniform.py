@@ -16,7 +16,7 @@ from leukospect.benchmark.accuracy_reconstruction import (
     NO_RESOLUTION,
     NO_SCATTER,
 )
-from leukospect.benchmark.accuracy_regions import even_region, mean_in, places_mm, total_of, variation_in
+from leukospect.benchmark.accuracy_regions import mean_in, places_mm, total_of, variation_in
 from leukospect.benchmark.accuracy_results import Measure
 from leukospect.data import Image
 from leukospect.phantoms.solids import Cylinder
@@ -30,7 +30,7 @@ _CENTRE_MM, _RIM_MM, _ENDS_MM = 30.0, 20.0, 20.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CylinderRegions:
-    """Masks by name, all of them 30 mm or more inside the cylinder's surface."""
+    """Masks by name: voxels whose centre lies 30 mm or more inside the cylinder's surface."""
 
     masks: dict[str, NDArray[np.bool_]]
 
@@ -38,10 +38,10 @@ class CylinderRegions:
     def of(cls, case: Case) -> CylinderRegions:
         """Divide the inside: within 30 mm of the axis, the outermost 20 mm, the last 20 mm at both ends."""
         [cylinder] = [shape for shape in case.phantom.shape if isinstance(shape, Cylinder)]
-        whole = even_region(case, _MARGIN_MM)
         offset = places_mm(case) - (np.array(cylinder.from_mm) + np.array(cylinder.to_mm)) / 2.0
         half_mm = abs(cylinder.to_mm[2] - cylinder.from_mm[2]) / 2.0
         radius = np.hypot(offset[..., 0], offset[..., 1])
+        whole = (radius <= cylinder.radius_mm - _MARGIN_MM) & (np.abs(offset[..., 2]) <= half_mm - _MARGIN_MM)
         rim = whole & (radius > cylinder.radius_mm - _MARGIN_MM - _RIM_MM)
         ends = whole & (np.abs(offset[..., 2]) > half_mm - _MARGIN_MM - _ENDS_MM)
         return cls({WHOLE: whole, CENTRE: whole & (radius < _CENTRE_MM), RIM: rim, ENDS: ends})
@@ -78,6 +78,6 @@ def _noise(bench: Bench, case: Case, regions: CylinderRegions) -> list[Measure]:
         values = np.stack([np.asarray(image.array, np.float64)[whole] for image in images])
         record(WHOLE, "mean relative to truth", float(values.mean()) / case.level(), "1")
         record(WHOLE, "noise between voxels", float(np.mean([variation_in(image, whole) for image in images])), "1")
-        noise = float(np.sqrt(values.var(axis=0, ddof=1).mean()) / values.mean()) if len(images) > 1 else np.nan
+        noise = float(np.sqrt(values.var(axis=0, ddof=1).mean()) / values.mean())
         record(WHOLE, "noise between draws", noise, "1")
     return found
