@@ -309,6 +309,7 @@ def test_phantoms_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["phantom", "list"]) == 0
     listed = {line.split()[0]: line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines()}
     assert {"femoral-nail", "femoral-nail-small", "points"} <= set(listed)
+    assert {"uniform-cylinder", "iec-body", "sphere-depths", "jaszczak"} <= set(listed)
     assert all(listed.values())
 
 

@@ -14,6 +14,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leukospect.cli_options import parser
@@ -207,6 +208,43 @@ def _phantom_make(options: argparse.Namespace, progress: TerminalProgress) -> in
     return DONE
 
 
+def _bench(options: argparse.Namespace, progress: TerminalProgress) -> int:
+    parts = (options.part,) if options.part else ("accuracy", "speed")
+    for part in parts:
+        alone = options.output or Path(f"leukospect-bench-{part}")
+        together = (options.output or Path("leukospect-bench")) / part
+        _BENCHMARKS[part](options, alone if options.part else together, progress)
+    return DONE
+
+
+def _bench_accuracy(options: argparse.Namespace, output: Path, progress: TerminalProgress) -> None:
+    from dataclasses import replace
+
+    from leukospect.benchmark.accuracy import run_accuracy
+    from leukospect.benchmark.accuracy_results import QUICK, AccuracySettings
+
+    settings = replace(QUICK if options.quick else AccuracySettings(), seed=options.seed)
+    results = run_accuracy(output, settings, threads=options.threads, progress=progress)
+    progress.close()
+    _tell_notes(results.assumptions, options)
+    if not options.quiet:
+        for target in results.targets:
+            print(f"{target.verdict:6s} {target.asked}: {target.found}")
+        print(f"Report: {output / 'accuracy.html'}")
+
+
+def _bench_speed(options: argparse.Namespace, output: Path, progress: TerminalProgress) -> None:
+    from leukospect.benchmark.speed import SpeedPlan, run_speed
+
+    run_speed(output, SpeedPlan(threads=options.threads), progress=progress)
+    progress.close()
+    if not options.quiet:
+        print(f"Report: {output / 'speed.md'}")
+
+
+_BENCHMARKS = {"accuracy": _bench_accuracy, "speed": _bench_speed}
+
+
 def _tell(outcome: Outcome, options: argparse.Namespace) -> None:
     """Print what came out: warnings to standard error, the flag and where the report is to standard output."""
     if options.quiet:
@@ -236,6 +274,7 @@ _JOBS: dict[str, Callable[[argparse.Namespace, TerminalProgress], int]] = {
     "batch": _batch,
     "phantom_list": _phantom_list,
     "phantom_make": _phantom_make,
+    "bench": _bench,
 }
 
 

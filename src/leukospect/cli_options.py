@@ -29,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_batch(commands)
     _add_phantom(commands)
+    _add_bench(commands)
     return top
 
 
@@ -176,6 +177,18 @@ def _add_phantom(commands: Any) -> None:
     making.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     making.add_argument("--seed", type=_not_negative, default=0, metavar="N")
     making.set_defaults(job="phantom_make")
+
+
+def _add_bench(commands: Any) -> None:
+    parser = _command(commands, "bench", "measure accuracy on digital phantoms, and speed on this machine")
+    parser.add_argument("part", nargs="?", choices=["accuracy", "speed"], help="only one of them; left out: both")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="default: leukospect-bench, or -accuracy, -speed"
+    )
+    parser.add_argument("--quick", action="store_true", help="accuracy with fewer iterations, counts and draws")
+    parser.add_argument("--seed", type=_not_negative, default=1, metavar="N", help="of the noise")
+    parser.add_argument("--threads", type=_positive, metavar="N")
+    parser.set_defaults(job="bench")
 
 
 def _add_protocol(parser: argparse.ArgumentParser) -> None:

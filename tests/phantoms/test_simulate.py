@@ -9,8 +9,15 @@ import pytest
 
 from leukospect.data import Geometry, PlanarImages, Projections
 from leukospect.errors import InputError
-from leukospect.phantoms import SimulatedStudy, attenuation_map, read_phantom, simulate_study
-from tests.phantoms.made_phantom import WINDOWS, ball, make, spect_text
+from leukospect.phantoms import (
+    Phantom,
+    SimulatedStudy,
+    attenuation_map,
+    phantom_from_toml,
+    read_phantom,
+    simulate_study,
+)
+from tests.phantoms.made_phantom import HEAD, WINDOWS, ball, make, spect_text
 
 PLANAR = """
 [[acquisition]]
@@ -133,6 +140,54 @@ def test_the_true_attenuation_is_the_materials_own() -> None:
     grid = Geometry.axial((1, 1, 3), (1.0, 1.0, 20.0), (20.0, -30.0, 15.0))
     found = np.asarray(attenuation_map(phantom, 140.511, grid).array, dtype=np.float64)
     np.testing.assert_allclose(found.ravel()[[0, 2]], [0.2932, 0.0], atol=2e-4)
+
+
+def test_a_photopeak_is_attenuated_by_all_but_coherent_scattering() -> None:
+    phantom = make(ball((20.0, -30.0, 15.0), 14.0, "warm", "water"))
+    grid = Geometry.axial((1, 1, 1), (1.0, 1.0, 1.0), (20.0, -30.0, 15.0))
+    broad = attenuation_map(phantom, 140.511, grid, coherent_counted=True).array
+    assert float(broad.ravel()[0]) == pytest.approx(0.1537 - 0.00277, abs=1e-4)
+
+
+INDIUM = """
+[[acquisition.window]]
+name = "171"
+lower_kev = 154.15
+upper_kev = 188.41
+[[acquisition.window]]
+name = "245"
+lower_kev = 220.82
+upper_kev = 269.89
+"""
+
+
+def indium(shapes: str, efficiency: str = "") -> Phantom:
+    """Scan shapes filled with In-111 through two windows, from one side."""
+    text = HEAD.format(finest_mm=2.4, rays=2).replace("Tc-99m", "In-111") + shapes
+    text = text.replace("sensitivity_cps_per_mbq = 90", f"sensitivity_cps_per_mbq = 90{efficiency}")
+    return phantom_from_toml(text + spect_text(1, 0.0).replace(WINDOWS, INDIUM), "made")
+
+
+def test_each_photon_of_indium_has_its_share_by_yield_and_crystal() -> None:
+    activity = 90.0 * 4 / 3 * np.pi * 1.2**3 * 30.0  # 1 MBq/mL, 90 cps/MBq, 30 s
+    for efficiency, weights in (("", (90.7, 94.1)), ("\nline_efficiency = [0.72, 0.42]", (90.7 * 0.72, 94.1 * 0.42))):
+        study = simulate_study(indium(ball((7.0, -11.0, 13.0), 12.0), efficiency), noise=False)
+        low, high = study.study.projections[0].counts.sum(axis=(2, 3))[:, 0]
+        assert low + high == pytest.approx(activity, rel=3e-3)
+        assert low / high == pytest.approx(weights[0] / weights[1], rel=2e-3)
+
+
+def test_each_photon_of_indium_is_attenuated_at_its_own_energy() -> None:
+    body = ball((7.0, -11.0, 13.0), 110.0, "none", "water")
+    study = simulate_study(indium(body + ball((7.0, -11.0, 13.0), 12.0)), noise=False)
+    assert study.expected_primary[0] is not None
+    low, high = study.expected_primary[0].sum(axis=(2, 3))[:, 0]
+    # 11 cm of water, coherent scattering left out; the ball is nearly a point.
+    ratio = 90.7 / 94.1 * np.exp(-11.0 * ((0.1442 - 0.00188) - (0.1277 - 0.00093)))
+    assert low / high == pytest.approx(ratio, rel=5e-3)
+    scattered = (study.study.projections[0].counts - study.expected_primary[0]).sum(axis=(2, 3))[:, 0]
+    # What 245 keV scatters falls into the lower window as well.
+    assert scattered[0] > 1.5 * scattered[1]
 
 
 def test_planar_views_tell_where_their_first_pixel_is() -> None:

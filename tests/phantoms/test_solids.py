@@ -7,9 +7,20 @@ import pytest
 from numpy.typing import NDArray
 
 from leukospect.data import Geometry
-from leukospect.phantoms import concentration_map
+from leukospect.phantoms import concentration_map, filling_map
 from leukospect.phantoms.kernels_rays import meet
-from leukospect.phantoms.solids import UNIT_SOLIDS, Box, Cylinder, Ellipsoid, EllipticCylinder, Shape, Solid, Sphere
+from leukospect.phantoms.solids import (
+    UNIT_SOLIDS,
+    Box,
+    Cylinder,
+    Ellipsoid,
+    EllipticCylinder,
+    Rods,
+    Shape,
+    Solid,
+    Sphere,
+    solids_of,
+)
 from tests.phantoms.made_phantom import make
 
 SOLIDS: dict[str, Shape] = {
@@ -39,7 +50,7 @@ def inside(solid: Solid, points: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 @pytest.mark.parametrize("name", SOLIDS)
 def test_a_ray_meets_a_solid_where_its_points_lie_inside(name: str) -> None:
-    solid = SOLIDS[name].solid()
+    [solid] = solids_of(SOLIDS[name])
     inverse = np.linalg.inv(solid.half_axes_mm)
     rng = np.random.default_rng(5)
     places = np.arange(-60.0, 60.0, 0.02)
@@ -59,7 +70,7 @@ def test_a_ray_meets_a_solid_where_its_points_lie_inside(name: str) -> None:
 
 @pytest.mark.parametrize("name", SOLIDS)
 def test_a_solid_lies_within_its_extent_and_nearly_fills_it(name: str) -> None:
-    solid = SOLIDS[name].solid()
+    [solid] = solids_of(SOLIDS[name])
     points = np.random.default_rng(1).uniform(-25, 25, (200_000, 3))
     points = points[inside(solid, points)]
     for direction in (np.array([1.0, 0, 0]), np.array([0, 0.6, -0.8]), np.array([0.48, 0.6, 0.64])):
@@ -114,3 +125,49 @@ material = "cortical_bone"
     grid = Geometry.axial((1, 1, 4), (10.0, 10.0, 10.0), (-15.0, 0.0, 0.0))
     values = np.asarray(concentration_map(make(shapes), 4.0, grid).array, dtype=np.float64)
     np.testing.assert_allclose(values.ravel(), [0.0, 1000.0, 2.0, 2.0])
+
+
+RODS = Rods(
+    kind="rods", from_mm=(5, -3, -20), to_mm=(5, -3, 10), diameter_mm=8, distance_mm=14, outer_mm=70,
+    sector_deg=(100, 160), compartment="none",
+)  # fmt: skip
+
+
+def test_rods_stand_apart_within_their_sector() -> None:
+    centres = np.array(RODS.centres_mm())
+    offset = centres - (5, -3)
+    apart = np.linalg.norm(centres[:, None] - centres[None], axis=-1) + 1e9 * np.eye(len(centres))
+    np.testing.assert_allclose(apart.min(axis=1), 14.0)
+    assert (np.hypot(*offset.T) + 4.0).max() <= 70.0
+    angles = np.rad2deg(np.arctan2(offset[:, 1], offset[:, 0]))
+    assert 100.0 <= angles.min() < angles.max() <= 160.0
+    # On a triangular lattice that is symmetrical about 130 degrees.
+    assert angles.mean() == pytest.approx(130.0, abs=0.5)
+    assert len(centres) == 13
+    for solid in solids_of(RODS):
+        assert solid.centre_mm[2] == -5.0
+        assert solid.extent_mm(np.array([0.0, 0.0, 1.0])) == pytest.approx(15.0)
+        assert solid.extent_mm(np.array([1.0, 0.0, 0.0])) == pytest.approx(4.0)
+
+
+def test_rods_that_stand_alone_fill_their_volume() -> None:
+    grid = Geometry.axial((10, 60, 60), (4.0, 2.0, 2.0), (-80.0, -40.0, -23.0))
+    filling = filling_map(make('[[shape]]\nkind = "sphere"\ncenter_mm = [0, 0, 0]\nradius_mm = 9\n'
+                               'compartment = "hot"\n'), RODS, grid)  # fmt: skip
+    volume = filling.array.sum() * grid.voxel_volume_ml
+    assert volume == pytest.approx(13 * np.pi * 0.4**2 * 3.0, rel=0.02)
+    assert filling.array.max() <= 1.0 + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"to_mm": (6, -3, 10)}, "along z"),
+        ({"distance_mm": 7}, "distance_mm"),
+        ({"sector_deg": (160, 100)}, "sector_deg"),
+        ({"outer_mm": 15}, "no rod"),
+    ],
+)
+def test_rods_that_cannot_be_are_refused(changes: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        Rods.model_validate(RODS.model_dump() | changes)

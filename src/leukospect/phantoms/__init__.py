@@ -1,7 +1,7 @@
 """Digital phantoms: their description, and the simulation of their scans."""
 
 from leukospect.phantoms.description import Phantom, phantom_from_toml, read_phantom
-from leukospect.phantoms.maps import attenuation_map, concentration_map
+from leukospect.phantoms.maps import attenuation_map, concentration_map, filling_map
 from leukospect.phantoms.regions import regions_toml
 from leukospect.phantoms.simulate import SimulatedStudy, simulate_study
 
@@ -10,6 +10,7 @@ __all__ = [
     "SimulatedStudy",
     "attenuation_map",
     "concentration_map",
+    "filling_map",
     "phantom_from_toml",
     "read_phantom",
     "regions_toml",

@@ -16,7 +16,12 @@ Spacing = tuple[PositiveFloat, PositiveFloat]
 
 
 class Camera(Table):
-    """A gamma camera with a parallel-hole collimator; lengths in mm, sensitivity a head without attenuation."""
+    """A gamma camera with a parallel-hole collimator; lengths in mm, sensitivity a head without attenuation.
+
+    The sensitivity is that of all photopeak windows together. Of a nuclide with several photons each has a part by
+    yield and by `line_efficiency`, the crystal's relative efficiency for each, in the order of their energies (the same
+    for all where it is left out). The energy resolution is that of the first, and grows with the root of the energy.
+    """
 
     collimator: str
     hole_mm: PositiveFloat
@@ -24,6 +29,7 @@ class Camera(Table):
     intrinsic_fwhm_mm: PositiveFloat
     energy_resolution_percent: PositiveFloat
     sensitivity_cps_per_mbq: PositiveFloat
+    line_efficiency: tuple[PositiveFloat, ...] = ()
 
 
 class Window(Table):

@@ -146,12 +146,13 @@ def phantom_from_toml(text: str, name: str) -> Phantom:
     except ValidationError as error:
         raise ProtocolError(_sentence(name, error.errors()[0])) from error
     try:
-        photons = nuclide(phantom.injection.nuclide).photons
+        lines = len(nuclide(phantom.injection.nuclide).photons)
     except InputError as error:
         raise ProtocolError(f"Phantom '{name}': {error}") from error
-    if len(photons) != 1:
+    if len(phantom.camera.line_efficiency) not in (0, lines):
         raise ProtocolError(
-            f"Phantom '{name}' uses {phantom.injection.nuclide}; nuclides with several photons are not simulated."
+            f"Phantom '{name}': camera line_efficiency has {len(phantom.camera.line_efficiency)} values, but "
+            f"{phantom.injection.nuclide} has {lines} photons."
         )
     return phantom
 

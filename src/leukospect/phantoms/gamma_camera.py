@@ -25,7 +25,7 @@ from leukospect.phantoms.acquisitions import Camera, PlanarAcquisition, SpectAcq
 from leukospect.phantoms.kernels_gamma import project_stop
 from leukospect.phantoms.scene import Scene
 
-LEAD_PER_CM = {140.511: 26.9}
+LEAD_PER_CM = {140.511: 26.9, 171.28: 16.5, 245.35: 7.06}
 """Linear attenuation of lead, 1/cm (NIST XCOM), by photon energy in keV."""
 _FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 _SCATTER_CELL_MM = 9.6

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukospect.data import Geometry, Image
-from leukospect.phantoms.description import Phantom
+from leukospect.phantoms.description import Compartment, Phantom
 from leukospect.phantoms.kernels_maps import average_over_voxels
 from leukospect.phantoms.scene import scene_of
+from leukospect.phantoms.solids import Shape
 
 
 def _averaged(
@@ -51,8 +52,32 @@ def concentration_map(phantom: Phantom, hours: float, geometry: Geometry, sample
     return Image(_averaged(phantom, geometry, none, values, samples), geometry, "kBq/mL")
 
 
-def attenuation_map(phantom: Phantom, energy_kev: float, geometry: Geometry, samples: int = 4) -> Image:
-    """Mean linear attenuation coefficient in each voxel, 1/cm, narrow beam."""
+def filling_map(phantom: Phantom, shape: Shape, geometry: Geometry, samples: int = 8) -> Image:
+    """Fraction of each voxel that lies inside one shape, by itself, of a phantom: 0 to 1."""
+    one = {"filled": Compartment(hours=(0.0,), kbq_per_ml=(1.0,))}
+    alone = shape.model_copy(update={"material": None, "compartment": "filled"})
+    filling = concentration_map(
+        phantom.model_copy(update={"shape": (alone,), "compartment": one}), 0.0, geometry, samples
+    )
+    return Image(filling.array, geometry, "")
+
+
+def attenuation_map(
+    phantom: Phantom, energy_kev: float, geometry: Geometry, samples: int = 4, *, coherent_counted: bool = False
+) -> Image:
+    """Mean linear attenuation coefficient in each voxel, 1/cm.
+
+    Parameters
+    ----------
+    phantom : Phantom
+    energy_kev : float
+    geometry : Geometry
+    samples : int
+        As in `concentration_map`.
+    coherent_counted : bool
+        False: narrow beam. True: without coherent scattering, which is what attenuates the simulated photopeak.
+    """
     scene = scene_of(phantom)
-    values = 10.0 * scene.attenuation_per_mm(energy_kev)
+    per_mm = scene.photopeak_attenuation_per_mm if coherent_counted else scene.attenuation_per_mm
+    values = 10.0 * per_mm(energy_kev)
     return Image(_averaged(phantom, geometry, values, np.zeros(len(scene.compartments)), samples), geometry, "1/cm")

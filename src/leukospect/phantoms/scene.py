@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from leukospect.phantoms.description import NO_ACTIVITY, Phantom
 from leukospect.phantoms.materials import linear_attenuation_per_cm, photopeak_attenuation_per_cm
-from leukospect.phantoms.solids import UNIT_SOLIDS, Solid
+from leukospect.phantoms.solids import UNIT_SOLIDS, Solid, solids_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,16 +74,17 @@ class Scene:
 
 def scene_of(phantom: Phantom) -> Scene:
     """Lay a phantom's shapes out for the kernels."""
-    solids = tuple(shape.solid() for shape in phantom.shape)
+    pairs = [(shape, solid) for shape in phantom.shape for solid in solids_of(shape)]
+    shapes, solids = tuple(shape for shape, _ in pairs), tuple(solid for _, solid in pairs)
     materials = tuple(sorted({shape.material for shape in phantom.shape if shape.material is not None}))
     compartments = (NO_ACTIVITY, *phantom.compartment)
-    painted = [phantom.painted_compartment(shape) for shape in phantom.shape]
+    painted = [phantom.painted_compartment(shape) for shape in shapes]
     return Scene(
         solids,
         np.array([UNIT_SOLIDS[solid.unit] for solid in solids]),
         np.array([solid.taper for solid in solids]),
         np.array([np.linalg.inv(solid.half_axes_mm) for solid in solids]),
-        np.array([-1 if s.material is None else materials.index(s.material) for s in phantom.shape]),
+        np.array([-1 if s.material is None else materials.index(s.material) for s in shapes]),
         np.array([-1 if name is None else compartments.index(name) for name in painted]),
         materials,
         compartments,

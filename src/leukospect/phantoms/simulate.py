@@ -38,6 +38,7 @@ from leukospect.phantoms.description import Phantom
 from leukospect.phantoms.energy_spectrum import window_fractions
 from leukospect.phantoms.gamma_camera import (
     GammaCamera,
+    HeadCounts,
     axis_of,
     detector_columns,
     detector_normal,
@@ -178,25 +179,40 @@ def _mean_counts(
     report: Callable[[float], None],
 ) -> dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Mean counts of each scan of a group, all and primary only: (windows, views, rows, columns)."""
-    energy = isotope.photons[0][0]
     activity = activity_kbq_per_ml(phantom, tuple(scan.hours for _, scan in group), isotope.half_life_s)
-    camera = GammaCamera(
-        scene_of(phantom), phantom.camera, group[0][1], energy, activity, phantom.finest_mm, phantom.rays_per_cell
-    )
-    rates = camera.count(threads, report)
-    counts = {}
-    for time, (number, scan) in enumerate(group):
-        fractions = window_fractions(energy, phantom.camera.energy_resolution_percent, scan.window)
-        # The sensitivity is that of the photopeak window, whatever part of the primary photons it holds.
-        fractions /= fractions[:, 0].max()
-        starts, durations = _view_times_s(scan)
-        half_life = isotope.half_life_s
-        effective = durations * decay_factor(half_life, starts) / frame_start_factor(half_life, durations)
-        seen = [part[time] * effective[:, None, None] for part in (rates.primary, rates.once, rates.twice)]
-        primary = np.einsum("w,vrc->wvrc", fractions[:, 0], seen[0]).astype(np.float32)
-        scattered = np.einsum("wo,ovrc->wvrc", fractions[:, 1:], np.stack(seen[1:]))
-        counts[number] = (primary + scattered.astype(np.float32), primary)
+    counts: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
+    lines = len(isotope.photons)
+    seen = [y * e for (_, y), e in zip(isotope.photons, phantom.camera.line_efficiency or (1.0,) * lines, strict=True)]
+    for line, (energy, _) in enumerate(isotope.photons):
+        camera = GammaCamera(
+            scene_of(phantom), phantom.camera, group[0][1], energy, activity, phantom.finest_mm, phantom.rays_per_cell
+        )
+        rates = camera.count(threads, lambda done, before=line: report((before + done) / lines))  # type: ignore[misc]
+        share = seen[line] / sum(seen)
+        resolution = phantom.camera.energy_resolution_percent * np.sqrt(isotope.photons[0][0] / energy)
+        for time, (number, scan) in enumerate(group):
+            part = _in_windows(rates, time, scan, energy, float(resolution), isotope.half_life_s)
+            scaled = [np.float32(share) * each for each in part]
+            before = counts.get(number)
+            counts[number] = (
+                (scaled[0], scaled[1]) if before is None else (before[0] + scaled[0], before[1] + scaled[1])
+            )
     return counts
+
+
+def _in_windows(
+    rates: HeadCounts, time: int, scan: GammaScan, energy_kev: float, resolution_percent: float, half_life_s: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean counts that one line of the nuclide gives in a scan's windows, all and primary only."""
+    fractions = window_fractions(energy_kev, resolution_percent, scan.window)
+    # The sensitivity is that of the photopeak window, whatever part of the primary photons it holds.
+    fractions /= fractions[:, 0].max()
+    starts, durations = _view_times_s(scan)
+    effective = durations * decay_factor(half_life_s, starts) / frame_start_factor(half_life_s, durations)
+    seen = [part[time] * effective[:, None, None] for part in (rates.primary, rates.once, rates.twice)]
+    primary = np.einsum("w,vrc->wvrc", fractions[:, 0], seen[0]).astype(np.float32)
+    scattered = np.einsum("wo,ovrc->wvrc", fractions[:, 1:], np.stack(seen[1:]))
+    return primary + scattered.astype(np.float32), primary
 
 
 def _ct_series(scan: CtAcquisition, scanner: CtScanner, hu: NDArray[np.int16], header: AcquisitionHeader) -> CtSeries:

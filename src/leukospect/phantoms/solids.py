@@ -174,4 +174,57 @@ def _frustum(
     return Solid("frustum", (start + end) / 2.0, _frame(axis, across) * half, (ratio - 1.0) / (ratio + 1.0))
 
 
-Shape = Annotated[Sphere | Ellipsoid | Box | Cylinder | EllipticCylinder, Field(discriminator="kind")]
+class Rods(Paint):
+    """Parallel rods of one diameter, as many as fit into a sector of a cylinder along z.
+
+    They stand on a triangular lattice, `distance_mm` between centres, that is symmetrical about the sector's middle;
+    one stands a `distance_mm` from the axis.
+    """
+
+    kind: Literal["rods"]
+    from_mm: Point
+    to_mm: Point
+    diameter_mm: PositiveFloat
+    distance_mm: PositiveFloat
+    outer_mm: PositiveFloat
+    sector_deg: tuple[float, float]
+
+    @model_validator(mode="after")
+    def _has_rods(self) -> Self:
+        if self.from_mm[:2] != self.to_mm[:2] or self.from_mm[2] == self.to_mm[2]:
+            raise ValueError("rods run along z: 'from_mm' and 'to_mm' must differ in z only")
+        if self.distance_mm < self.diameter_mm:
+            raise ValueError("'distance_mm' must be at least 'diameter_mm'")
+        if not 0.0 < self.sector_deg[1] - self.sector_deg[0] < 180.0:
+            raise ValueError("'sector_deg' must grow, by less than 180")
+        if not self.centres_mm():
+            raise ValueError("no rod fits into the sector")
+        return self
+
+    def centres_mm(self) -> list[tuple[float, float]]:
+        """Give the (x, y) of each rod's axis."""
+        low, high = np.deg2rad(self.sector_deg)
+        middle, half = (low + high) / 2.0, (high - low) / 2.0
+        centres = []
+        for row in range(1, int(self.outer_mm / (self.distance_mm * np.sqrt(0.75))) + 2):
+            out = row * self.distance_mm * np.sqrt(0.75) + self.distance_mm * (1.0 - np.sqrt(0.75))
+            for place in range(-row, row + 1):
+                side = (place + (row + 1) % 2 / 2.0) * self.distance_mm
+                to_edge = out * np.sin(half) - abs(side) * np.cos(half)
+                if np.hypot(out, side) + self.diameter_mm / 2.0 <= self.outer_mm and to_edge >= self.distance_mm / 4.0:
+                    x = self.from_mm[0] + out * np.cos(middle) - side * np.sin(middle)
+                    centres.append((float(x), float(self.from_mm[1] + out * np.sin(middle) + side * np.cos(middle))))
+        return centres
+
+    def solids(self) -> tuple[Solid, ...]:
+        """Give the rods in the form that rays meet."""
+        size, (z0, z1) = (self.diameter_mm / 2.0,) * 2, (self.from_mm[2], self.to_mm[2])
+        return tuple(_frustum((x, y, z0), (x, y, z1), size, 1.0, None) for x, y in self.centres_mm())
+
+
+Shape = Annotated[Sphere | Ellipsoid | Box | Cylinder | EllipticCylinder | Rods, Field(discriminator="kind")]
+
+
+def solids_of(shape: Shape) -> tuple[Solid, ...]:
+    """Give what rays meet of a shape: one solid, or one for each rod."""
+    return shape.solids() if isinstance(shape, Rods) else (shape.solid(),)
