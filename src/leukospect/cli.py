@@ -235,10 +235,12 @@ def _bench_accuracy(options: argparse.Namespace, output: Path, progress: Termina
 
 def _bench_speed(options: argparse.Namespace, output: Path, progress: TerminalProgress) -> None:
     from leukospect.benchmark.speed import SpeedPlan, run_speed
+    from leukospect.benchmark.speed_report import as_text
 
-    run_speed(output, SpeedPlan(threads=options.threads), progress=progress)
+    results = run_speed(output, SpeedPlan(threads=options.threads), progress=progress)
     progress.close()
     if not options.quiet:
+        print(as_text(results))
         print(f"Report: {output / 'speed.md'}")
 
 
