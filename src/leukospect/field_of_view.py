@@ -142,8 +142,8 @@ def find_field_of_view(projections: Projections, peak: PhotopeakCounts) -> Field
         Some views do.
     """
     recorded = FieldOfView.recorded(projections)
-    gross = _together(peak.counts, peak.windows)
-    net = gross if peak.scatter is None else gross - _together(peak.scatter, peak.windows)
+    gross = together(peak.counts, peak.windows)
+    net = gross if peak.scatter is None else gross - together(peak.scatter, peak.windows)
     field = _without_border(gross, recorded)
     cut = _cut_views(net[:, field.measured], projections.pixel_mm[0])
     views = projections.orbit.views
@@ -162,8 +162,8 @@ def find_field_of_view(projections: Projections, peak: PhotopeakCounts) -> Field
     return found
 
 
-def _together(stacked: Array, windows: int) -> Array:
-    """Add up stacked windows: (views, columns, slices)."""
+def together(stacked: Array, windows: int) -> Array:
+    """Add up the counts of stacked windows: (views, columns, slices)."""
     return np.asarray(np.sum(np.split(stacked, windows), axis=0), dtype=np.float32)
 
 

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from leukospect.body_support import body_support
 from leukospect.ct.attenuation_map import completed_along_axis, smooth_to_resolution
 from leukospect.data import Geometry, Image, Projections
 from leukospect.errors import InputError, MissingInformationError
-from leukospect.field_of_view import FieldOfView
+from leukospect.field_of_view import FieldOfView, together
 from leukospect.joint_peaks import Shares, estimated_shares, joint_model, stacked_views
 from leukospect.operators import ViewOperator
 from leukospect.photopeaks import PhotopeakCounts
@@ -233,6 +234,11 @@ def _peak_models(
     """Build the system model of each photopeak, on the grid of the field and cut to what was measured."""
     energies = (0.0,) * len(peak.peaks) if collimator is None else peak.energies_for("resolution recovery")
     grid, within = field.widened(projections), field.support(projections, maps[0])
+    if within is None and maps[0] is not None:
+        counts, scatter = together(peak.counts, peak.windows), peak.scatter
+        within = body_support(
+            projections, counts, scatter if scatter is None else together(scatter, peak.windows), maps[0]
+        )
     projectors = [
         spect_projector(grid, each, collimator, energy, threads=threads, within=within)
         for each, energy in zip(maps, energies, strict=True)
