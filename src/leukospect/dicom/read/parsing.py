@@ -138,7 +138,7 @@ def _refusals(stream: BoundedStream) -> Iterator[None]:
     except InputError:
         raise
     except UNREADABLE:
-        raise stream.refusal or InputError(DAMAGED) from None
+        raise InputError(stream.refusal or DAMAGED) from None
 
 
 def _header(file: BoundedStream) -> tuple[BoundedStream, FileDataset]:

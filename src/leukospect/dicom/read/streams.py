@@ -23,7 +23,7 @@ class BoundedStream(ABC):
 
     def __init__(self, most_reads: int = MOST_READS) -> None:
         self.most_reads = most_reads
-        self.refusal: InputError | None = None
+        self.refusal = ""
         self._position = 0
         self._reads = 0
 
@@ -64,8 +64,9 @@ class BoundedStream(ABC):
         ------
         InputError
         """
-        self.refusal = InputError(sentence)
-        raise self.refusal
+        # The sentence alone: an error kept here would hold this stream, and all it has read, until the next collection.
+        self.refusal = sentence
+        raise InputError(sentence)
 
 
 class Section(BoundedStream):
