@@ -92,7 +92,7 @@ def photopeak_counts(
     *,
     scatter: str = "auto",
     scatter_k: float = 0.47,
-    scatter_smoothing_fwhm_mm: float = 25.0,
+    scatter_smoothing_fwhm_mm: float = 45.0,
     nuclide_name: str | None = None,
 ) -> PhotopeakCounts:
     """Find the photopeak windows by nuclide and limits, and estimate their scatter.

@@ -39,7 +39,7 @@ class ReconstructionSettings(_Section):
     collimator: str = ""
     scatter: Literal["auto", "tew", "dew", "none"] = "auto"
     scatter_k: float = Field(0.47, gt=0, le=2)
-    scatter_smoothing_fwhm_mm: float = Field(25.0, ge=0, le=200)
+    scatter_smoothing_fwhm_mm: float = Field(45.0, ge=0, le=200)
     post_filter_fwhm_mm: float = Field(0.0, ge=0, le=100)
     calibration_cps_per_mbq: float | None = Field(None, ge=0.01, le=1e5)
 

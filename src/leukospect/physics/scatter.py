@@ -48,7 +48,7 @@ def estimate_scatter(
     method: str = "auto",
     *,
     k: float = 0.47,
-    smoothing_fwhm_mm: float = 25.0,
+    smoothing_fwhm_mm: float = 45.0,
 ) -> tuple[NDArray[np.float32] | None, str]:
     """Estimate the scatter counts of a photopeak window in every view.
 
@@ -61,7 +61,7 @@ def estimate_scatter(
     k : float
         Factor of the dual energy window.
     smoothing_fwhm_mm : float
-        Gaussian smoothing within each view; scatter varies slowly and its windows hold few counts.
+        As in `smoothed`; scatter varies slowly and its windows hold few counts.
 
     Returns
     -------
@@ -94,9 +94,36 @@ def estimate_scatter(
         above = None if upper_index is None else windows[upper_index]
         below = windows[photopeak.lower_scatter]
         estimate = triple_energy_window(lower, upper, (below, above), photopeak.width_kev(windows))
-    sigma_mm = smoothing_fwhm_mm / 2.3548
-    sigma = (0.0, sigma_mm / projections.pixel_mm[0], sigma_mm / projections.pixel_mm[1])
-    return np.asarray(gaussian_filter(estimate, sigma, mode="nearest"), dtype=np.float32), method
+    return smoothed(estimate, projections.pixel_mm, smoothing_fwhm_mm), method
+
+
+def smoothed(estimate: NDArray[np.float32], pixel_mm: tuple[float, float], fwhm_mm: float) -> NDArray[np.float32]:
+    """Smooth each view by a Gaussian twice: the second time what the first left over, which is added back.
+
+    A Gaussian alone carries scatter out of the body, 1 to 2 % of it at 25 mm; this keeps slopes and bends, so that it
+    can be wider and takes away more noise (twicing: Tukey, Exploratory Data Analysis, 1977).
+
+    Parameters
+    ----------
+    estimate : (views, rows, columns) array
+    pixel_mm : (axial, transverse)
+    fwhm_mm : float
+        Of the Gaussian; 0 leaves the estimate as it is.
+
+    Returns
+    -------
+    float32 array of the same shape, not negative, each view with the counts it had
+    """
+    if fwhm_mm <= 0:
+        return np.asarray(estimate, dtype=np.float32)
+    sigma_mm = fwhm_mm / 2.3548
+    sigma = (0.0, sigma_mm / pixel_mm[0], sigma_mm / pixel_mm[1])
+    once = gaussian_filter(estimate, sigma, mode="nearest")
+    twice = np.maximum(once + gaussian_filter(estimate - once, sigma, mode="nearest"), 0.0)
+    # What is cut off below zero is taken from the rest of the view.
+    counts, kept = (each.sum(axis=(1, 2), dtype=np.float64, keepdims=True) for each in (estimate, twice))
+    scale = np.divide(counts, kept, out=np.zeros_like(kept), where=kept > 0)
+    return np.asarray(twice * scale, dtype=np.float32)
 
 
 def scatter_variance(
