@@ -120,11 +120,12 @@ class RelativeDifferencePenalty(Penalty):
         runs = np.ascontiguousarray(image, np.float32)
         places = runs.shape[0]
 
-        def one(first: int) -> None:
-            last = min(first + _PLACES_A_TASK, places)
-            kernel(runs, self._gain, self._neighbours, self._weights, *self._shape, first, last, result)
+        def some(tasks: range) -> None:
+            for task in tasks:
+                first, last = task * _PLACES_A_TASK, min((task + 1) * _PLACES_A_TASK, places)
+                kernel(runs, self._gain, self._neighbours, self._weights, *self._shape, first, last, result)
 
-        self._workers.run(one, range(0, places, _PLACES_A_TASK))
+        self._workers.share(some, -(-places // _PLACES_A_TASK))
 
 
 def transverse_neighbours(support: Support) -> NDArray[np.int32]:

@@ -227,23 +227,26 @@ class SpectProjector(ViewOperator):
         return np.empty((2, columns + 2, length), np.float32), np.zeros((3, length + 2), np.float32)
 
     def _forward(self, x: Array) -> Array:
-        views = np.empty(self.out_shape, np.float32)
+        projected = np.empty(self.out_shape, np.float32)
 
-        def one(v: int) -> None:
-            project_view(x, *self._arguments(v, *self._work(), views[v]))
+        def some(views: range) -> None:
+            work = self._work()
+            for v in views:
+                project_view(x, *self._arguments(v, *work, projected[v]))
 
-        self._workers.run(one, range(self.views))
-        return views
+        self._workers.share(some, self.views)
+        return projected
 
     def _adjoint(self, y: Array) -> Array:
         with self._workers.parts(min(_PARTS, self.views)) as parts:
 
-            def one(part: int) -> None:
+            def some(numbers: range) -> None:
                 work = self._work()
-                for v in range(part, self.views, len(parts)):
-                    backproject_view(y[v], *self._arguments(v, *work, parts[part]))
+                for part in numbers:
+                    for v in range(part, self.views, len(parts)):
+                        backproject_view(y[v], *self._arguments(v, *work, parts[part]))
 
-            self._workers.run(one, range(len(parts)))
+            self._workers.share(some, len(parts))
             return self._workers.sum_of(parts)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukospect.errors import InputError
-from leukospect.kernels.expectation_maximisation import divide_by_expected, multiply_where_seen
+from leukospect.kernels.expectation_maximisation import divide_by_expected, invert_where_seen, multiply_where_seen
 from leukospect.operators import ViewOperator
 
 Array = NDArray[np.float32]
@@ -63,11 +63,14 @@ class OrderedSubsets:
     views : tuple of index arrays
     inverse_sensitivities : tuple of arrays
         1 / A_s' 1, zero where A_s' 1 is zero: the subset then leaves the voxel as it is.
+    counts_of_ones : float
+        What the model expects of an image of ones in all views: the sum of A' 1.
     """
 
     operators: tuple[ViewOperator, ...]
     views: tuple[NDArray[np.intp], ...]
     inverse_sensitivities: tuple[Array, ...]
+    counts_of_ones: float
 
 
 def prepare_subsets(
@@ -90,17 +93,17 @@ def prepare_subsets(
     """
     if not views or any(indices.size == 0 for indices in views):
         raise InputError("Every subset needs at least one view, and there must be a subset.")
-    operators, inverses = [], []
+    operators, inverses, total = [], [], 0.0
     for number, indices in enumerate(views):
         operator = model.subset(indices)
         sensitivity = operator.adjoint(np.ones(operator.out_shape, np.float32))
         # A voxel that is hardly seen would be divided by almost nothing.
-        usable = sensitivity > np.float32(1e-4) * sensitivity.max()
-        inverses.append(np.where(usable, 1 / np.where(usable, sensitivity, 1), 0).astype(np.float32))
+        total += invert_where_seen(sensitivity.reshape(-1), np.float32(1e-4) * sensitivity.max())
+        inverses.append(sensitivity)
         operators.append(operator)
         if progress:
             progress((number + 1) / len(views))
-    return OrderedSubsets(tuple(operators), views, tuple(inverses))
+    return OrderedSubsets(tuple(operators), views, tuple(inverses), total)
 
 
 def osem(
@@ -198,11 +201,10 @@ def _least(expected: Array) -> np.float32:
 
 def _uniform_start(subsets: OrderedSubsets, counts: Array, scatter: Array | None) -> Array:
     """Make a uniform image, within the support, that explains the total of the counts."""
-    support = seen(subsets)
-    expected = sum(float(op.forward(support).sum(dtype=np.float64)) for op in subsets.operators)
+    expected = subsets.counts_of_ones
     measured = float(counts.sum(dtype=np.float64)) - (0.0 if scatter is None else float(scatter.sum(dtype=np.float64)))
     level = max(measured, 0.1 * float(counts.sum(dtype=np.float64))) / expected if expected > 0 else 0.0
-    return support * np.float32(level)
+    return seen(subsets) * np.float32(level)
 
 
 def poisson_log_likelihood(counts: Array, expected: Array) -> float:

@@ -153,12 +153,10 @@ def _gathered(increments: Values, columns_of: Integers, loss_columns: Integers) 
     emitting = np.flatnonzero(columns_of[:, 1] > 0)
     if emitting.size == 0:
         return grown
-    waiting = np.zeros(2)
-    for d in range(int(emitting[0]) + 1, len(increments)):
-        waiting += increments[d]
-        if d == len(met) or met[d]:
-            grown[d], waiting = waiting, np.zeros(2)
-    return grown
+    first = int(emitting[0]) + 1
+    stops = np.append(first + np.flatnonzero(met[first:]), len(met))
+    grown[stops] = np.diff(np.cumsum(increments[first:], axis=0)[stops - first], axis=0, prepend=0.0)
+    return np.maximum(grown, 0.0)
 
 
 def _windows(columns_of: Integers, variance: Values, columns: int) -> Integers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
@@ -32,15 +32,22 @@ class Workers:
         self._shape = shape
         self._parts = np.zeros((0, *shape), np.float32)
         self._parts_taken = Lock()
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
-    def run(self, task: Callable[[int], None], items: Sequence[int]) -> None:
-        """Do a task for each item, on all threads; an error of any of them is raised."""
-        if self._pool is None or len(items) == 1:
-            for item in items:
-                task(item)
-        else:
-            list(self._pool.map(task, items))
+    def share(self, task: Callable[[range], None], items: int) -> None:
+        """Give every thread its share of `items` things to do, one in so many; an error of any of them is raised."""
+        shares = [range(first, items, self.threads) for first in range(min(self.threads, items))]
+        if self._pool is None:
+            task(range(items))
+            return
+        others = [self._pool.submit(task, share) for share in shares[1:]]
+        # The calling thread works too, which saves it waiting for one more to wake.
+        try:
+            for share in shares[:1]:
+                task(share)
+        finally:
+            for other in others:
+                other.result()
 
     @contextmanager
     def parts(self, number: int) -> Iterator[Array]:
@@ -54,5 +61,10 @@ class Workers:
         """Add up partial images in their order, and empty them."""
         total = np.empty(self._shape, np.float32)
         edges = np.linspace(0, self._shape[0], self.threads + 1).astype(int)
-        self.run(lambda n: take_sum(parts, edges[n], edges[n + 1], total), range(self.threads))
+
+        def some(shares: range) -> None:
+            for n in shares:
+                take_sum(parts, edges[n], edges[n + 1], total)
+
+        self.share(some, self.threads)
         return total

@@ -1,4 +1,4 @@
-"""The two element-wise steps of expectation maximisation, each in one pass over memory."""
+"""The element-wise steps of expectation maximisation, each in one pass over memory."""
 
 from __future__ import annotations
 
@@ -25,6 +25,18 @@ def divide_by_expected(counts: Array, scatter: Array, least: Any, expected: Arra
         if scattered:
             mean += scatter[k]
         expected[k] = counts[k] / mean if mean > least else _NONE
+
+
+@compiled
+def invert_where_seen(sensitivity: Array, least: Any) -> float:
+    """Replace a sensitivity image by its inverse, 0 where it is at most `least`; give the sum of what was inverted."""
+    total = 0.0
+    for k in range(np.uintp(sensitivity.size)):
+        value = sensitivity[k]
+        usable = value > least
+        total += np.float64(value) if usable else 0.0
+        sensitivity[k] = np.float32(1.0) / value if usable else _NONE
+    return total
 
 
 @compiled
