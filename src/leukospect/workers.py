@@ -55,7 +55,11 @@ class Workers:
         with self._parts_taken:
             if len(self._parts) < number:
                 self._parts = np.zeros((number, *self._shape), np.float32)
-            yield self._parts[:number]
+            try:
+                yield self._parts[:number]
+            except BaseException:
+                self._parts = np.zeros((0, *self._shape), np.float32)  # half filled: never lent again
+                raise
 
     def sum_of(self, parts: Array) -> Array:
         """Add up partial images in their order, and empty them."""
