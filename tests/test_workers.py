@@ -1,4 +1,4 @@
-"""Threads that share work: everything is done once, errors come out, and partial images never hold what is left over."""
+"""Threads that share work: everything is done once, errors come out, partial images never hold what is left over."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from leukospect.workers import Workers
 @pytest.mark.parametrize("items", [1, 2, 7])
 def test_every_item_is_done_once(threads: int, items: int) -> None:
     done: list[int] = []
-    Workers(threads, (2, 3)).share(lambda numbers: done.extend(numbers), items)
+    Workers(threads, (2, 3)).share(done.extend, items)
     assert sorted(done) == list(range(items))
 
 
