@@ -41,9 +41,14 @@ def test_parts_are_added_up_and_emptied(threads: int) -> None:
 
 def test_parts_left_half_filled_are_not_lent_again() -> None:
     workers = Workers(2, (3, 4))
-    with pytest.raises(KeyboardInterrupt), workers.parts(2) as parts:
-        parts[:] = 3.0
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with workers.parts(2) as parts:
+            parts[:] = 3.0
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     with workers.parts(2) as parts:
         assert not parts.any()
 
