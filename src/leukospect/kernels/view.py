@@ -50,12 +50,18 @@ def occupied_columns(number: Array, angle: Array, occupied: Array) -> None:
     """Find the first and last (exclusive) column of each plane of a view that meets a run; 0, 0 where none does."""
     rows, columns = number.shape[0] - 2, number.shape[1] - 2
     for d in range(rows):
-        first, last = columns, 0
-        for u in range(columns):
-            j, i, _, _ = place(u, d, angle[0], angle[1], angle[2], rows, columns)
-            if -1 <= j < rows and -1 <= i < columns and any_run(corners(number, j, i)):
-                first, last = min(first, u), u + 1
-        occupied[d, 0], occupied[d, 1] = min(first, last), last
+        first, last = 0, columns
+        while first < columns and not _meets(number, angle, first, d, rows, columns):
+            first += 1
+        while last > first and not _meets(number, angle, last - 1, d, rows, columns):
+            last -= 1
+        occupied[d, 0], occupied[d, 1] = (first, last) if last > first else (0, 0)
+
+
+@compiled
+def _meets(number: Array, angle: Array, u: int, d: int, rows: int, columns: int) -> bool:
+    j, i, _, _ = place(u, d, angle[0], angle[1], angle[2], rows, columns)
+    return -1 <= j < rows and -1 <= i < columns and any_run(corners(number, j, i))
 
 
 @compiled
