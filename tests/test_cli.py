@@ -174,7 +174,7 @@ def test_a_wrong_option_is_named_as_it_was_written(small_spect: Path, refused: C
     assert "'--calibration-cps-per-mbq'" in refused("recon", small_spect, "--calibration-cps-per-mbq", -1)
 
 
-@pytest.mark.parametrize("kind", ["nan", "inf", "HU", "negative", "elsewhere"])
+@pytest.mark.parametrize("kind", ["nan", "inf", "HU", "negative", "elsewhere", "per millimetre"])
 def test_an_impossible_attenuation_map_is_refused(
     kind: str, small_spect: Path, tmp_path: Path, refused: Callable[..., str]
 ) -> None:
@@ -183,6 +183,8 @@ def test_an_impossible_attenuation_map_is_refused(
     affine[:3, 3] = [-200.0, -200.0, -165.0]
     if kind == "HU":
         values[:] = 1000.0
+    elif kind == "per millimetre":
+        values[:] = 0.015
     elif kind == "elsewhere":
         affine[2, 3] = 5000.0
     else:

@@ -90,9 +90,13 @@ def _add_recon(commands: Any) -> None:
         help="mlem: osem with one subset; map: maximum a posteriori with the relative difference prior; fbp: filtered "
         "backprojection, a quick look",
     )
-    parser.add_argument("--passes", type=_positive, default=15, help="of map, at most")
+    parser.add_argument("--passes", type=_positive, default=15, help="of map, at most; 5 or more")
     parser.add_argument("--penalty-strength", type=float, default=0.005, metavar="S", help="of map's prior")
-    parser.add_argument("--objective", action="store_true", help="write objective.csv: what every pass gained")
+    parser.add_argument(
+        "--objective",
+        action="store_true",
+        help="write objective.csv: what the passes gained; of map, those that end with a full gradient",
+    )
     _add_injection(parser)
     _add_camera(parser)
     parser.add_argument("--calibration-cps-per-mbq", type=float, metavar="K", help="of one head; gives Bq/mL")

@@ -24,6 +24,8 @@ from leukospect.spect_study import attenuation_map
 Progress = Callable[[str, float], None]
 
 _TISSUE_PER_CM = 0.05
+_AIR_PER_CM = 0.005
+_TYPICAL_PER_CM = (0.03, 0.8)
 _TABULATED_KVP, _USUAL_KVP, _USUAL_KEV = (80.0, 140.0), 120.0, 140.5
 
 
@@ -202,7 +204,19 @@ def _given_map(given: Image, geometry: Geometry) -> Image:
         raise InputError(
             "The attenuation map is empty where the SPECT lies; check that they belong together and its millimetres."
         )
+    _check_unit(float(np.median(found[found > _AIR_PER_CM])) if (found > _AIR_PER_CM).any() else 0.0)
     return Image(found, geometry, "1/cm")
+
+
+def _check_unit(typical_per_cm: float) -> None:
+    """Refuse a map without tissue, as one in 1/mm is, and say where most of it attenuates like metal."""
+    found = (
+        f"The attenuation map's typical value beside air is {typical_per_cm:.2g}, where tissue has 0.1 to 0.3 per cm"
+    )
+    if typical_per_cm < _TYPICAL_PER_CM[0]:
+        raise InputError(f"{found}; check that it is in 1/cm.")
+    if typical_per_cm > _TYPICAL_PER_CM[1]:
+        warnings.warn(f"{found}; it is taken as it is, in 1/cm.", AssumptionWarning, stacklevel=4)
 
 
 def outline_of_ct(

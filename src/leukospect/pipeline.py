@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from leukospect.consistency import find_impossible_pixels, find_motion, find_non_uniformity
 from leukospect.ct_stages import (
     field_with_body,
@@ -26,7 +28,7 @@ from leukospect.field_of_view import FieldOfView, find_field_of_view
 from leukospect.interpretation.decision import apply_rule
 from leukospect.interpretation.rules import load_rule
 from leukospect.joint_peaks import say_shares
-from leukospect.photopeaks import photopeak_counts
+from leukospect.photopeaks import PhotopeakCounts, photopeak_counts
 from leukospect.physics.acquisition_time import TIMINGS
 from leukospect.physics.decay import decay_factor
 from leukospect.physics.nuclides import nuclide
@@ -49,6 +51,8 @@ from leukospect.study_overview import timing_of_kinds
 from leukospect.study_result import MeasuredCounts, SpectResult, StudyResult
 
 Progress = Callable[[str, float], None]
+
+_FEWEST_ANGLES = 16
 
 
 def _silent(stage: str, fraction: float) -> None:
@@ -90,7 +94,7 @@ def reconstruct_spect(
     _warn_of_inconsistencies(projections)
     # A quick look takes the columns as they are: without them filtered views would end in steps all the same.
     quick = settings.algorithm == "fbp"
-    field = FieldOfView.recorded(projections) if quick else find_field_of_view(projections, peak)
+    field = _field_as_recorded(projections, peak) if quick else find_field_of_view(projections, peak)
     reconstructor = prepared(projections, peak, None, field, protocol, threads)
     log = ReconstructionLog(settings.objective)
     nac = reconstructor.image(peak, progress=lambda done: progress("reconstructing without attenuation", done), log=log)
@@ -201,10 +205,33 @@ def _check_nuclide(header: AcquisitionHeader, protocol: Protocol) -> None:
         )
 
 
+def _field_as_recorded(projections: Projections, peak: PhotopeakCounts) -> FieldOfView:
+    """Take the columns as they are recorded, and say where the body reaches beyond them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AssumptionWarning)
+        found = find_field_of_view(projections, peak)
+    if found.added:
+        warnings.warn(
+            "The activity reaches the edge of the detector's field; filtered backprojection does not allow for it and "
+            "reads too high near the border (osem and map reconstruct on a wider grid).",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+    return FieldOfView.recorded(projections)
+
+
 def _warn_of_inconsistencies(projections: Projections) -> None:
     """Tell of motion, lost views and defects of a detector: they are reconstructed as they are."""
     hours = projections.header.hours_after_injection
     which = "" if hours is None else f"SPECT at {hours:.1f} h: "
+    angles = np.unique(np.round(projections.orbit.angles_deg % 360.0, 1)).size
+    if angles < _FEWEST_ANGLES:
+        warnings.warn(
+            f"{which}There are views from {angles} angle{'' if angles == 1 else 's'} only: what lies behind one "
+            "another is hardly told apart, and activity is smeared along the lines of sight.",
+            AssumptionWarning,
+            stacklevel=3,
+        )
     sentences = [finding.sentence() for finding in find_impossible_pixels(projections)[:3]]
     sentences += [finding.sentence() for finding in find_motion(projections)]
     sentences += [finding.sentence() for finding in find_non_uniformity(projections)]

@@ -59,6 +59,12 @@ def test_columns_beyond_the_detector_are_no_background() -> None:
     assert planar_sensitivity(planar(view), TC, 40.0).cps_per_mbq == pytest.approx(85.0, rel=1e-3)
 
 
+@pytest.mark.parametrize(("row", "column"), [(22.0, 78.5), (0.0, 40.0)])
+def test_a_source_that_the_field_may_cut_off_is_refused(row: float, column: float) -> None:
+    with pytest.raises(InputError, match="reaches the edge"):
+        planar_sensitivity(planar(spot(counted(85.0, 40.0), row, column) + 3.0), TC, 40.0)
+
+
 def test_scatter_is_taken_off_by_its_windows() -> None:
     source, scatter = spot(counted(85.0, 40.0)), spot(50_000.0, sigma_mm=15.0)
     view = np.stack([source + scatter, 12 / 28 * scatter, 12 / 28 * scatter])

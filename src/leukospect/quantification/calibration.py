@@ -197,6 +197,12 @@ def _source_region(counts: NDArray[np.float64], pixel_mm: tuple[float, float], v
     rows, columns = np.flatnonzero(counts.any(axis=1)), np.flatnonzero(counts.any(axis=0))
     measured = np.zeros_like(region)
     measured[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+    border = measured & ~ndimage.binary_erosion(measured)
+    if (source & border).any() and (source & measured).sum() < (1 - _LEAST_BACKGROUND) * measured.sum():
+        raise InputError(
+            f"The source in the {view} view reaches the edge of the field, so part of it may be cut off; put it nearer "
+            "the middle, or use a source that fills the field."
+        )
     return region & measured, ~region & measured
 
 
