@@ -92,6 +92,18 @@ def test_on_the_recorded_grid_there_would_be_a_ring() -> None:
     assert at_the_edge(image, data) > 1.2
 
 
+def test_filtered_backprojection_says_that_it_does_not_allow_for_a_narrow_field() -> None:
+    camera = NARROW["a whole turn"]
+    data = camera.projections()
+    protocol = load_protocol("tc99m-hmpao-spect-ct", ["reconstruction.algorithm=fbp"])
+    with pytest.warns(AssumptionWarning) as said:
+        result = reconstruct_spect(data, None, protocol, threads=2)
+    told = [str(one.message) for one in said]
+    assert sum("filtered backprojection does not allow for it" in text for text in told) == 1
+    assert not any("angles only" in text for text in told)
+    assert result.recon.geometry.same_grid(reconstruction_geometry(data))
+
+
 def test_columns_that_the_detector_does_not_reach_are_no_data() -> None:
     data = WHOLE.projections()
     counts = data.counts.copy()
