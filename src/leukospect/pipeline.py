@@ -52,7 +52,7 @@ from leukospect.study_result import MeasuredCounts, SpectResult, StudyResult
 
 Progress = Callable[[str, float], None]
 
-_FEWEST_ANGLES = 16
+_FEWEST_ANGLES = 6
 
 
 def _silent(stage: str, fraction: float) -> None:
