@@ -96,7 +96,7 @@ def prepare_subsets(
     operators, inverses, total = [], [], 0.0
     for number, indices in enumerate(views):
         operator = model.subset(indices)
-        sensitivity = operator.adjoint(np.ones(operator.out_shape, np.float32))
+        sensitivity = np.ascontiguousarray(operator.adjoint(np.ones(operator.out_shape, np.float32)))
         # A voxel that is hardly seen would be divided by almost nothing.
         total += invert_where_seen(sensitivity.reshape(-1), np.float32(1e-4) * sensitivity.max())
         inverses.append(sensitivity)
@@ -164,7 +164,7 @@ def _update(subsets: OrderedSubsets, s: int, counts: Array, scatter: Array | Non
     # A subset without counts, as one lost view can be, would empty the image for good.
     if not any(counts[view].any() for view in indices) and counts.any():
         return
-    ratio = operator.forward(image)
+    ratio = np.ascontiguousarray(operator.forward(image))  # divided in place below, which a view's copy would not be
     least = _least(ratio)
     none = np.zeros(0, np.float32)
     for expected, view in zip(ratio.reshape(indices.size, -1), indices, strict=True):
