@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from leukospect.kernels.parallel_beam import ParallelBeam, bridge, filtered_backprojection, forward, shadow
+from leukospect.kernels.ct_beam import ParallelBeam, bridge, filtered_backprojection, forward, shadow
 
 _AIR_HU = -1000.0
 # A slice of n pixels across holds features that about pi n / 2 views resolve; the difference is smoother than that.
