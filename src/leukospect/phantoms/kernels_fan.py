@@ -161,11 +161,11 @@ def rebin(fan: Any, angle: Any, first_gamma: float, half_step: float, radius_mm:
                 share = 1.0 - abs(place - merged)
                 if share <= 0.0:
                     continue
-                element, turn = merged // 2, 0.0
+                gamma = first_gamma + merged * half_step
                 if merged % 2 == 0:
-                    element, turn = elements - 1 - merged // 2, np.pi
-                # Its opposed fellow has the opposite fan angle and half a turn more.
-                view = (angle[a] + turn + (first_gamma + merged * half_step)) * per_view
+                    element, view = elements - 1 - merged // 2, (angle[a] + np.pi - gamma) * per_view
+                else:
+                    element, view = merged // 2, (angle[a] + gamma) * per_view
                 before = int(np.floor(view))
                 later = np.float32(share * (view - before))
                 earlier = np.float32(share) - later
