@@ -1,0 +1,134 @@
+"""CT scans of anatomies with metal beside their truth: the same scanner without metal and without noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from leukospect.data import AcquisitionHeader, CtSeries, Geometry, Image
+from leukospect.phantoms.acquisitions import CtAcquisition
+from leukospect.phantoms.anatomy_drawing import IMPLANT
+from leukospect.phantoms.ct_scanner import CtScanner
+from leukospect.phantoms.description import Phantom
+from leukospect.phantoms.maps import concentration_map
+from leukospect.phantoms.metal_anatomies import metal_phantom, metals_of
+from leukospect.phantoms.scene import scene_of
+
+NOISE_HU = (8.0, 15.0)
+"""Standard deviation in soft tissue of a slice without metal: each scan's lies between these."""
+_SLICE_MM = 0.5  # of the true metal; the scanner's rays are thinner still
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScannedAnatomy:
+    """A scan with metal and its truth.
+
+    Parameters
+    ----------
+    family, seed : str, int
+    metals : tuple of str
+        Materials of the implants.
+    scanned_hu : (slices, rows, columns) float32 array
+        With metal (where there is any) and noise.
+    truth_hu : (slices, rows, columns) float32 array
+        The same scanner, without metal and without noise.
+    metal : (slices, rows, columns) bool array
+        Pixels that implants fill by half or more; metal outside the patient is not among them.
+    geometry : Geometry
+    kvp : float
+    noise_hu : float
+        Standard deviation in soft tissue that the number of photons was chosen for.
+    """
+
+    family: str
+    seed: int
+    metals: tuple[str, ...]
+    scanned_hu: NDArray[np.float32]
+    truth_hu: NDArray[np.float32]
+    metal: NDArray[np.bool_]
+    geometry: Geometry
+    kvp: float
+    noise_hu: float
+
+    @property
+    def series(self) -> CtSeries:
+        """The scan as a reader of its files would find it."""
+        image = Image(self.scanned_hu, self.geometry, "HU")
+        top = int(np.count_nonzero(self.scanned_hu >= 3071.0))
+        return CtSeries(image, AcquisitionHeader("CT"), kvp=self.kvp, saturated_voxels=top)
+
+
+def scan_of(
+    family: str,
+    seed: int,
+    *,
+    implants: bool = True,
+    slices: int = 6,
+    matrix: int = 512,
+    threads: int = 1,
+) -> ScannedAnatomy:
+    """Draw an anatomy and scan it.
+
+    Parameters
+    ----------
+    family, seed, implants, slices, matrix
+        As in `metal_phantom`.
+    threads : int
+        The result does not depend on it.
+    """
+    with_metal = metal_phantom(family, seed, implants=implants, slices=slices, matrix=matrix)
+    without = metal_phantom(family, seed, implants=False, slices=slices, matrix=matrix)
+    rng = np.random.default_rng((77, seed))
+    noise_hu = float(rng.uniform(*NOISE_HU))
+    scan = _ct_of(without)
+    photons = _photons_for(without, noise_hu, seed)
+    scanner = CtScanner(scene_of(without), scan)
+    truth = scanner.scan_hu((None,), threads)[0]
+    noisy = scan.model_copy(update={"photons_per_ray": photons})
+    scanned = CtScanner(scene_of(with_metal), noisy).scan_hu((_noise(seed),), threads)[0]
+    geometry = Geometry.axial(truth.shape, (scan.slice_spacing_mm, *scan.pixel_mm), scanner.first_voxel_mm)
+    return ScannedAnatomy(
+        family=family,
+        seed=seed,
+        metals=metals_of(with_metal),
+        scanned_hu=scanned.astype(np.float32),
+        truth_hu=truth.astype(np.float32),
+        metal=implant_mask(with_metal, geometry),
+        geometry=geometry,
+        kvp=scan.kvp,
+        noise_hu=noise_hu,
+    )
+
+
+def implant_mask(phantom: Phantom, geometry: Geometry) -> NDArray[np.bool_]:
+    """Tell which pixels of thin slices a phantom's implants fill by half or more: (slices, rows, columns)."""
+    mask = np.zeros(geometry.shape, dtype=np.bool_)
+    _, rows, columns = geometry.shape
+    if not metals_of(phantom):
+        return mask
+    for k in range(geometry.shape[0]):
+        first = geometry.to_lps((k, 0, 0))
+        thin = Geometry.axial((1, rows, columns), (_SLICE_MM, *geometry.spacing_mm[1:]), tuple(first))
+        mask[k] = concentration_map(phantom, 0.0, thin, samples=4).array[0] >= 0.5
+    return mask
+
+
+def _ct_of(phantom: Phantom) -> CtAcquisition:
+    return next(scan for scan in phantom.acquisition if isinstance(scan, CtAcquisition))
+
+
+def _noise(*seed: int) -> Callable[[int], np.random.Generator]:
+    return lambda block: np.random.default_rng((*seed, block))
+
+
+def _photons_for(phantom: Phantom, noise_hu: float, seed: int) -> float:
+    """Choose the photons a ray, as a tube current that follows the patient does: by the noise of one slice."""
+    scan = _ct_of(phantom).model_copy(update={"slices": 1})
+    quiet, noisy = CtScanner(scene_of(phantom), scan).scan_hu((None, _noise(seed, 1)), 1)
+    tissue = ndimage.binary_erosion(np.abs(quiet[0] - 30) < 70, iterations=2)
+    measured = float(np.std((noisy[0].astype(np.float64) - quiet[0])[tissue]))
+    return float(np.clip(scan.photons_per_ray * (measured / noise_hu) ** 2, 2e3, 1e8))
