@@ -62,7 +62,7 @@ class MetalSettings(_Section):
 
     enabled: bool = True
     method: Literal["linear"] = "linear"
-    threshold_hu: float = Field(2500.0, gt=500, le=30000)
+    threshold_hu: float | None = Field(None, gt=500, le=30000)
 
 
 class RegistrationSettings(_Section):

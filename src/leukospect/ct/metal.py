@@ -18,10 +18,12 @@ from scipy import ndimage
 
 from leukospect.ct.body import body_outline
 from leukospect.ct.linear_interpolation import beam_of_slice, without_shadow
+from leukospect.ct.metal_extent import DENSE_LEVEL_HU
+from leukospect.ct.metal_segmentation import METAL_THRESHOLD_HU as METAL_THRESHOLD_HU
+from leukospect.ct.metal_segmentation import find_metal as find_metal
 from leukospect.data import CtSeries, Image
 from leukospect.errors import GeometryError, InputError
 
-METAL_THRESHOLD_HU = 2500.0
 METHODS = ("linear",)
 
 # The ring in which a slice is judged: clear of the metal's mixed rim, near enough to be ruled by its streaks.
@@ -73,39 +75,11 @@ class MetalReduction:
     method: str
 
 
-def find_metal(
-    image: Image, threshold_hu: float = METAL_THRESHOLD_HU, *, body: NDArray[np.bool_] | None = None
-) -> NDArray[np.bool_]:
-    """Find metal inside the patient.
-
-    Parameters
-    ----------
-    image : Image
-        CT in HU; a scale that saturates at 3071 HU serves.
-    threshold_hu : float
-        Metal lies above; it must be below the scale's top and above dense bone and contrast medium (about 2000 HU).
-    body : (slices, rows, columns) bool array, optional
-        The patient; `body_outline(image)` without it. Metal outside (couch, wires) is left alone.
-
-    Returns
-    -------
-    (slices, rows, columns) bool array
-        Components of any size count.
-    """
-    _check_hu(image)
-    if not np.isfinite(threshold_hu) or threshold_hu < 1000.0:
-        raise InputError(f"A metal threshold of {threshold_hu} HU would take bone for metal; give one above 1000 HU.")
-    dense: NDArray[np.bool_] = np.asarray(image.array, dtype=np.float32) > threshold_hu
-    if not dense.any():
-        return dense
-    return dense & (body_outline(image) if body is None else body)
-
-
 def reduce_metal(
     ct: CtSeries,
     *,
     method: str = "linear",
-    threshold_hu: float = METAL_THRESHOLD_HU,
+    threshold_hu: float | None = None,
     threads: int | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> MetalReduction:
@@ -117,7 +91,7 @@ def reduce_metal(
         Axial slices in HU.
     method : str
         ``linear``: interpolation of the shadow, see `leukospect.ct.linear_interpolation`.
-    threshold_hu : float
+    threshold_hu : float or None
         See `find_metal`.
     threads : int or None
         Slices worked on at a time; None takes what the machine offers. The result does not depend on it.
@@ -139,7 +113,8 @@ def reduce_metal(
     _check_hu(ct.image)
     _check_axial(ct.image)
     reduced = np.array(ct.image.array, dtype=np.float32)
-    body = body_outline(ct.image) if reduced.max() > threshold_hu else np.zeros(reduced.shape, dtype=np.bool_)
+    may_be_metal = reduced.max() > (DENSE_LEVEL_HU if threshold_hu is None else threshold_hu)
+    body = body_outline(ct.image) if may_be_metal else np.zeros(reduced.shape, dtype=np.bool_)
     metal = find_metal(ct.image, threshold_hu, body=body)
     with_metal = [int(k) for k in np.flatnonzero(metal.any(axis=(1, 2)))]
     beam = beam_of_slice(ct.image.geometry.shape[1:], ct.image.geometry.spacing_mm[1:])

@@ -1,0 +1,188 @@
+"""How far metal reaches in a slice: the contour half-way up its edge, found also where the scale cuts the edge off.
+
+A blurred edge between tissue and metal of height A passes A / 2 where the metal ends. On an extended scale A is read
+off. A 12-bit scale shows nothing above about 3071 HU: its contour at 3000 HU lies outside steel by about one standard
+deviation of the blur. What it still shows is how steeply the edge falls below, and the skin, an edge of known height,
+tells the blur; the two together give A and so how far inside the contour the metal ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.special import ndtri
+
+# Above what bone, teeth and contrast medium reach but by chance; below the top of a 12-bit scale.
+METAL_LEVEL_HU = 3000.0
+# Above bone as a rule: the lower level at which a cut-off edge is looked at.
+DENSE_LEVEL_HU = 1900.0
+
+_FINE = 3
+_BLUR_MM = (0.25, 1.2)
+_HEIGHTS_HU = np.geomspace(3150.0, 25000.0, 64)
+_FEWEST_SKIN_EDGES = 40
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edge:
+    """The surroundings of a dense thing in a slice, by distance from its contour at `METAL_LEVEL_HU`.
+
+    Parameters
+    ----------
+    signed_mm : (rows, columns) float array
+        Distance of each pixel's centre from the contour, positive outside.
+    background_hu : float
+        What it lies in: lower quartile beyond the blur, at least 0.
+    fall : float
+        What is left of the height over the background 1.5 standard deviations of blur (at least a pixel) outside.
+        About 0.1 for metal, 0.5 for what hardly exceeds the level.
+    dense_mm : float
+        How far outside the contour the median falls to `DENSE_LEVEL_HU`; infinite where it does not.
+    """
+
+    signed_mm: NDArray[np.float64]
+    background_hu: float
+    fall: float
+    dense_mm: float
+
+
+def skin_blur_mm(plane: NDArray[np.float32], pixel_mm: tuple[float, float]) -> float:
+    """Measure the blur of a slice where tissue borders on air.
+
+    Parameters
+    ----------
+    plane : (rows, columns) float32 array
+        HU.
+    pixel_mm : (between rows, between columns)
+
+    Returns
+    -------
+    float
+        Standard deviation of the edge's Gaussian, mm; 0 for a drawn image whose edges are sharp, NaN where too few
+        edges are seen.
+    """
+    found: list[NDArray[np.float64]] = []
+    for axis, spacing in enumerate(pixel_mm):
+        hu = np.moveaxis(np.clip(plane, -1000.0, 200.0), axis, 0)
+        before, low, high, after = hu[:-3], hu[1:-2], hu[2:-1], hu[3:]
+        rising = (low < -500.0) & (high >= -500.0) & (before < -850.0) & (after > -200.0)
+        falling = (high < -500.0) & (low >= -500.0) & (after < -850.0) & (before > -200.0)
+        edge = rising | falling
+        step = np.abs(after - before)[edge]
+        steep = np.abs(high - low)[edge] / np.maximum(step, 1.0)
+        if steep.size:
+            # The steeper half runs along this axis and is cut near its middle.
+            share = np.clip(np.quantile(steep, 0.75), 0.05, 1.0)
+            sigma = 0.0 if share > 0.97 else -0.5 * spacing / float(ndtri(0.5 - 0.5 * share))
+            found.append(np.full(steep.size, sigma))
+    sigmas = np.concatenate(found) if found else np.zeros(0)
+    return float(np.mean(sigmas)) if sigmas.size >= _FEWEST_SKIN_EDGES else float("nan")
+
+
+def usable_blur_mm(measured_mm: float, pixel_mm: tuple[float, float]) -> float:
+    """Bound a measured blur by what CT scanners have; where none could be measured take a body kernel's."""
+    if measured_mm == 0.0:
+        return 0.0
+    if not np.isfinite(measured_mm):
+        return max(0.6, 0.45 * max(pixel_mm))
+    return float(np.clip(measured_mm, max(_BLUR_MM[0], 0.3 * min(pixel_mm)), max(_BLUR_MM[1], 0.8 * max(pixel_mm))))
+
+
+def edge_of(
+    patch: NDArray[np.float32], seed: NDArray[np.bool_], pixel_mm: tuple[float, float], blur_mm: float
+) -> Edge:
+    """Look at the edge of a dense thing.
+
+    Parameters
+    ----------
+    patch : (rows, columns) float32 array
+        HU with a margin of several mm around it.
+    seed : (rows, columns) bool array
+        Its pixels above `METAL_LEVEL_HU`; others in the patch are left out.
+    pixel_mm : (between rows, between columns)
+    blur_mm : float
+        See `skin_blur_mm`.
+    """
+    others = (patch >= METAL_LEVEL_HU) & ~seed
+    fine = ndimage.zoom(patch, [(_FINE * (n - 1) + 1) / n for n in patch.shape], order=1)
+    near = _finer(ndimage.binary_dilation(seed, structure=np.ones((3, 3))), fine.shape)
+    inside = (fine >= METAL_LEVEL_HU) & near
+    sampling = (pixel_mm[0] / _FINE, pixel_mm[1] / _FINE)
+    half = 0.5 * min(sampling)
+    outward = np.asarray(ndimage.distance_transform_edt(~inside, sampling=sampling)) - half
+    inward = np.asarray(ndimage.distance_transform_edt(inside, sampling=sampling)) - half
+    signed = np.where(inside, -inward, outward)
+    free = ~_finer(ndimage.binary_dilation(others, structure=np.ones((3, 3)), iterations=2), fine.shape)
+    reach = max(1.5 * blur_mm, *pixel_mm)
+    background = _quantile_between(fine, signed, free, 2.0 * reach, 2.0 * reach + 4.0, 0.25)
+    background = float(np.clip(background, 0.0, DENSE_LEVEL_HU - 100.0)) if np.isfinite(background) else 0.0
+    width = 0.6 * max(sampling)
+    outer = _quantile_between(fine, signed, free, reach - width, reach + width, 0.25)
+    fall = (outer - background) / (METAL_LEVEL_HU - background) if np.isfinite(outer) else 1.0
+    return Edge(
+        signed[::_FINE, ::_FINE], background, max(0.0, fall), _reaches(fine, signed, free, max(sampling), 3.0 * reach)
+    )
+
+
+def cut_off_height_hu(edge: Edge, blur_mm: float) -> float:
+    """Estimate the height of an edge of which only the foot is on the scale, HU; NaN where the image has no blur."""
+    if blur_mm <= 0.0:
+        return float("nan")
+    background = edge.background_hu
+    steps = ndtri((METAL_LEVEL_HU - background) / (_HEIGHTS_HU - background)) - ndtri(
+        (DENSE_LEVEL_HU - background) / (_HEIGHTS_HU - background)
+    )
+    return float(np.interp(-edge.dense_mm / blur_mm, -steps, _HEIGHTS_HU))
+
+
+def within_cut_off_edge(edge: Edge, blur_mm: float) -> tuple[NDArray[np.bool_], float]:
+    """Mark the pixels inside the true edge of metal that the scale cuts off.
+
+    Returns
+    -------
+    tuple
+        (rows, columns) bool array, and the edge's estimated height, HU.
+    """
+    height = cut_off_height_hu(edge, blur_mm)
+    if not np.isfinite(height):
+        return edge.signed_mm <= 0.0, height
+    share = (METAL_LEVEL_HU - edge.background_hu) / (height - edge.background_hu)
+    return edge.signed_mm <= blur_mm * float(ndtri(share)), height
+
+
+def _finer(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Bring a mask to the finer grid, each fine pixel as its nearest coarse one."""
+    rows, columns = (np.rint(np.arange(n) / _FINE).astype(np.intp) for n in shape)
+    return mask[rows[:, None], columns[None, :]]
+
+
+def _quantile_between(
+    fine: NDArray[np.float32],
+    signed: NDArray[np.float64],
+    free: NDArray[np.bool_],
+    from_mm: float,
+    to_mm: float,
+    share: float,
+) -> float:
+    values = fine[free & (signed >= from_mm) & (signed <= to_mm)]
+    return float(np.quantile(values, share)) if values.size else float("nan")
+
+
+def _reaches(
+    fine: NDArray[np.float32], signed: NDArray[np.float64], free: NDArray[np.bool_], step_mm: float, limit_mm: float
+) -> float:
+    """Find how far outside the contour the median has fallen to the dense level."""
+    last_mm, last_hu = 0.0, METAL_LEVEL_HU
+    for at in np.arange(0.5 * step_mm, limit_mm, step_mm):
+        ring = free & (np.abs(signed - at) <= 0.5 * step_mm)
+        if not ring.any():
+            continue
+        hu, mm = float(np.median(fine[ring])), float(np.mean(signed[ring]))
+        if hu <= DENSE_LEVEL_HU:
+            share = (last_hu - DENSE_LEVEL_HU) / max(last_hu - hu, 1e-6)
+            return last_mm + share * (mm - last_mm)
+        last_mm, last_hu = mm, hu
+    return float("inf")

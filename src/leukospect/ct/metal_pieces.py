@@ -1,0 +1,270 @@
+"""Which dense things of one slice are metal: told from bone, teeth, contrast medium, stones, noise and streaks.
+
+What exceeds 3000 HU is metal if its edge is steep there: bone, enamel and contrast medium that happen to reach the
+level hardly exceed it, so that beside its contour they still have most of it. What stays between 1900 and 3000 HU may
+be metal that fills its voxels in part, such as wires, clips, and screws in thick slices. It is believed where it is too small
+to show its full height, and either lies in soft tissue by itself, or in slices so thick that bone has no such contrast.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from leukospect.ct.metal_extent import (
+    DENSE_LEVEL_HU,
+    METAL_LEVEL_HU,
+    edge_of,
+    skin_blur_mm,
+    usable_blur_mm,
+    within_cut_off_edge,
+)
+
+Reason = Literal["metal", "bone or contrast medium", "noise", "streak", "too large", "outside the patient"]
+
+_AROUND = np.ones((3, 3), dtype=np.bool_)
+_MARGIN_MM = 9.0
+_LARGEST_FALL = 0.33
+# No bone, tooth or contrast medium reaches it; metal that fills its voxels does, where the scale does.
+_CERTAIN_HU = 4000.0
+_TOP_OF_SHORT_SCALE_HU = 4200.0
+_FEWEST_CUT_OFF = 4
+_PEELS = 4
+_LEAST_SHARE_OF_NEIGHBOUR = 0.2
+_BLUR_REACH_PIXELS = 3
+_NOISE_FACTOR = 6.0
+_LARGEST_MM2 = 1.2e4
+_FULL_WIDTH_MM = 3.2
+_FULL_WIDTH_THICK_MM = 5.0
+_THICK_SLICE_MM = 2.5
+_BONE_HU = 500.0
+_LEAST_CONTRAST_HU = 1000.0
+_LINKED_CONTRAST_HU = 800.0
+_STREAK_ASPECT = 3.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """A dense thing in one slice.
+
+    Parameters
+    ----------
+    slice_index : int
+    window : (rows, columns) slices
+        Where `mask` lies.
+    mask : (rows, columns) bool array
+    peak_hu, threshold_hu : float
+        Its height, estimated where the scale cuts it off, and where it was cut from its surroundings.
+    cut_off : bool
+        It reaches the top of a short scale.
+    reason : Reason
+        What it was taken for.
+    linkable : bool
+        Not metal by itself, but taken for it where it continues metal of the next slice.
+    """
+
+    slice_index: int
+    window: tuple[slice, slice]
+    mask: NDArray[np.bool_]
+    peak_hu: float
+    threshold_hu: float
+    cut_off: bool
+    reason: Reason
+    linkable: bool = False
+
+    def taken_for(self, reason: Reason) -> Piece:
+        """Give the same piece, taken for something else."""
+        return replace(self, reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class SliceScale:
+    """What the pieces of a slice are judged with: pixels, slice spacing (mm), the volume's highest HU, blur, noise."""
+
+    pixel_mm: tuple[float, float]
+    spacing_mm: float
+    top_hu: float
+    blur_mm: float
+    noise_hu: float
+
+    @classmethod
+    def of(cls, plane: NDArray[np.float32], spacing_mm: tuple[float, float, float], top_hu: float) -> SliceScale:
+        """Measure blur and noise of a slice."""
+        pixel_mm = (spacing_mm[1], spacing_mm[2])
+        blur = usable_blur_mm(skin_blur_mm(plane, pixel_mm), pixel_mm)
+        return cls(pixel_mm, spacing_mm[0], top_hu, blur, noise_hu(plane))
+
+
+def noise_hu(plane: NDArray[np.float32]) -> float:
+    """Standard deviation of the noise in a slice's soft tissue, HU; 0 where there is none.
+
+    From second differences over two pixels, so that it rises neither with slow changes of the tissue nor falls with the
+    correlation of neighbours.
+    """
+    left, middle, right = plane[::2, :-4], plane[::2, 2:-2], plane[::2, 4:]
+    mean = (left + middle + right) / np.float32(3.0)
+    differences = (middle - 0.5 * (left + right))[(mean > -200.0) & (mean < 300.0)]
+    if differences.size < 50:
+        return 0.0
+    return float(1.4826 * np.median(np.abs(differences)) / np.sqrt(1.5))
+
+
+def pieces_of_slice(plane: NDArray[np.float32], slice_index: int, scale: SliceScale) -> list[Piece]:
+    """Find what is dense in a slice and tell what it is.
+
+    Parameters
+    ----------
+    plane : (rows, columns) float32 array
+        HU, nothing below -1000.
+    slice_index : int
+    scale : SliceScale
+    """
+    pieces: list[Piece] = []
+    metal = np.zeros(plane.shape, dtype=np.bool_)
+    labels, _ = ndimage.label(plane >= METAL_LEVEL_HU, structure=_AROUND)
+    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        window = _widened(box, plane.shape, scale.pixel_mm)
+        found = _high_pieces(plane[window], labels[window] == number, slice_index, window, scale)
+        for piece in found:
+            metal[window] |= piece.mask & (piece.reason == "metal")
+        pieces.extend(found)
+    has_metal = bool(metal.any())
+    seen = metal | (labels > 0)
+    beyond = ndimage.binary_dilation(seen, structure=_AROUND, iterations=_BLUR_REACH_PIXELS) if seen.any() else seen
+    labels, _ = ndimage.label((plane >= DENSE_LEVEL_HU) & ~beyond, structure=_AROUND)
+    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        window = _widened(box, plane.shape, scale.pixel_mm)
+        pieces.append(
+            _low_piece(plane[window], labels[window] == number, slice_index, window, scale, beside_metal=has_metal)
+        )
+    return pieces
+
+
+def _widened(
+    box: tuple[slice, slice], shape: tuple[int, ...], pixel_mm: tuple[float, float]
+) -> tuple[slice, slice]:
+    margins = [max(5, round(_MARGIN_MM / mm)) for mm in pixel_mm]
+    low = [max(0, one.start - margin) for one, margin in zip(box, margins, strict=True)]
+    high = [min(n, one.stop + margin) for one, margin, n in zip(box, margins, shape, strict=True)]
+    return slice(low[0], high[0]), slice(low[1], high[1])
+
+
+def _high_pieces(
+    patch: NDArray[np.float32], seed: NDArray[np.bool_], k: int, window: tuple[slice, slice], scale: SliceScale
+) -> list[Piece]:
+    """Judge one thing above the metal level; it may be several metals of unlike height that touch."""
+    edge = edge_of(patch, seed, scale.pixel_mm, scale.blur_mm)
+    values = patch[seed]
+    peak = float(values.max())
+    short = scale.top_hu <= _TOP_OF_SHORT_SCALE_HU
+    cut_off = short and np.count_nonzero(values >= scale.top_hu - 1.0) >= _FEWEST_CUT_OFF
+    reason: Reason = "metal"
+    if np.count_nonzero(seed) * scale.pixel_mm[0] * scale.pixel_mm[1] > _LARGEST_MM2:
+        reason = "too large"
+    elif peak < _CERTAIN_HU and edge.fall > _LARGEST_FALL:
+        reason = "bone or contrast medium"
+    elif peak - _upper_background(patch, seed, scale) < _NOISE_FACTOR * scale.noise_hu:
+        reason = "noise"
+    if reason != "metal":
+        return [Piece(k, window, seed, peak, METAL_LEVEL_HU, cut_off, reason)]
+    if cut_off:
+        mask, height = within_cut_off_edge(edge, scale.blur_mm)
+        mask = mask if mask.any() else seed & (patch >= peak)
+        return [Piece(k, window, mask, max(peak, height) if np.isfinite(height) else peak, METAL_LEVEL_HU, True, reason)]
+    return _peeled(patch, seed, edge.background_hu, k, window)
+
+
+def _peeled(
+    patch: NDArray[np.float32], seed: NDArray[np.bool_], background_hu: float, k: int, window: tuple[slice, slice]
+) -> list[Piece]:
+    """Cut each metal at half its own height: the highest first, then what is left beyond the reach of its blur."""
+    pieces: list[Piece] = []
+    waiting: list[tuple[NDArray[np.bool_], int, float]] = [(seed, 0, 0.0)]
+    while waiting:
+        core, depth, above = waiting.pop()
+        height = _height(patch[core])
+        if depth and height < max(_CERTAIN_HU, _LEAST_SHARE_OF_NEIGHBOUR * above):
+            continue
+        threshold = 0.5 * (height + background_hu)
+        mask = _grown(patch, core & (patch > threshold), threshold, _BLUR_REACH_PIXELS + (1 if depth else 0))
+        pieces.append(Piece(k, window, mask, height, threshold, False, "metal"))
+        left = core & ~ndimage.binary_dilation(mask, structure=_AROUND, iterations=_BLUR_REACH_PIXELS)
+        if depth < _PEELS and left.any():
+            parts, count = ndimage.label(left, structure=_AROUND)
+            waiting += [(parts == n, depth + 1, height) for n in range(1, count + 1) if np.count_nonzero(parts == n) > 1]
+    return pieces
+
+
+def _height(values: NDArray[np.float32]) -> float:
+    """Height of a thing above zero, HU, neither a single overshoot nor its rim."""
+    return float(np.quantile(values[values >= 0.5 * values.max()], 0.8))
+
+
+def _grown(
+    patch: NDArray[np.float32], core: NDArray[np.bool_], threshold_hu: float, pixels: int
+) -> NDArray[np.bool_]:
+    """Let a core take what is above the threshold and joined to it within some pixels."""
+    grown = ndimage.binary_dilation(core, structure=_AROUND, iterations=pixels, mask=(patch > threshold_hu) | core)
+    return np.asarray(grown, dtype=np.bool_)
+
+
+def _surroundings(patch: NDArray[np.float32], seed: NDArray[np.bool_], scale: SliceScale) -> NDArray[np.float32]:
+    """Values 2 to 6 mm from a thing (at least two pixels from it), without what is above the metal level."""
+    distance = np.asarray(ndimage.distance_transform_edt(~seed, sampling=scale.pixel_mm))
+    low = max(2.0, 2.0 * max(scale.pixel_mm))
+    return patch[(distance >= low) & (distance <= low + 4.0) & (patch < METAL_LEVEL_HU)]
+
+
+def _upper_background(patch: NDArray[np.float32], seed: NDArray[np.bool_], scale: SliceScale) -> float:
+    values = _surroundings(patch, seed, scale)
+    return max(0.0, float(np.quantile(values, 0.75))) if values.size else 0.0
+
+
+def _low_piece(
+    patch: NDArray[np.float32],
+    seed: NDArray[np.bool_],
+    k: int,
+    window: tuple[slice, slice],
+    scale: SliceScale,
+    *,
+    beside_metal: bool,
+) -> Piece:
+    """Judge one thing between the dense and the metal level."""
+    around = _surroundings(patch, seed, scale)
+    background = max(0.0, float(np.quantile(around, 0.75))) if around.size else 0.0
+    peak = float(patch[seed].max())
+    threshold = 0.5 * (peak + background)
+    mask = _grown(patch, seed & (patch > threshold), threshold, _BLUR_REACH_PIXELS)
+    linkable = peak - background >= _LINKED_CONTRAST_HU and _width_mm(mask, scale.pixel_mm) <= 2 * _FULL_WIDTH_THICK_MM
+    piece = Piece(k, window, mask, peak, threshold, False, "metal", linkable)
+    if peak - background < _NOISE_FACTOR * scale.noise_hu:
+        return replace(piece, reason="noise", linkable=False)
+    thick = scale.spacing_mm >= _THICK_SLICE_MM
+    too_wide = _width_mm(mask, scale.pixel_mm) > (_FULL_WIDTH_THICK_MM if thick else _FULL_WIDTH_MM)
+    alone = around.size == 0 or float(np.quantile(around, 0.9)) < _BONE_HU
+    stands_out = thick and peak - background >= _LEAST_CONTRAST_HU
+    if too_wide or not (alone or stands_out):
+        return piece.taken_for("bone or contrast medium")
+    if beside_metal and _aspect(mask, scale.pixel_mm) > _STREAK_ASPECT:
+        return piece.taken_for("streak")
+    return piece
+
+
+def _width_mm(mask: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> float:
+    """Width of the largest disc inside, mm."""
+    depth = float(np.max(ndimage.distance_transform_edt(np.pad(mask, 1), sampling=pixel_mm), initial=0.0))
+    return max(2.0 * depth - min(pixel_mm), 0.0)
+
+
+def _aspect(mask: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> float:
+    """Ratio of the long to the short axis of a piece; a pixel's own extent counts."""
+    y, x = (axis * mm for axis, mm in zip(np.nonzero(mask), pixel_mm, strict=True))
+    if y.size < 2:
+        return 1.0
+    spread = np.cov(np.stack([y, x])) + np.diag([mm**2 / 12.0 for mm in pixel_mm])
+    low, high = np.linalg.eigvalsh(spread)
+    return float(np.sqrt(high / low))
