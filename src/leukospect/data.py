@@ -383,6 +383,31 @@ class PlanarImages:
         object.__setattr__(self, "view_duration_s", durations)
 
 
+@dataclass(frozen=True, slots=True)
+class FanGeometry:
+    """How the rays of a CT ran: from a source that turned about the isocentre.
+
+    Parameters
+    ----------
+    source_to_isocentre_mm : float
+    isocentre_mm : (x, y), LPS
+    source_to_detector_mm : float or None
+        None where it is not recorded.
+    """
+
+    source_to_isocentre_mm: float
+    isocentre_mm: tuple[float, float]
+    source_to_detector_mm: float | None = None
+
+    def __post_init__(self) -> None:
+        distances = (self.source_to_isocentre_mm, self.source_to_detector_mm or np.inf)
+        if not 0 < distances[0] < distances[1] or not np.all(np.isfinite(self.isocentre_mm)):
+            raise GeometryError(
+                f"A fan of rays needs an isocentre between source and detector; found it at {self.isocentre_mm} mm, "
+                f"{distances[0]:g} mm from the source, and the detector at {distances[1]:g} mm."
+            )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CtSeries:
     """A CT volume in HU with what the attenuation map must know: tube voltage and kernel.
@@ -398,6 +423,8 @@ class CtSeries:
         How many lie at the top of a 12-bit scale, where metal is cut off.
     metal_reduction : str
         The name of the metal artefact reduction that the scanner already did, such as ``iMAR``; empty where none shows.
+    fan : FanGeometry or None
+        How its rays ran, in the planes of the slices; None where that is not known.
     """
 
     image: Image
@@ -407,6 +434,7 @@ class CtSeries:
     slice_thickness_mm: float | None = None
     saturated_voxels: int = 0
     metal_reduction: str = ""
+    fan: FanGeometry | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from leukospect.ct.reconstruction_kernel import kernel_kind
-from leukospect.data import CtSeries
+from leukospect.data import CtSeries, FanGeometry
 from leukospect.dicom.read.ct import read_ct
 from leukospect.dicom.read.study import read_study
 
@@ -32,6 +32,7 @@ def test_siemens_abdomen(real_data: Path) -> None:
     assert (float(ct.image.array.min()), float(ct.image.array.max())) == (-1024.0, 1839.0)
     assert (ct.saturated_voxels, ct.metal_reduction) == (0, "")
     assert ct.header.patient_position == "HFS"
+    assert ct.fan == FanGeometry(595.0, (0.0, -188.0), 1085.6)
     assert ct.header.assumptions == ()
 
 
@@ -44,4 +45,5 @@ def test_ge_thigh(real_data: Path) -> None:
     assert (ct.kvp, ct.kernel) == (140.0, "SOFT")
     assert kernel_kind(ct.header.manufacturer, ct.kernel) == "soft"
     assert (float(ct.image.array.min()), float(ct.image.array.max())) == (-1000.0, 1397.0)
+    assert ct.fan == FanGeometry(541.0, (0.0, 0.0), 949.075)
     assert (ct.saturated_voxels, ct.metal_reduction) == (0, "")

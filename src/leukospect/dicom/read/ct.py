@@ -24,6 +24,7 @@ from leukospect.dicom.read.ct_facts import (
     without_padding,
 )
 from leukospect.dicom.read.entries import Entry, find_entries, load, series_of
+from leukospect.dicom.read.fan_geometry import fan_geometry
 from leukospect.dicom.read.header import acquisition_header
 from leukospect.dicom.read.patients import refuse_several_patients
 from leukospect.dicom.read.pixels import pixel_values
@@ -106,7 +107,7 @@ def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
     """
     slices = [entry.dataset for entry in entries]
     _check_unit(slices, assumptions)
-    array, geometry, saturated = _volume(entries, slices, assumptions)
+    array, geometry, saturated, tilted = _volume(entries, slices, assumptions)
     first = slices[0]
     kvp = common_number(slices, "KVP", assumptions)
     if kvp is None:
@@ -115,6 +116,7 @@ def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
     reduction = metal_reduction(first)
     if reduction:
         assumptions.append(f"The scanner has reduced metal artefacts in this CT already ({reduction}).")
+    fan = None if tilted else fan_geometry(slices, geometry, assumptions)
     derived = derived_as(entries[0])
     if derived:
         name = "others" if derived == "derived" else f"others ({derived})"
@@ -127,6 +129,7 @@ def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
         slice_thickness_mm=number(first, "SliceThickness"),
         saturated_voxels=saturated,
         metal_reduction=reduction,
+        fan=fan,
     )
 
 
@@ -145,8 +148,8 @@ def _check_unit(slices: Sequence[Dataset], assumptions: list[str]) -> None:
 
 def _volume(
     entries: Sequence[Entry], slices: Sequence[Dataset], assumptions: list[str]
-) -> tuple[NDArray[np.float32], Geometry, int]:
-    """Give the voxels in HU, where they lie, and how many lie at the top of a 12-bit scale."""
+) -> tuple[NDArray[np.float32], Geometry, int, bool]:
+    """Give the voxels in HU, where they lie, how many lie at the top of a 12-bit scale, and if the gantry tilted."""
     tops: list[tuple[int, bool]] = []
     paddings: list[float] = []
 
@@ -179,8 +182,8 @@ def _volume(
             "attenuation is underestimated; a reconstruction on the extended scale would not be."
         )
     if not tilt:
-        return array, stack.geometry(), saturated
-    return *_resampled(array, stack, tilt, assumptions), saturated
+        return array, stack.geometry(), saturated, False
+    return *_resampled(array, stack, tilt, assumptions), saturated, True
 
 
 def _resampled(
