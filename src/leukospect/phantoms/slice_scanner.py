@@ -63,7 +63,7 @@ def water_and_bone(hu: ArrayLike, scan: CtAcquisition) -> NDArray[np.float32]:
     total = 1.0 + values / 1000.0
     bone = values / (1000.0 * (bone_to_water - 1.0)) * join * join * (3.0 - 2.0 * join)
     bone = np.clip(bone, 0.0, total / bone_to_water)
-    return np.stack([total - bone * bone_to_water, bone], axis=-1).astype(np.float32)
+    return np.stack([np.maximum(total - bone * bone_to_water, 0.0), bone], axis=-1).astype(np.float32)
 
 
 def without_virtual_metal(
