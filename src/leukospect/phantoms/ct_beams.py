@@ -226,7 +226,7 @@ class FanBeam:
 
     def primary(self, scene: Scene, z_mm: NDArray[np.float64]) -> NDArray[np.float32]:
         """Trace the rays; see `Beam`."""
-        return self.primary_pair(scene, z_mm)[0]
+        return np.asarray(self.primary_pair(scene, z_mm)[0])
 
     def primary_pair(self, scene: Scene, z_mm: NDArray[np.float64]) -> NDArray[np.float32]:
         """Trace the rays once for both; see `Beam`."""

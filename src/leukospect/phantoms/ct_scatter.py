@@ -52,4 +52,4 @@ def scatter_signal(
     known = reference.astype(np.float32)[None, :, None]
     middle = reference.size // 2
     gain = scatter_to_primary * reference[middle] / float(_spread(_potential(known), reference_mm)[0, middle, 0])
-    return np.maximum(np.float32(gain) * _spread(_potential(transmitted), bin_mm), np.float32(0.0))
+    return np.asarray(np.maximum(np.float32(gain) * _spread(_potential(transmitted), bin_mm), np.float32(0.0)))
