@@ -172,7 +172,7 @@ def _high_pieces(
     if reason != "metal":
         return [Piece(k, window, seed, peak, METAL_LEVEL_HU, cut_off, reason)]
     if cut_off:
-        mask, height = within_cut_off_edge(edge, scale.blur_mm)
+        mask, height = within_cut_off_edge(patch, seed, edge, scale.pixel_mm, scale.blur_mm)
         mask = mask if mask.any() else seed & (patch >= peak)
         return [Piece(k, window, mask, max(peak, height) if np.isfinite(height) else peak, METAL_LEVEL_HU, True, reason)]
     return _peeled(patch, seed, edge.background_hu, k, window)
