@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from leukospect.ct.metal_extent import (
     DENSE_LEVEL_HU,
+    LARGEST_FALL,
     METAL_LEVEL_HU,
     edge_of,
     skin_blur_mm,
@@ -28,11 +29,11 @@ Reason = Literal["metal", "bone or contrast medium", "noise", "streak", "too lar
 
 _AROUND = np.ones((3, 3), dtype=np.bool_)
 _MARGIN_MM = 9.0
-_LARGEST_FALL = 0.33
 # No bone, tooth or contrast medium reaches it; metal that fills its voxels does, where the scale does.
 _CERTAIN_HU = 4000.0
 _TOP_OF_SHORT_SCALE_HU = 4200.0
 _FEWEST_CUT_OFF = 4
+_FEWEST_SOLID, _SOLID_SHARE, _WIDEST_FILLING_MM = 6, 0.7, 10.0
 _PEELS = 4
 _LEAST_SHARE_OF_NEIGHBOUR = 0.2
 _BLUR_REACH_PIXELS = 3
@@ -165,8 +166,9 @@ def _high_pieces(
     reason: Reason = "metal"
     if np.count_nonzero(seed) * scale.pixel_mm[0] * scale.pixel_mm[1] > _LARGEST_MM2:
         reason = "too large"
-    elif peak < _CERTAIN_HU and edge.fall > _LARGEST_FALL:
-        reason = "bone or contrast medium"
+    elif peak < _CERTAIN_HU and edge.fall > LARGEST_FALL and not (cut_off and _is_filling(patch, seed, scale)):
+        # Too small to show its full height, it may still be metal, as lower things may.
+        return [_low_piece(patch, seed, k, window, scale, beside_metal=False)]
     elif peak - _upper_background(patch, seed, scale) < _NOISE_FACTOR * scale.noise_hu:
         reason = "noise"
     if reason != "metal":
@@ -176,6 +178,15 @@ def _high_pieces(
         mask = mask if mask.any() else seed & (patch >= peak)
         return [Piece(k, window, mask, max(peak, height) if np.isfinite(height) else peak, METAL_LEVEL_HU, True, reason)]
     return _peeled(patch, seed, edge.background_hu, k, window)
+
+
+def _is_filling(patch: NDArray[np.float32], seed: NDArray[np.bool_], scale: SliceScale) -> bool:
+    """Tell a solid thing at the scale's top among bone or teeth, which hide its edge, but have no such plateau."""
+    at_top = np.count_nonzero(patch[seed] >= scale.top_hu - 1.0)
+    around = _surroundings(patch, seed, scale)
+    solid = at_top >= _FEWEST_SOLID and at_top >= _SOLID_SHARE * np.count_nonzero(seed)
+    narrow = _width_mm(seed, scale.pixel_mm) <= _WIDEST_FILLING_MM
+    return bool(solid and narrow and around.size and np.quantile(around, 0.9) > 2.0 * _BONE_HU)
 
 
 def _peeled(

@@ -243,8 +243,10 @@ def _components(
     members: list[list[Piece]] = [[] for _ in range(count)]
     for piece in pieces:
         rows, columns = (one.start - int(at) for one, at in zip(piece.window, low[1:], strict=True))
-        j, i = np.argwhere(piece.mask)[0]
-        members[labels[piece.slice_index - int(low[0]), rows + j, columns + i] - 1].append(piece)
+        shape = piece.mask.shape
+        drawn = labels[piece.slice_index - int(low[0])][rows : rows + shape[0], columns : columns + shape[1]]
+        for number in np.unique(drawn[piece.mask]):
+            members[number - 1].append(piece)
     made = []
     for number, box_of_one in enumerate(ndimage.find_objects(labels), start=1):
         own = members[number - 1]
