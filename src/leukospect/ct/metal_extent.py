@@ -21,14 +21,15 @@ METAL_LEVEL_HU = 3000.0
 DENSE_LEVEL_HU = 1900.0
 
 _FINE = 3
+_AROUND = np.ones((3, 3), dtype=np.bool_)
 _BLUR_MM = (0.25, 1.2)
 # Titanium alloy to steel, as CT shows them.
 _HEIGHTS_HU = np.geomspace(3500.0, 30000.0, 64)
 # Of the height over the background, left 1.5 standard deviations outside the contour: 0.1 for metal, 0.5 for the rest.
-LARGEST_FALL = 0.33
-_USUAL_HU, _USUAL_SPREAD = 12000.0, 0.6
-_FOOT_DOUBT, _LEAST_FOOT = 0.12, 0.15
-_FEWEST_SKIN_EDGES = 40
+LARGEST_FALL = 0.36
+_USUAL_HU, _USUAL_SPREAD = 10000.0, 0.6
+_FOOT_DOUBT, _LEAST_FOOT, _BONE_DOUBT_HU = 0.12, 0.15, 2000.0
+_FEWEST_SKIN_EDGES = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +72,8 @@ def skin_blur_mm(plane: NDArray[np.float32], pixel_mm: tuple[float, float]) -> f
     """
     found: list[NDArray[np.float64]] = []
     for axis, spacing in enumerate(pixel_mm):
-        hu = np.moveaxis(np.clip(plane, -1000.0, 200.0), axis, 0)
+        # Every third line tells enough.
+        hu = np.clip(np.moveaxis(plane, axis, 0)[:, ::3], -1000.0, 200.0)
         before, low, high, after = hu[:-5], hu[2:-3], hu[3:-2], hu[5:]
         rising = (low < -500.0) & (high >= -500.0) & (before < -850.0) & (after > -200.0)
         falling = (high < -500.0) & (low >= -500.0) & (after < -850.0) & (before > -200.0)
@@ -93,12 +95,10 @@ def usable_blur_mm(measured_mm: float, pixel_mm: tuple[float, float]) -> float:
         return 0.0
     if not np.isfinite(measured_mm):
         return max(0.6, 0.45 * max(pixel_mm))
-    return float(np.clip(measured_mm, max(_BLUR_MM[0], 0.3 * min(pixel_mm)), max(_BLUR_MM[1], 0.8 * max(pixel_mm))))
+    return float(np.clip(measured_mm, max(_BLUR_MM[0], 0.3 * min(pixel_mm)), max(_BLUR_MM[1], 1.2 * max(pixel_mm))))
 
 
-def edge_of(
-    patch: NDArray[np.float32], seed: NDArray[np.bool_], pixel_mm: tuple[float, float], blur_mm: float
-) -> Edge:
+def edge_of(patch: NDArray[np.float32], seed: NDArray[np.bool_], pixel_mm: tuple[float, float], blur_mm: float) -> Edge:
     """Look at the edge of a dense thing.
 
     Parameters
@@ -113,14 +113,14 @@ def edge_of(
     """
     others = (patch >= METAL_LEVEL_HU) & ~seed
     fine = ndimage.zoom(patch, [(_FINE * (n - 1) + 1) / n for n in patch.shape], order=1)
-    near = _finer(ndimage.binary_dilation(seed, structure=np.ones((3, 3))), fine.shape)
+    near = _finer(ndimage.binary_dilation(seed, structure=_AROUND), fine.shape)
     inside = (fine >= METAL_LEVEL_HU) & near
     sampling = (pixel_mm[0] / _FINE, pixel_mm[1] / _FINE)
     half = 0.5 * min(sampling)
     outward = np.asarray(ndimage.distance_transform_edt(~inside, sampling=sampling)) - half
     inward = np.asarray(ndimage.distance_transform_edt(inside, sampling=sampling)) - half
     signed = np.where(inside, -inward, outward)
-    free = ~_finer(ndimage.binary_dilation(others, structure=np.ones((3, 3)), iterations=2), fine.shape)
+    free = ~_finer(ndimage.binary_dilation(others, structure=_AROUND, iterations=2), fine.shape)
     reach = max(1.5 * blur_mm, *pixel_mm)
     # A nail lies in marrow within cortical bone: what is near counts where it is lower.
     background = min(
@@ -151,7 +151,8 @@ def cut_off_height_hu(edge: Edge, blur_mm: float) -> float:
     foot = blur_mm * over * (np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi) - z * ndtr(-z))
     if edge.foot_hu_mm < _LEAST_FOOT * foot.min():
         return float("nan")  # drawn into the image with a sharp edge
-    doubt = np.hypot(_FOOT_DOUBT, 0.6 / np.sqrt(max(edge.rim_pixels, 1)))
+    # Where it lies in bone, what the foot stands on is not known well.
+    doubt = np.linalg.norm([_FOOT_DOUBT, 0.6 / np.sqrt(max(edge.rim_pixels, 1)), edge.background_hu / _BONE_DOUBT_HU])
     misfit = ((edge.foot_hu_mm / foot - 1.0) / doubt) ** 2 + (np.log(_HEIGHTS_HU / _USUAL_HU) / _USUAL_SPREAD) ** 2
     return float(_HEIGHTS_HU[np.argmin(misfit)])
 
@@ -173,7 +174,7 @@ def within_cut_off_edge(
     if not np.isfinite(height):
         return seed, height
     share = np.clip((patch - edge.background_hu) / (height - edge.background_hu), 0.01, 0.99)
-    rim = ndimage.binary_dilation(seed, structure=np.ones((3, 3)), iterations=2) & ~seed
+    rim = ndimage.binary_dilation(seed, structure=_AROUND, iterations=2) & ~seed
     inward = np.where(rim, blur_mm * ndtri(share), np.inf)
     depth = np.full(patch.shape, np.inf)
     framed = np.pad(inward, 2, constant_values=np.inf)
@@ -210,8 +211,8 @@ def _foot(
     background_hu: float,
     pixel_mm: tuple[float, float],
 ) -> tuple[float, int]:
-    """What the two pixels outside a contour hold over the background, by its length (HU mm), and how many touch it."""
-    square = np.ones((3, 3))
+    """Sum what two pixels outside a contour hold over the background, by its length (HU mm), and count the touching."""
+    square = _AROUND
     free = ~ndimage.binary_dilation(others, structure=square, iterations=2)
     rim = ndimage.binary_dilation(seed, structure=square, iterations=2) & ~seed & free
     touching = int(np.count_nonzero(ndimage.binary_dilation(seed) & rim))
