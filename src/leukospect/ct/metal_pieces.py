@@ -179,8 +179,8 @@ def _high_pieces(
     peak = float(values.max())
     short = scale.top_hu <= _TOP_OF_SHORT_SCALE_HU
     cut_off = short and int(np.count_nonzero(values >= scale.top_hu - 1.0)) >= _FEWEST_CUT_OFF
-    # Where the scale shows more, what is wide shows its full height, and metal's is more than that.
-    shown_whole = not short and _width_mm(seed, scale.pixel_mm) > _FULL_WIDTH_THICK_MM
+    # What is wide and not cut off shows its full height, and metal has more than that.
+    shown_whole = not cut_off and _width_mm(seed, scale.pixel_mm) > _FULL_WIDTH_THICK_MM
     reason: Reason = "metal"
     if np.count_nonzero(seed) * scale.pixel_mm[0] * scale.pixel_mm[1] > _LARGEST_MM2:
         reason = "too large"
