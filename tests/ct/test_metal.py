@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from leukospect.ct.body import body_outline
-from leukospect.ct.metal import find_metal, reduce_metal
+from leukospect.ct.metal import reduce_metal
 from leukospect.data import AcquisitionHeader, CtSeries, Geometry, Image
 from leukospect.errors import GeometryError, InputError
 from tests.ct.polychromatic_slice import NAILS, Ellipse, thigh_slice
@@ -33,18 +33,6 @@ def _thigh_on_a_couch() -> NDArray[np.int16]:
     hu[np.hypot(x - 215, y - 75) < 42] = 40
     hu[(np.abs(y - 140) < 2) & (x > 20) & (x < 280)] = 200
     return np.stack([hu, hu])
-
-
-def test_metal_is_found_inside_the_body_only() -> None:
-    array = _thigh_on_a_couch()
-    array[1, 70:76, 45:50] = 3071
-    array[0, 60, 150] = 3071  # a single voxel in the smaller thigh
-    array[:, 20:22, 180] = 3071  # a wire in the air
-    array[:, 140, 60:64] = 3071  # a screw of the couch
-    expected = np.zeros(array.shape, dtype=bool)
-    expected[1, 70:76, 45:50] = True
-    expected[0, 60, 150] = True
-    np.testing.assert_array_equal(find_metal(_ct(array, (2.0, 1.0, 1.5)).image), expected)
 
 
 def test_the_body_is_filled_and_leaves_the_couch_out() -> None:
@@ -142,10 +130,6 @@ def test_what_cannot_be_reduced_is_refused() -> None:
     ct = _ct(np.zeros((2, 8, 8), dtype=np.float32))
     with pytest.raises(InputError, match="linear"):
         reduce_metal(ct, method="magic")
-    with pytest.raises(InputError, match="above 1000 HU"):
-        find_metal(ct.image, 300.0)
-    with pytest.raises(InputError, match="1/cm"):
-        find_metal(Image(ct.image.array, ct.image.geometry, "1/cm"))
     sagittal = np.array([[2.0, 0, 0, 0], [0, 0, 1.0, 0], [0, -1.0, 0, 0], [0, 0, 0, 1]])
     with pytest.raises(GeometryError, match="axial"):
         reduce_metal(
@@ -163,12 +147,3 @@ def test_an_abdomen_without_metal_is_unchanged(real_data: Path) -> None:
     assert not reduction.slices
     assert not reduction.measures
     np.testing.assert_array_equal(reduction.image.array, array)
-
-
-@pytest.mark.real_data
-def test_virtual_metal_in_real_slices_is_found(real_data: Path) -> None:
-    with np.load(real_data / "metal" / "aapm_slices_hu.npz") as stored:
-        for name in stored:
-            hu = stored[name]
-            metal = find_metal(_ct(hu[None], (1.0, 0.8, 0.8)).image)[0]
-            np.testing.assert_array_equal(metal, hu > 2500, err_msg=name)

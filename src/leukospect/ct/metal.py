@@ -19,8 +19,7 @@ from scipy import ndimage
 from leukospect.ct.body import body_outline
 from leukospect.ct.linear_interpolation import beam_of_slice, without_shadow
 from leukospect.ct.metal_extent import DENSE_LEVEL_HU
-from leukospect.ct.metal_segmentation import METAL_THRESHOLD_HU as METAL_THRESHOLD_HU
-from leukospect.ct.metal_segmentation import find_metal as find_metal
+from leukospect.ct.metal_segmentation import find_metal
 from leukospect.data import CtSeries, Image
 from leukospect.errors import GeometryError, InputError
 

@@ -1,10 +1,10 @@
 """Whether metal belongs to the patient, or to what lies on, under and beside: couch, leads, frames, jewellery.
 
-The outline of the body is true to some millimetres and leaves out what is thin: fingers, the tip of a jaw. So it decides
-only for what lies deep. Near the skin and beyond it the tissue around a piece decides: metal under the skin has tissue
-on all sides, a lead on it on one. A piece that crosses the skin counts whole, as its shadow is one. A piece in the air
-that continues one in the patient within a centimetre, such as the crown of a tooth between open lips, belongs to it;
-the rest of a pin outside does not.
+The outline of the body is true to some millimetres and leaves out what is thin: fingers, the tip of a jaw. So it
+decides only for what lies deep. Near the skin and beyond it the tissue around a piece decides: metal under the skin has
+tissue on all sides, a lead on it on one. A piece that crosses the skin counts whole, as its shadow is one. A piece in
+the air that continues one in the patient within a centimetre, such as the crown of a tooth between open lips, belongs
+to it; the rest of a pin outside does not.
 """
 
 from __future__ import annotations

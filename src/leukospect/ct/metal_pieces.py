@@ -2,12 +2,13 @@
 
 What exceeds 3000 HU is metal if its edge is steep there: bone, enamel and contrast medium that happen to reach the
 level hardly exceed it, so that beside its contour they still have most of it. What stays between 1900 and 3000 HU may
-be metal that fills its voxels in part, such as wires, clips, and screws in thick slices. It is believed where it is too small
-to show its full height, and either lies in soft tissue by itself, or in slices so thick that bone has no such contrast.
+be metal that fills its voxels in part, such as wires, clips, and screws in thick slices. It is believed where it is too
+small to show its full height, and lies in soft tissue by itself or in slices so thick that bone has no such contrast.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -17,6 +18,7 @@ from scipy import ndimage
 
 from leukospect.ct.metal_extent import (
     DENSE_LEVEL_HU,
+    LARGEST_FALL,
     METAL_LEVEL_HU,
     edge_of,
     skin_blur_mm,
@@ -28,15 +30,15 @@ Reason = Literal["metal", "bone or contrast medium", "noise", "streak", "too lar
 
 _AROUND = np.ones((3, 3), dtype=np.bool_)
 _MARGIN_MM = 9.0
-_LARGEST_FALL = 0.33
 # No bone, tooth or contrast medium reaches it; metal that fills its voxels does, where the scale does.
 _CERTAIN_HU = 4000.0
 _TOP_OF_SHORT_SCALE_HU = 4200.0
 _FEWEST_CUT_OFF = 4
+_FEWEST_SOLID, _SOLID_SHARE, _WIDEST_FILLING_MM = 6, 0.7, 10.0
 _PEELS = 4
 _LEAST_SHARE_OF_NEIGHBOUR = 0.2
 _BLUR_REACH_PIXELS = 3
-_NOISE_FACTOR = 6.0
+_NOISE_FACTOR, _NOISE_FACTOR_OF_A_PIXEL = 6.0, 8.0
 _LARGEST_MM2 = 1.2e4
 _FULL_WIDTH_MM = 3.2
 _FULL_WIDTH_THICK_MM = 5.0
@@ -100,12 +102,11 @@ class SliceScale:
 
 
 def noise_hu(plane: NDArray[np.float32]) -> float:
-    """Standard deviation of the noise in a slice's soft tissue, HU; 0 where there is none.
+    """Estimate the standard deviation of the noise in a slice's soft tissue, HU; 0 where there is none.
 
-    From second differences over two pixels, so that it rises neither with slow changes of the tissue nor falls with the
-    correlation of neighbours.
+    Second differences over two pixels see little of slow changes in the tissue, and of the neighbours' correlation.
     """
-    left, middle, right = plane[::2, :-4], plane[::2, 2:-2], plane[::2, 4:]
+    left, middle, right = plane[::3, :-4], plane[::3, 2:-2], plane[::3, 4:]
     mean = (left + middle + right) / np.float32(3.0)
     differences = (middle - 0.5 * (left + right))[(mean > -200.0) & (mean < 300.0)]
     if differences.size < 50:
@@ -124,29 +125,45 @@ def pieces_of_slice(plane: NDArray[np.float32], slice_index: int, scale: SliceSc
     scale : SliceScale
     """
     pieces: list[Piece] = []
-    metal = np.zeros(plane.shape, dtype=np.bool_)
-    labels, _ = ndimage.label(plane >= METAL_LEVEL_HU, structure=_AROUND)
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        window = _widened(box, plane.shape, scale.pixel_mm)
-        found = _high_pieces(plane[window], labels[window] == number, slice_index, window, scale)
-        for piece in found:
-            metal[window] |= piece.mask & (piece.reason == "metal")
+    seen, has_metal = np.zeros(plane.shape, dtype=np.bool_), False
+    for window, seed in connected(plane >= METAL_LEVEL_HU, scale.pixel_mm):
+        found = _high_pieces(plane[window], seed, slice_index, window, scale)
         pieces.extend(found)
-    has_metal = bool(metal.any())
-    seen = metal | (labels > 0)
-    beyond = ndimage.binary_dilation(seen, structure=_AROUND, iterations=_BLUR_REACH_PIXELS) if seen.any() else seen
-    labels, _ = ndimage.label((plane >= DENSE_LEVEL_HU) & ~beyond, structure=_AROUND)
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        window = _widened(box, plane.shape, scale.pixel_mm)
-        pieces.append(
-            _low_piece(plane[window], labels[window] == number, slice_index, window, scale, beside_metal=has_metal)
-        )
+        seen[window] |= seed
+        for piece in found:
+            if piece.reason == "metal":
+                seen[window] |= piece.mask
+                has_metal = True
+    dense = plane >= DENSE_LEVEL_HU
+    if pieces:
+        dense &= ~ndimage.binary_dilation(seen, structure=_AROUND, iterations=_BLUR_REACH_PIXELS)
+    for window, seed in connected(dense, scale.pixel_mm):
+        pieces.append(_low_piece(plane[window], seed, slice_index, window, scale, beside_metal=has_metal))
     return pieces
 
 
-def _widened(
-    box: tuple[slice, slice], shape: tuple[int, ...], pixel_mm: tuple[float, float]
-) -> tuple[slice, slice]:
+def connected(
+    mask: NDArray[np.bool_], pixel_mm: tuple[float, float]
+) -> Iterator[tuple[tuple[slice, slice], NDArray[np.bool_]]]:
+    """Give each connected part of a slice's mask in a window with a margin."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return
+    top, left = int(rows[0]), int(columns[0])
+    labels, _ = ndimage.label(mask[top : rows[-1] + 1, left : columns[-1] + 1], structure=_AROUND)
+    for number, (own_rows, own_columns) in enumerate(ndimage.find_objects(labels), start=1):
+        box = (
+            slice(own_rows.start + top, own_rows.stop + top),
+            slice(own_columns.start + left, own_columns.stop + left),
+        )
+        window = _widened(box, mask.shape, pixel_mm)
+        seed = np.zeros((window[0].stop - window[0].start, window[1].stop - window[1].start), dtype=np.bool_)
+        within = tuple(slice(one.start - at.start, one.stop - at.start) for one, at in zip(box, window, strict=True))
+        seed[within] = labels[own_rows, own_columns] == number
+        yield window, seed
+
+
+def _widened(box: tuple[slice, slice], shape: tuple[int, ...], pixel_mm: tuple[float, float]) -> tuple[slice, slice]:
     margins = [max(5, round(_MARGIN_MM / mm)) for mm in pixel_mm]
     low = [max(0, one.start - margin) for one, margin in zip(box, margins, strict=True)]
     high = [min(n, one.stop + margin) for one, margin, n in zip(box, margins, shape, strict=True)]
@@ -161,21 +178,39 @@ def _high_pieces(
     values = patch[seed]
     peak = float(values.max())
     short = scale.top_hu <= _TOP_OF_SHORT_SCALE_HU
-    cut_off = short and np.count_nonzero(values >= scale.top_hu - 1.0) >= _FEWEST_CUT_OFF
+    cut_off = short and int(np.count_nonzero(values >= scale.top_hu - 1.0)) >= _FEWEST_CUT_OFF
+    # What is wide and not cut off shows its full height, and metal has more than that.
+    shown_whole = not cut_off and _width_mm(seed, scale.pixel_mm) > _FULL_WIDTH_THICK_MM
     reason: Reason = "metal"
     if np.count_nonzero(seed) * scale.pixel_mm[0] * scale.pixel_mm[1] > _LARGEST_MM2:
         reason = "too large"
-    elif peak < _CERTAIN_HU and edge.fall > _LARGEST_FALL:
-        reason = "bone or contrast medium"
+    elif (
+        peak < _CERTAIN_HU
+        and (edge.fall > LARGEST_FALL or shown_whole)
+        and not (cut_off and _is_filling(patch, seed, scale))
+    ):
+        # Too small to show its full height, it may still be metal, as lower things may.
+        return [_low_piece(patch, seed, k, window, scale, beside_metal=False)]
     elif peak - _upper_background(patch, seed, scale) < _NOISE_FACTOR * scale.noise_hu:
         reason = "noise"
     if reason != "metal":
         return [Piece(k, window, seed, peak, METAL_LEVEL_HU, cut_off, reason)]
     if cut_off:
-        mask, height = within_cut_off_edge(edge, scale.blur_mm)
+        mask, height = within_cut_off_edge(patch, seed, edge, scale.pixel_mm, scale.blur_mm)
         mask = mask if mask.any() else seed & (patch >= peak)
-        return [Piece(k, window, mask, max(peak, height) if np.isfinite(height) else peak, METAL_LEVEL_HU, True, reason)]
+        return [
+            Piece(k, window, mask, max(peak, height) if np.isfinite(height) else peak, METAL_LEVEL_HU, True, reason)
+        ]
     return _peeled(patch, seed, edge.background_hu, k, window)
+
+
+def _is_filling(patch: NDArray[np.float32], seed: NDArray[np.bool_], scale: SliceScale) -> bool:
+    """Tell a solid thing at the scale's top among bone or teeth, which hide its edge, but have no such plateau."""
+    at_top = np.count_nonzero(patch[seed] >= scale.top_hu - 1.0)
+    around = _surroundings(patch, seed, scale)
+    solid = at_top >= _FEWEST_SOLID and at_top >= _SOLID_SHARE * np.count_nonzero(seed)
+    narrow = _width_mm(seed, scale.pixel_mm) <= _WIDEST_FILLING_MM
+    return bool(solid and narrow and around.size and np.quantile(around, 0.9) > 2.0 * _BONE_HU)
 
 
 def _peeled(
@@ -195,7 +230,9 @@ def _peeled(
         left = core & ~ndimage.binary_dilation(mask, structure=_AROUND, iterations=_BLUR_REACH_PIXELS)
         if depth < _PEELS and left.any():
             parts, count = ndimage.label(left, structure=_AROUND)
-            waiting += [(parts == n, depth + 1, height) for n in range(1, count + 1) if np.count_nonzero(parts == n) > 1]
+            waiting += [
+                (parts == n, depth + 1, height) for n in range(1, count + 1) if np.count_nonzero(parts == n) > 1
+            ]
     return pieces
 
 
@@ -204,9 +241,7 @@ def _height(values: NDArray[np.float32]) -> float:
     return float(np.quantile(values[values >= 0.5 * values.max()], 0.8))
 
 
-def _grown(
-    patch: NDArray[np.float32], core: NDArray[np.bool_], threshold_hu: float, pixels: int
-) -> NDArray[np.bool_]:
+def _grown(patch: NDArray[np.float32], core: NDArray[np.bool_], threshold_hu: float, pixels: int) -> NDArray[np.bool_]:
     """Let a core take what is above the threshold and joined to it within some pixels."""
     grown = ndimage.binary_dilation(core, structure=_AROUND, iterations=pixels, mask=(patch > threshold_hu) | core)
     return np.asarray(grown, dtype=np.bool_)
@@ -241,7 +276,8 @@ def _low_piece(
     mask = _grown(patch, seed & (patch > threshold), threshold, _BLUR_REACH_PIXELS)
     linkable = peak - background >= _LINKED_CONTRAST_HU and _width_mm(mask, scale.pixel_mm) <= 2 * _FULL_WIDTH_THICK_MM
     piece = Piece(k, window, mask, peak, threshold, False, "metal", linkable)
-    if peak - background < _NOISE_FACTOR * scale.noise_hu:
+    factor = _NOISE_FACTOR_OF_A_PIXEL if np.count_nonzero(mask) <= 2 else _NOISE_FACTOR
+    if peak - background < factor * scale.noise_hu:
         return replace(piece, reason="noise", linkable=False)
     thick = scale.spacing_mm >= _THICK_SLICE_MM
     too_wide = _width_mm(mask, scale.pixel_mm) > (_FULL_WIDTH_THICK_MM if thick else _FULL_WIDTH_MM)

@@ -17,14 +17,13 @@ from scipy import ndimage
 from leukospect.ct.body import body_outline
 from leukospect.ct.metal_extent import DENSE_LEVEL_HU
 from leukospect.ct.metal_in_patient import continuing, depth_mm, lies_inside
-from leukospect.ct.metal_pieces import Piece, Reason, SliceScale, pieces_of_slice
+from leukospect.ct.metal_pieces import Piece, Reason, SliceScale, connected, pieces_of_slice
 from leukospect.data import Geometry, Image
 from leukospect.errors import InputError
 
 METAL_THRESHOLD_HU = 2500.0
 
 _LOWEST_THRESHOLD_HU = 1000.0
-_AROUND = np.ones((3, 3), dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +88,18 @@ class MetalFinding:
             said = "No metal was found in the patient."
         else:
             low, high = (edge(c.threshold_hu[n] for c in self.components) for n, edge in ((0, min), (1, max)))
-            how = f"above {low:.0f} HU" if low == high else f"each above its own threshold of {low:.0f} to {high:.0f} HU"
+            how = (
+                f"above {low:.0f} HU" if low == high else f"each above its own threshold of {low:.0f} to {high:.0f} HU"
+            )
             cut_off = ", in part cut off by the scale" if any(c.cut_off for c in self.components) else ""
             volume = sum(c.volume_ml for c in self.components)
             parts = "1 piece" if len(self.components) == 1 else f"{len(self.components)} pieces"
             said = f"{parts} of metal, {volume:.2g} mL, {how}{cut_off}."
         for one in self.left_out:
             where = "1 slice" if one.slices == 1 else f"{one.slices} slices"
-            said += f" Not taken for metal: {one.reason}, {one.volume_ml:.2g} mL in {where}, up to {one.peak_hu:.0f} HU."
+            said += (
+                f" Not taken for metal: {one.reason}, {one.volume_ml:.2g} mL in {where}, up to {one.peak_hu:.0f} HU."
+            )
         return said
 
 
@@ -141,14 +144,12 @@ def metal_finding(
             scale = SliceScale.of(plane, image.geometry.spacing_mm, float(highest.max()))
             found += pieces_of_slice(plane, int(k), scale)
         else:
-            found += _above(plane, int(k), threshold_hu)
+            found += _above(plane, int(k), threshold_hu, image.geometry.spacing_mm[1:])
     mask = np.zeros(image.array.shape, dtype=np.bool_)
     if not found:
         return MetalFinding(mask, (), (), threshold_hu)
     taken, others = _in_patient(image, found, body, mask)
-    return MetalFinding(
-        mask, _components(taken, mask, image.geometry), _left_out(others, image.geometry), threshold_hu
-    )
+    return MetalFinding(mask, _components(taken, mask, image.geometry), _left_out(others, image.geometry), threshold_hu)
 
 
 def _check(image: Image, threshold_hu: float | None, body: NDArray[np.bool_] | None) -> None:
@@ -175,17 +176,11 @@ def _plane(array: NDArray[np.generic], k: int) -> NDArray[np.float32]:
     return np.maximum(np.asarray(array[k], dtype=np.float32), np.float32(-1000.0))
 
 
-def _above(plane: NDArray[np.float32], k: int, threshold_hu: float) -> list[Piece]:
-    labels, _ = ndimage.label(plane > threshold_hu, structure=_AROUND)
-    pieces = []
-    for number, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
-        window = (
-            slice(max(0, rows.start - 8), min(plane.shape[0], rows.stop + 8)),
-            slice(max(0, columns.start - 8), min(plane.shape[1], columns.stop + 8)),
-        )
-        mask = labels[window] == number
-        pieces.append(Piece(k, window, mask, float(plane[window][mask].max()), threshold_hu, False, "metal"))
-    return pieces
+def _above(plane: NDArray[np.float32], k: int, threshold_hu: float, pixel_mm: tuple[float, float]) -> list[Piece]:
+    return [
+        Piece(k, window, mask, float(plane[window][mask].max()), threshold_hu, False, "metal")
+        for window, mask in connected(plane > threshold_hu, pixel_mm)
+    ]
 
 
 def _in_patient(
@@ -218,9 +213,7 @@ def _in_patient(
     return taken, others
 
 
-def _outline(
-    image: Image, pieces: Sequence[Piece], body: NDArray[np.bool_] | None
-) -> tuple[int, NDArray[np.bool_]]:
+def _outline(image: Image, pieces: Sequence[Piece], body: NDArray[np.bool_] | None) -> tuple[int, NDArray[np.bool_]]:
     """Give the body's outline from the first slice with a piece to the last, and the first one's index."""
     first, last = pieces[0].slice_index, pieces[-1].slice_index
     if body is not None:
@@ -230,9 +223,7 @@ def _outline(
     return first, body_outline(Image(image.array[first : last + 1], Geometry(shape, geometry.affine), image.unit))
 
 
-def _components(
-    pieces: Sequence[Piece], mask: NDArray[np.bool_], geometry: Geometry
-) -> tuple[MetalComponent, ...]:
+def _components(pieces: Sequence[Piece], mask: NDArray[np.bool_], geometry: Geometry) -> tuple[MetalComponent, ...]:
     """Join the pieces of all slices that touch, edges and corners included."""
     if not pieces:
         return ()
@@ -243,8 +234,10 @@ def _components(
     members: list[list[Piece]] = [[] for _ in range(count)]
     for piece in pieces:
         rows, columns = (one.start - int(at) for one, at in zip(piece.window, low[1:], strict=True))
-        j, i = np.argwhere(piece.mask)[0]
-        members[labels[piece.slice_index - int(low[0]), rows + j, columns + i] - 1].append(piece)
+        shape = piece.mask.shape
+        drawn = labels[piece.slice_index - int(low[0])][rows : rows + shape[0], columns : columns + shape[1]]
+        for number in np.unique(drawn[piece.mask]):
+            members[number - 1].append(piece)
     made = []
     for number, box_of_one in enumerate(ndimage.find_objects(labels), start=1):
         own = members[number - 1]
