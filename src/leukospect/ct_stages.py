@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from leukospect.ct.attenuation_map import is_truncated
+from leukospect.ct.truncation import is_truncated
 from leukospect.ct.body import body_outline
 from leukospect.ct.metal import MetalReduction, reduce_metal
 from leukospect.data import CtSeries, Geometry, Image, Projections
