@@ -398,6 +398,10 @@ class CtSeries:
         How many lie at the top of a 12-bit scale, where metal is cut off.
     metal_reduction : str
         The name of the metal artefact reduction that the scanner already did, such as ``iMAR``; empty where none shows.
+    contrast_recorded : bool
+        The header names a contrast agent.
+    spectral : str
+        What the numbers are, where the header says that they are not of the tube's spectrum: ``a monoenergetic image``.
     """
 
     image: Image
@@ -407,6 +411,8 @@ class CtSeries:
     slice_thickness_mm: float | None = None
     saturated_voxels: int = 0
     metal_reduction: str = ""
+    contrast_recorded: bool = False
+    spectral: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

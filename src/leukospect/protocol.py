@@ -48,6 +48,10 @@ class AttenuationSettings(_Section):
     """From CT to the attenuation map; `coherent_counted` leaves coherent scattering out of its coefficients.
 
     `effective_mu` takes effective coefficients, with scatter left in the counts, in place of scatter correction.
+    Metal attenuates as `metal_material`, or ``as-scanned`` by its CT numbers, which say little about it. Contrast agent
+    is told, and mapped like water only where `contrast_as_water` asks for it: bone mistaken for it would lose more than
+    contrast agent left in adds. The couch attenuates in the SPECT, too, so it is kept. `assumed_kvp` is taken where the
+    CT records no tube voltage, or where its numbers are not of the tube's spectrum.
     """
 
     enabled: bool = True
@@ -55,6 +59,12 @@ class AttenuationSettings(_Section):
     coherent_counted: bool = True
     effective_mu: bool = False
     hu_table: Literal["scanner", "icru-bone"] = "scanner"
+    metal_material: Literal["titanium_alloy", "titanium", "cobalt_chrome", "steel_316l", "as-scanned"] = (
+        "titanium_alloy"
+    )
+    contrast_as_water: bool = False
+    couch: Literal["keep", "remove"] = "keep"
+    assumed_kvp: float | None = Field(None, ge=80, le=140)
 
 
 class MetalSettings(_Section):
