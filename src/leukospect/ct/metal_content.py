@@ -21,17 +21,17 @@ from leukospect.errors import GeometryError
 from leukospect.physics.attenuation import metal_ct_number_hu
 
 _RIM_MM = 2.0
-_DEEP_MM = 2.5
+_DEEP_MM = 2.2
 """Voxels this far from all that is no metal hold nothing else, whatever starved rays read there."""
 _AROUND_FROM_MM, _AROUND_TO_MM = 3.0, 10.0
 _BANDS = (0.25, 0.55, 1.0)
 """Of the scale's top: two bands of levels whose mean contours tell how blurred the metal's edge is."""
-_EDGE_SIGMA_MM = (0.35, 1.0)
+_EDGE_SIGMA_MM = (0.4, 0.75)
 """What a CT's blur and pixel can make of an edge."""
 _MOST_SHRUNK = 0.1
 _SAME_HU, _LEAST_AT_TOP = 0.5, 0.02
 _FEWEST_AT_TOP = 8
-_FEWEST_DEEP = 20
+_FEWEST_DEEP = 10
 _CUT_OFF_BELOW = 0.6
 """Values shared by many voxels are the scale's top where they lie below this part of what the metal would have."""
 _LEAST_FRACTION = 0.02
