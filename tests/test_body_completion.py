@@ -27,7 +27,7 @@ def cylinder(geometry: Geometry, to_ct: NDArray[np.float64]) -> NDArray[np.bool_
 
 def scan(*, circle: bool) -> tuple[Image, Image]:
     """Give the CT that cuts the cylinder off, and the same as if it did not, by a wider grid."""
-    wide = Geometry.axial((30, 200, 230), (5.0, 2.0, 1.9), (-247.0, -200.0, -70.0), "1")
+    wide = Geometry.axial((30, 200, 240), (5.0, 2.0, 1.9), (-240.0, -200.0, -70.0), "1")
     hu = np.where(cylinder(CT_GRID, np.eye(4)), 0.0, -1000.0)
     if circle:
         _, j, i = np.indices(CT_GRID.shape)

@@ -1,12 +1,13 @@
 """What of the body lies beyond the CT's field of view, by the uncorrected SPECT.
 
-The counts show the body faintly, and by how much they show it is learnt where the CT sees it, too: the level relative to
-the slice's own is the one at which the SPECT's outline agrees best with the CT's.
+The counts show the body faintly, and by how much they show it is learnt where the CT sees it, too: the level relative
+to the slice's own is the one at which the SPECT's outline agrees best with the CT's.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ _LEVELS = np.geomspace(0.03, 0.9, 30)
 _LEAST_AGREEMENT = 0.85
 _LEVEL_OVER_MM = 30.0
 _SAMPLES = 3
+
+Mode = Literal["nearest", "constant"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +144,9 @@ class _SeenByCt:
         k, j, i = within(centre)
         off_grid = outside(centre)
         covered = (centre[0] >= 0) & (centre[0] < size[0])
-        return cls(share / _SAMPLES**2, body[k, j, i] & ~off_grid, cut[k], off_grid, np.asarray(covered))
+        return cls(
+            (share / _SAMPLES**2).astype(np.float32), body[k, j, i] & ~off_grid, cut[k], off_grid, np.asarray(covered)
+        )
 
 
 def _outline(nac: Image, seen: _SeenByCt) -> tuple[NDArray[np.bool_] | None, float]:
@@ -153,12 +158,13 @@ def _outline(nac: Image, seen: _SeenByCt) -> tuple[NDArray[np.bool_] | None, flo
         return None, float("nan")
     relative = counts / level[:, None, None]
     known = seen.body & sure
-    best, outline = -1.0, None
+    best = -1.0
+    outline: NDArray[np.bool_] | None = None
     for candidate in _LEVELS:
         found = relative > candidate
         overlap = 2.0 * np.count_nonzero(found & known) / (np.count_nonzero(found & sure) + np.count_nonzero(known))
         if overlap > best:
-            best, outline = overlap, found
+            best, outline = float(overlap), np.asarray(found)
     if outline is None or best < _LEAST_AGREEMENT:
         return None, best
     opened = ndimage.binary_opening(outline, structure=np.ones((1, 3, 3), np.bool_))
@@ -183,5 +189,5 @@ def _level_of_slices(
 
 def _smoothed(array: NDArray[np.float32], geometry: Geometry, fwhm_mm: float) -> NDArray[np.float32]:
     sigma = [fwhm_mm / FWHM_PER_SIGMA / step for step in geometry.spacing_mm]
-    modes = ("nearest", "constant", "constant")
+    modes: tuple[Mode, ...] = ("nearest", "constant", "constant")
     return np.asarray(ndimage.gaussian_filter(array, sigma, mode=modes), np.float32)

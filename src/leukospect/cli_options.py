@@ -83,7 +83,7 @@ def _add_recon(commands: Any) -> None:
         "--metal-material",
         choices=["titanium_alloy", "titanium", "cobalt_chrome", "steel_316l", "as-scanned"],
         metavar="NAME",
-        help="that metal in the CT attenuates as: titanium_alloy (taken without it), titanium, cobalt_chrome, steel_316l; "
+        help="of metal in the CT: titanium_alloy (taken without it), titanium, cobalt_chrome, steel_316l; "
         "as-scanned: by its CT numbers",
     )
     parser.add_argument(

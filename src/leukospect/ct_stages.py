@@ -106,7 +106,7 @@ def metal_of_ct(ct: CtSeries | None, reduction: MetalReduction | None, protocol:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AttenuationMaps:
-    """The attenuation map of each photopeak, in the order of `peak.peaks`, and what was set in them, a sentence each."""
+    """The attenuation map of each photopeak, in the order of `peak.peaks`, and a sentence on each part set in them."""
 
     maps: tuple[Image, ...]
     notes: Mapping[str, str]
@@ -218,8 +218,8 @@ def _say_beyond(beyond: BodyBeyondCt) -> str:
     sentence = "The body reaches the edge of the CT's field of view: the attenuation map is incomplete there."
     if beyond.part is not None:
         sentence = (
-            f"The CT's field of view cuts the body off in {beyond.slices} of its slices: {beyond.volume_ml:.0f} mL beyond "
-            "it, found by the counts without attenuation correction, are taken as soft tissue."
+            f"The CT's field of view cuts the body off in {beyond.slices} of its slices: {beyond.volume_ml:.0f} mL "
+            "beyond it, found by the counts without attenuation correction, are taken as soft tissue."
         )
     elif np.isfinite(beyond.agreement):
         sentence = sentence[:-1] + f"; the counts do not show the body's outline (overlap {beyond.agreement:.2f})."

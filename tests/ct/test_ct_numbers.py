@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,13 +16,13 @@ from leukospect.errors import AssumptionWarning, InputError, MissingInformationE
 SHAPE = (6, 80, 96)
 
 
-def ct_of(tissue_hu: float = 40.0, air_hu: float = -1000.0, **more: object) -> CtSeries:
+def ct_of(tissue_hu: float = 40.0, air_hu: float = -1000.0, **more: Any) -> CtSeries:
     j, i = np.mgrid[: SHAPE[1], : SHAPE[2]]
     plane = np.where(np.hypot((j - 40) / 30, (i - 50) / 38) < 1, tissue_hu, air_hu)
     hu = np.repeat(plane[None], SHAPE[0], axis=0) + np.random.default_rng(1).normal(0, 12, SHAPE)
     image = Image(hu.astype(np.float32), Geometry.axial(SHAPE, (4.0, 3.0, 2.5), (0, 0, 0)), "HU")
     made = CtSeries(image, AcquisitionHeader("CT", manufacturer="SIEMENS"), 120.0, "Br38f")
-    return replace(made, **more)  # type: ignore[arg-type]
+    return replace(made, **more)
 
 
 def test_an_ordinary_ct_passes_without_a_word() -> None:
@@ -41,7 +42,7 @@ def test_an_unknown_voltage_is_taken_only_when_it_is_told() -> None:
 
 
 @pytest.mark.parametrize("more", [{"spectral": "a monoenergetic image"}, {"kernel": "Sd36f"}])
-def test_numbers_of_no_tube_spectrum_are_not_mapped_by_its_voltage(more: dict[str, str]) -> None:
+def test_numbers_of_no_tube_spectrum_are_not_mapped_by_its_voltage(more: dict[str, Any]) -> None:
     with pytest.raises(MissingInformationError, match="not those of the tube's spectrum"):
         voltage_of_numbers(ct_of(**more))
     with pytest.warns(AssumptionWarning, match="mapped like those of 100 kV"):

