@@ -20,6 +20,7 @@ from leukospect.physics.attenuation import hu_to_mu, metal_ct_number_hu, metal_m
 from leukospect.protocol import AttenuationSettings
 
 _SKIN_MM = 6.0
+_NO_CONTRAST_HU = 2200.0
 _LIKE_ITS_MATERIAL = (0.55, 1.7)
 _WORDS = {
     "titanium_alloy": "titanium alloy (Ti-6Al-4V)",
@@ -74,7 +75,9 @@ def matter_of_ct(
     elif mask is not None:
         notes["metal"] = "Metal is mapped by its CT numbers, as scanned."
     body = body_outline(corrected)
-    agent = find_contrast_agent(corrected, body, None if mask is None else mask.array)
+    agent = find_contrast_agent(
+        corrected, body, np.greater(corrected.array, _NO_CONTRAST_HU) if mask is None else mask.array
+    )
     water = None
     if agent.pools or ct.contrast_recorded:
         notes["contrast agent"] = _say_contrast(agent, ct, kvp, energy_kev, settings)

@@ -96,7 +96,7 @@ def field_with_body(
 
 def metal_of_ct(ct: CtSeries | None, reduction: MetalReduction | None, protocol: Protocol) -> Image | None:
     """Give where metal is in a CT: what the reduction found or, without one, what is found for the map alone."""
-    if ct is None or not protocol.attenuation.enabled or protocol.attenuation.metal_material == "as-scanned":
+    if ct is None or not protocol.attenuation.enabled:
         return None
     if reduction is not None:
         return reduction.metal

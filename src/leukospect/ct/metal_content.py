@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -227,7 +228,7 @@ def _filled_voxels(
     """
     limits = tissue_hu + np.array(_BANDS) * (top_hu - tissue_hu)
     volumes, places = [], []
-    for low, high in zip(limits[:-1], limits[1:], strict=True):
+    for low, high in pairwise(limits):
         share = np.zeros(hu.shape, np.float32)
         share[near] = np.clip((hu[near] - low) / (high - low), 0, 1)
         volumes.append(float(share.sum(dtype=np.float64)))
