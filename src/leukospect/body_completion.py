@@ -55,6 +55,7 @@ def body_beyond_ct(
     onto: Geometry,
     spect_to_ct: NDArray[np.float64] | None,
     smoothing_fwhm_mm: float,
+    body: NDArray[np.bool_] | None = None,
 ) -> BodyBeyondCt | None:
     """Find the body beyond the CT's field of view, in the slices in which that cuts it off.
 
@@ -69,12 +70,14 @@ def body_beyond_ct(
         Takes SPECT points to CT points, LPS mm.
     smoothing_fwhm_mm : float
         Of the attenuation map, so that both parts join without a seam.
+    body : (slices, rows, columns) bool array or None
+        `body_outline(ct)`, where it is known.
 
     Returns
     -------
     BodyBeyondCt, or None where the CT holds the whole body
     """
-    body = body_outline(ct)
+    body = body_outline(ct) if body is None else body
     cut = truncated_slices(ct, body)
     slices = int(np.count_nonzero(cut))
     if not slices:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from leukospect.ct.body import body_outline
 from leukospect.ct.coefficients import KnownMatter
 from leukospect.ct.contrast_agent import ContrastAgent, find_contrast_agent
 from leukospect.ct.metal_content import MetalContent, metal_content
@@ -41,6 +40,7 @@ class CtMatter:
 def matter_of_ct(
     ct: CtSeries,
     corrected: Image,
+    body: NDArray[np.bool_],
     metal: Image | None,
     kvp: float,
     energy_kev: float,
@@ -54,6 +54,8 @@ def matter_of_ct(
         As scanned.
     corrected : Image, HU
         After metal reduction, where that was done.
+    body : (slices, rows, columns) bool array
+        Its `body_outline`.
     metal : Image or None
         1 in metal, on the CT's grid; None maps metal by its CT numbers.
     kvp : float
@@ -74,7 +76,6 @@ def matter_of_ct(
         notes["metal"] = _say_metal(content, kvp, energy_kev, settings)
     elif mask is not None:
         notes["metal"] = "Metal is mapped by its CT numbers, as scanned."
-    body = body_outline(corrected)
     agent = find_contrast_agent(
         corrected, body, np.greater(corrected.array, _NO_CONTRAST_HU) if mask is None else mask.array
     )

@@ -173,9 +173,10 @@ def attenuation_maps_for(
         return None
     energies = peak.energies_for("attenuation correction from CT")
     kvp = voltage_of_numbers(ct, settings.assumed_kvp)
-    matter = matter_of_ct(ct, corrected, metal, kvp, energies[peak.main], settings)
+    body = body_outline(corrected)
+    matter = matter_of_ct(ct, corrected, body, metal, kvp, energies[peak.main], settings)
     matrix = None if registration is None else registration.matrix
-    beyond = body_beyond_ct(corrected, nac, geometry, matrix, settings.smoothing_fwhm_mm)
+    beyond = body_beyond_ct(corrected, nac, geometry, matrix, settings.smoothing_fwhm_mm, body)
     maps = tuple(
         _with_body_beyond(
             attenuation_map(
