@@ -79,6 +79,16 @@ def _add_recon(commands: Any) -> None:
         action="store_true",
         help="in place of scatter correction: attenuation with water at 0.12/cm (Tc-99m)",
     )
+    parser.add_argument(
+        "--metal-material",
+        choices=["titanium_alloy", "titanium", "cobalt_chrome", "steel_316l", "as-scanned"],
+        metavar="NAME",
+        help="of metal in the CT: titanium_alloy (taken without it), titanium, cobalt_chrome, steel_316l; "
+        "as-scanned: by its CT numbers",
+    )
+    parser.add_argument(
+        "--assumed-kvp", type=float, metavar="V", help="tube voltage of a CT that records none, 80 to 140"
+    )
     parser.add_argument("--post-filter-fwhm-mm", type=float, default=0.0, metavar="F")
     parser.add_argument("--axis-mm", type=float, nargs=2, metavar=("X", "Y"), help="axis of rotation, LPS")
     parser.add_argument("--start-angle-deg", type=float, metavar="A", help="0 is the patient's back, 90 the left")

@@ -14,6 +14,9 @@ def recon_protocol(options: argparse.Namespace) -> Protocol:
         raise InputError("--effective-mu works on the attenuation map of a CT; give it with --ct.")
     if options.ct is None and (options.mar or options.register):
         raise InputError("--mar and --register work on a CT; give it with --ct.")
+    if options.ct is None and (options.metal_material or options.assumed_kvp is not None):
+        raise InputError("--metal-material and --assumed-kvp tell of a CT; give it with --ct.")
+    told = {"metal_material": options.metal_material, "assumed_kvp": options.assumed_kvp}
     return protocol_of(
         {
             "name": "recon",
@@ -32,7 +35,10 @@ def recon_protocol(options: argparse.Namespace) -> Protocol:
                 "post_filter_fwhm_mm": options.post_filter_fwhm_mm,
                 "calibration_cps_per_mbq": options.calibration_cps_per_mbq,
             },
-            "attenuation": {"effective_mu": options.effective_mu},
+            "attenuation": {
+                "effective_mu": options.effective_mu,
+                **{name: value for name, value in told.items() if value is not None},
+            },
             "metal": {"enabled": options.mar},
             "registration": {"enabled": options.register},
         }

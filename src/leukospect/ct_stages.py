@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from leukospect.ct.attenuation_map import is_truncated
+from leukospect.body_completion import BodyBeyondCt, body_beyond_ct
 from leukospect.ct.body import body_outline
-from leukospect.ct.metal import MetalReduction, reduce_metal
+from leukospect.ct.ct_numbers import voltage_of_numbers
+from leukospect.ct.metal import MetalReduction, find_metal, reduce_metal
+from leukospect.ct_matter import matter_of_ct
 from leukospect.data import CtSeries, Geometry, Image, Projections
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.field_of_view import FieldOfView, reach_of_body, widened_for_body
@@ -91,6 +94,24 @@ def field_with_body(
     return widened_for_body(projections, field, reach_of_body(body_outline(corrected), corrected, projections, matrix))
 
 
+def metal_of_ct(ct: CtSeries | None, reduction: MetalReduction | None, protocol: Protocol) -> Image | None:
+    """Give where metal is in a CT: what the reduction found or, without one, what is found for the map alone."""
+    if ct is None or not protocol.attenuation.enabled:
+        return None
+    if reduction is not None:
+        return reduction.metal
+    metal = find_metal(ct.image, protocol.metal.threshold_hu)
+    return Image(metal.view(np.uint8), ct.image.geometry, "1") if metal.any() else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttenuationMaps:
+    """The attenuation map of each photopeak, in the order of `peak.peaks`, and a sentence on each part set in them."""
+
+    maps: tuple[Image, ...]
+    notes: Mapping[str, str]
+
+
 def mu_maps_for(
     projections: Projections,
     peak: PhotopeakCounts,
@@ -99,52 +120,112 @@ def mu_maps_for(
     registration: Registration | None,
     given: Image | None,
     protocol: Protocol,
+    *,
+    metal: Image | None = None,
+    nac: Image | None = None,
 ) -> tuple[Image, ...] | None:
+    """Give the maps alone of `attenuation_maps_for`, which see."""
+    made = attenuation_maps_for(projections, peak, ct, corrected, registration, given, protocol, metal=metal, nac=nac)
+    return None if made is None else made.maps
+
+
+def attenuation_maps_for(
+    projections: Projections,
+    peak: PhotopeakCounts,
+    ct: CtSeries | None,
+    corrected: Image | None,
+    registration: Registration | None,
+    given: Image | None,
+    protocol: Protocol,
+    *,
+    metal: Image | None = None,
+    nac: Image | None = None,
+) -> AttenuationMaps | None:
     """Make the attenuation maps of the photopeaks on the grid of a reconstruction, from the CT or from a map given.
 
     Parameters
     ----------
     projections : Projections
         Whose `reconstruction_geometry` is the grid.
+    peak : PhotopeakCounts
+    ct : CtSeries or None
+        As scanned.
+    corrected : Image or None
+        The CT to map: after metal reduction, or as scanned.
+    registration : Registration or None
+    given : Image or None
+    protocol : Protocol
+    metal : Image or None
+        1 in metal, on the CT's grid; None maps metal by its CT numbers.
+    nac : Image or None
+        The SPECT without attenuation correction, which tells the body beyond the CT's field of view.
 
     Returns
     -------
-    tuple of Image, 1/cm, in the order of `peak.peaks`, or None
+    AttenuationMaps, 1/cm, or None where there is nothing to make them of
     """
-    geometry = reconstruction_geometry(projections)
-    if not protocol.attenuation.enabled:
+    geometry, settings = reconstruction_geometry(projections), protocol.attenuation
+    if not settings.enabled:
         return None
     if given is not None:
-        return _given_maps(given, geometry, peak, protocol)
+        return AttenuationMaps(_given_maps(given, geometry, peak, protocol), {})
     if ct is None or corrected is None:
         return None
-    if is_truncated(corrected):
-        warnings.warn(
-            "The body reaches the edge of the CT's field of view: the attenuation map is incomplete there.",
-            AssumptionWarning,
-            stacklevel=2,
-        )
+    energies = peak.energies_for("attenuation correction from CT")
+    kvp = voltage_of_numbers(ct, settings.assumed_kvp)
+    body = body_outline(corrected)
+    matter = matter_of_ct(ct, corrected, body, metal, kvp, energies[peak.main], settings)
+    matrix = None if registration is None else registration.matrix
+    beyond = body_beyond_ct(corrected, nac, geometry, matrix, settings.smoothing_fwhm_mm, body)
     maps = tuple(
-        attenuation_map(
-            corrected,
-            ct.kvp,
-            energy_kev,
-            geometry,
-            spect_to_ct=None if registration is None else registration.matrix,
-            smoothing_fwhm_mm=protocol.attenuation.smoothing_fwhm_mm,
-            hu_table=protocol.attenuation.hu_table,
-            coherent_counted=protocol.attenuation.coherent_counted,
+        _with_body_beyond(
+            attenuation_map(
+                corrected,
+                kvp,
+                energy_kev,
+                geometry,
+                spect_to_ct=matrix,
+                smoothing_fwhm_mm=settings.smoothing_fwhm_mm,
+                hu_table=settings.hu_table,
+                coherent_counted=settings.coherent_counted,
+                known=matter.known,
+            ),
+            beyond,
+            water_mu_per_cm(energy_kev, coherent_counted=settings.coherent_counted),
         )
-        for energy_kev in peak.energies_for("attenuation correction from CT")
+        for energy_kev in energies
     )
-    if protocol.attenuation.effective_mu:
+    if settings.effective_mu:
         maps = _with_effective_mu(maps, peak, protocol)
     if float(maps[0].array.max()) <= 0:
         raise InputError(
             "The CT shows no body where the SPECT lies, so it cannot correct attenuation; check that they belong "
             "together."
         )
-    return maps
+    notes = dict(matter.notes)
+    if beyond is not None:
+        notes["beyond the CT's field of view"] = _say_beyond(beyond)
+    return AttenuationMaps(maps, notes)
+
+
+def _with_body_beyond(mu: Image, beyond: BodyBeyondCt | None, water_per_cm: float) -> Image:
+    if beyond is None or beyond.part is None:
+        return mu
+    added = np.asarray(mu.array, np.float32) + np.float32(water_per_cm) * beyond.part
+    return Image(added, mu.geometry, mu.unit)
+
+
+def _say_beyond(beyond: BodyBeyondCt) -> str:
+    sentence = "The body reaches the edge of the CT's field of view: the attenuation map is incomplete there."
+    if beyond.part is not None:
+        sentence = (
+            f"The CT's field of view cuts the body off in {beyond.slices} of its slices: {beyond.volume_ml:.0f} mL "
+            "beyond it, found by the counts without attenuation correction, are taken as soft tissue."
+        )
+    elif np.isfinite(beyond.agreement):
+        sentence = sentence[:-1] + f"; the counts do not show the body's outline (overlap {beyond.agreement:.2f})."
+    warnings.warn(sentence, AssumptionWarning, stacklevel=3)
+    return sentence
 
 
 def refuse_without_effective_mu(peak: PhotopeakCounts) -> None:

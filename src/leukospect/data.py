@@ -425,6 +425,10 @@ class CtSeries:
         The name of the metal artefact reduction that the scanner already did, such as ``iMAR``; empty where none shows.
     fan : FanGeometry or None
         How its rays ran, in the planes of the slices; None where that is not known.
+    contrast_recorded : bool
+        The header names a contrast agent.
+    spectral : str
+        What the numbers are, where the header says that they are not of the tube's spectrum: ``a monoenergetic image``.
     """
 
     image: Image
@@ -435,6 +439,8 @@ class CtSeries:
     saturated_voxels: int = 0
     metal_reduction: str = ""
     fan: FanGeometry | None = None
+    contrast_recorded: bool = False
+    spectral: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

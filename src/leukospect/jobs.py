@@ -160,7 +160,8 @@ def _write_each_spect(folder: Path, result: StudyResult, digest: str, threads: i
 
 def _notes_of(spect: SpectResult) -> dict[str, Any]:
     passes = {} if spect.log is None else {"passes over all views": spect.log.passes}
-    return {"alignment to CT": spect.registration_note, **passes}
+    maps = {f"attenuation map: {part}": sentence for part, sentence in spect.map_notes.items()}
+    return {"alignment to CT": spect.registration_note, **maps, **passes}
 
 
 def recon_job(

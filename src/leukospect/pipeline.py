@@ -14,8 +14,9 @@ import numpy as np
 
 from leukospect.consistency import find_impossible_pixels, find_motion, find_non_uniformity
 from leukospect.ct_stages import (
+    attenuation_maps_for,
     field_with_body,
-    mu_maps_for,
+    metal_of_ct,
     outline_of_ct,
     reduced_ct,
     refuse_without_effective_mu,
@@ -103,11 +104,14 @@ def reconstruct_spect(
     registration, note = registered_to_ct(nac, corrected_ct, protocol, progress)
     if not quick:
         field = field_with_body(projections, field, corrected_ct, registration, mu, protocol)
-    maps = mu_maps_for(field.widened(projections), peak, ct, corrected_ct, registration, mu, protocol)
+    made = attenuation_maps_for(
+        field.widened(projections), peak, ct, corrected_ct, registration, mu, protocol,
+        metal=None if mu is not None else metal_of_ct(ct, reduction, protocol), nac=nac,
+    )  # fmt: skip
     recon, mu_map = nac, None
-    if maps is not None:
-        mu_map = field.cropped(maps[peak.main])
-        reconstructor = prepared(projections, peak, maps, field, protocol, threads)
+    if made is not None:
+        mu_map = field.cropped(made.maps[peak.main])
+        reconstructor = prepared(projections, peak, made.maps, field, protocol, threads)
         log = ReconstructionLog(settings.objective)
         recon = reconstructor.image(
             peak, progress=lambda done: progress("reconstructing with attenuation", done), log=log
@@ -135,6 +139,7 @@ def reconstruct_spect(
         decay_to_injection=decay,
         counts=MeasuredCounts(projections, peak, reconstructor),
         log=log,
+        map_notes={} if made is None else made.notes,
     )
 
 

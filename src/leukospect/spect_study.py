@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from leukospect.body_support import body_support
-from leukospect.ct.attenuation_map import completed_along_axis, smooth_to_resolution
+from leukospect.ct.attenuation_map import completed_along_axis, smooth_in_place
+from leukospect.ct.coefficients import KnownMatter, coefficients_of_ct
 from leukospect.data import Geometry, Image, Projections
 from leukospect.errors import InputError, MissingInformationError
 from leukospect.field_of_view import FieldOfView, together
 from leukospect.joint_peaks import Shares, estimated_shares, joint_model, stacked_views
 from leukospect.operators import ViewOperator
 from leukospect.photopeaks import PhotopeakCounts
-from leukospect.physics.attenuation import hu_to_mu
 from leukospect.physics.collimators import FWHM_PER_SIGMA, Collimator, find_collimator
 from leukospect.projector import (
     counts_of_views,
@@ -65,6 +65,7 @@ def attenuation_map(
     smoothing_fwhm_mm: float = 10.0,
     hu_table: str = "scanner",
     coherent_counted: bool = True,
+    known: KnownMatter | None = None,
 ) -> Image:
     """Turn a CT into the attenuation map on the grid of a reconstruction.
 
@@ -85,14 +86,16 @@ def attenuation_map(
     coherent_counted : bool
         Leave coherent scattering out of the coefficient: the photopeak counts those photons, see
         `physics.attenuation.water_mu_per_cm`.
+    known : KnownMatter or None
+        What fills some voxels, in place of what their CT numbers tell.
 
     Returns
     -------
     Image, 1/cm, zero beside the CT
     """
-    hu = np.asarray(ct.array, np.float32)
-    mu = Image(hu_to_mu(hu, kvp, energy_kev, hu_table, coherent_counted=coherent_counted), ct.geometry, "1/cm")
-    smooth = smooth_to_resolution(mu, smoothing_fwhm_mm)
+    mu = coefficients_of_ct(ct, kvp, energy_kev, hu_table, coherent_counted=coherent_counted, known=known)
+    smooth_in_place(mu, ct.geometry.spacing_mm, smoothing_fwhm_mm)
+    smooth = Image(mu, ct.geometry, "1/cm")
     sampled = resample(smooth, onto, fixed_to_moving=spect_to_ct, anti_alias=False)
     resampled = completed_along_axis(sampled, smooth, spect_to_ct)
     return Image(np.maximum(resampled.array.astype(np.float32), np.float32(0)), onto, "1/cm")

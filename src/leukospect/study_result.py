@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,9 @@ class SpectResult:
         How `recon` was reached; None where the camera reconstructed.
     refers_to : str
         To what moment the values of `recon` belong.
+    map_notes : mapping of str to str
+        What was set in the attenuation map besides what the CT's numbers tell: metal, contrast agent, couch, what lies
+        beyond the CT.
     """
 
     header: AcquisitionHeader
@@ -93,6 +96,7 @@ class SpectResult:
     counts: MeasuredCounts | None = None
     refers_to: str = "the start of the acquisition"
     log: ReconstructionLog | None = None
+    map_notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def spect_to_ct(self) -> NDArray[np.float64]:

@@ -9,7 +9,8 @@ import pydicom
 import pytest
 from numpy.typing import NDArray
 
-from leukospect.ct.attenuation_map import completed_along_axis, is_truncated, smooth_to_resolution
+from leukospect.ct.attenuation_map import completed_along_axis, smooth_to_resolution
+from leukospect.ct.truncation import is_truncated
 from leukospect.data import Geometry, Image
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.registration import resample

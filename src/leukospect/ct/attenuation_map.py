@@ -1,4 +1,4 @@
-"""The attenuation map before it goes to the SPECT grid: brought to SPECT's resolution, and checked for truncation."""
+"""The attenuation map on its way to the SPECT grid: brought to SPECT's resolution, and continued above and below."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from leukospect.ct.body import BODY_THRESHOLD_HU, body_outline
 from leukospect.data import Image
 from leukospect.errors import AssumptionWarning, InputError
 
 _SIGMA_PER_FWHM = 1.0 / np.sqrt(8.0 * np.log(2.0))
-# A reconstruction circle's corners hold one constant padding value; skin within this many pixels of it is cut off.
-_EDGE_PIXELS = 2
-_LEAST_CUT_MM = 20.0
 
 
 def smooth_to_resolution(mu: Image, fwhm_mm: float, *, threads: int | None = None) -> Image:
@@ -46,16 +42,23 @@ def smooth_to_resolution(mu: Image, fwhm_mm: float, *, threads: int | None = Non
     InputError
         The width is negative or not finite.
     """
+    smooth = np.array(mu.array, dtype=np.float32)
+    smooth_in_place(smooth, mu.geometry.spacing_mm, fwhm_mm, threads=threads)
+    return Image(smooth, mu.geometry, mu.unit)
+
+
+def smooth_in_place(
+    mu: NDArray[np.float32], spacing_mm: tuple[float, float, float], fwhm_mm: float, *, threads: int | None = None
+) -> None:
+    """Do what `smooth_to_resolution` does to an array that is the caller's own, without a second one of its size."""
     if not np.isfinite(fwhm_mm) or fwhm_mm < 0:
         raise InputError(f"The attenuation map cannot be smoothed by {fwhm_mm} mm; give a width of 0 mm or more.")
-    smooth = np.array(mu.array, dtype=np.float32)
     if fwhm_mm > 0:
-        sigmas = [fwhm_mm * _SIGMA_PER_FWHM / spacing for spacing in mu.geometry.spacing_mm]
+        sigmas = [fwhm_mm * _SIGMA_PER_FWHM / spacing for spacing in spacing_mm]
         workers = threads or os.cpu_count() or 1
         with ThreadPoolExecutor(max_workers=workers) as pool:
-            list(pool.map(lambda plane: _within_slice(plane, sigmas[1], sigmas[2]), smooth))
-            list(pool.map(lambda j: _along_slices(smooth[:, j], sigmas[0]), range(smooth.shape[1])))
-    return Image(smooth, mu.geometry, mu.unit)
+            list(pool.map(lambda plane: _within_slice(plane, sigmas[1], sigmas[2]), mu))
+            list(pool.map(lambda j: _along_slices(mu[:, j], sigmas[0]), range(mu.shape[1])))
 
 
 def _within_slice(plane: NDArray[np.float32], sigma_rows: float, sigma_columns: float) -> None:
@@ -112,43 +115,3 @@ def completed_along_axis(sampled: Image, ct_map: Image, spect_to_ct: NDArray[np.
     array = sampled.array.copy()
     array[beyond] = ndimage.map_coordinates(ct_map.array, places, order=1, cval=0.0)
     return Image(array, sampled.geometry, sampled.unit)
-
-
-def is_truncated(ct_image: Image) -> bool:
-    """Tell whether the body is cut off by the edge of the CT's field of view.
-
-    The field of view is the image's rectangle or, where its corners hold one constant padding value, the circle within.
-    The couch does not count, nor do scattered bright pixels: some slice must show at least 20 mm of the body along the
-    edge.
-
-    Parameters
-    ----------
-    ct_image : Image
-        CT in HU.
-    """
-    edge = _edge_of_view(ct_image.array)
-    pixel_mm = float(np.mean(ct_image.geometry.spacing_mm[1:]))
-    # The outline is true to a few millimetres only, so it decides whose tissue it is, and the HU whether it is tissue.
-    near_body = ndimage.maximum_filter(body_outline(ct_image), size=(1, 7, 7))
-    rim = near_body[:, edge] & (np.asarray(ct_image.array[:, edge], dtype=np.float32) > BODY_THRESHOLD_HU)
-    return bool(rim.sum(axis=1).max(initial=0) * pixel_mm / _EDGE_PIXELS >= _LEAST_CUT_MM)
-
-
-def _edge_of_view(array: NDArray[np.generic]) -> NDArray[np.bool_]:
-    """Mark the outermost pixels of the field of view within a slice."""
-    never_differs = np.all(array == array[:1, :1, :1], axis=0)
-    corners = never_differs[[0, 0, -1, -1], [0, -1, 0, -1]]
-    padding = np.zeros_like(never_differs)
-    if corners.all():
-        labels, _ = ndimage.label(never_differs)
-        found = np.unique(labels[[0, 0, -1, -1], [0, -1, 0, -1]])
-        padding = np.isin(labels, found)
-    # Air all around the patient is constant, too, in a simulated CT: only a circle's corners are padding.
-    rows, columns = padding.shape
-    y, x = np.ogrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
-    outside_circle = np.hypot(y, x) > 1.0 - 2.0 * _EDGE_PIXELS / min(rows, columns)
-    is_circle = bool(corners.all() and padding[np.hypot(y, x) > 1.02].mean() > 0.98)
-    inside = ~(padding & outside_circle) if is_circle else np.ones_like(padding)
-    framed = np.pad(inside, 1)
-    eroded = ndimage.binary_erosion(framed, iterations=_EDGE_PIXELS)[1:-1, 1:-1]
-    return np.asarray(inside & ~eroded, dtype=np.bool_)

@@ -27,6 +27,40 @@ def water_mu_per_cm(energy_kev: float, *, coherent_counted: bool = False) -> flo
     return _photopeak_mu("water", energy_kev, coherent_counted=coherent_counted)
 
 
+METALS = ("titanium_alloy", "titanium", "cobalt_chrome", "steel_316l")
+
+
+def metal_mu_per_cm(material: str, energy_kev: float, *, coherent_counted: bool = False) -> float:
+    """Give the attenuation coefficient of an implant's metal, 1/cm, as `water_mu_per_cm` does.
+
+    Parameters
+    ----------
+    material : str
+        One of `METALS`.
+    energy_kev : float
+    coherent_counted : bool
+
+    Raises
+    ------
+    InputError
+        The material is none of the table's.
+    """
+    if material not in METALS:
+        raise InputError(f"There is no metal '{material}' in the table; known are {', '.join(METALS)}.")
+    return _photopeak_mu(material, energy_kev, coherent_counted=coherent_counted)
+
+
+def metal_ct_number_hu(material: str, kvp: float) -> float:
+    """Give the CT number, HU, that an implant's metal has on a scale that does not cut it off, for a tube voltage.
+
+    Outside the table's voltages the nearest row stands.
+    """
+    rows = [row for row in read_csv_table("metal_ct_numbers.csv") if row["material"] == material]
+    if not rows:
+        raise InputError(f"There is no metal '{material}' in the table; known are {', '.join(METALS)}.")
+    return float(np.interp(kvp, [float(row["kvp"]) for row in rows], [float(row["hu"]) for row in rows]))
+
+
 def has_effective_mu(energy_kev: float) -> bool:
     """Tell whether an effective coefficient is tabulated for a photopeak."""
     return any(abs(energy - energy_kev) < _SAME_PEAK_KEV for energy in _effective_water())
@@ -96,7 +130,10 @@ def bone_slope_per_cm(kvp: float | None, energy_kev: float, material: str = "sca
     if not rows:
         raise InputError(f"There is no HU-to-mu table for '{material}'.")
     if kvp is None:
-        raise MissingInformationError("The CT does not record its tube voltage (KVP); give a mu map with --mu instead.")
+        raise MissingInformationError(
+            "The CT does not record its tube voltage (KVP), which the attenuation map depends on; tell it with "
+            "--assumed-kvp (attenuation.assumed_kvp), or give a mu map with --mu instead."
+        )
     base = {float(r["kvp"]): float(r["slope"]) for r in rows if abs(float(r["energy_kev"]) - 140.511) < 0.1}
     voltages = sorted(base)
     if not voltages[0] <= kvp <= voltages[-1]:
@@ -155,12 +192,24 @@ def hu_to_mu(
     MissingInformationError
         The tube voltage is unknown or outside the table.
     """
-    if not np.all(np.isfinite(hu)):
-        raise InputError("The CT holds values that are not finite; it cannot give an attenuation map.")
+    return mu_on_lines(hu, *hu_to_mu_lines(kvp, energy_kev, material, coherent_counted=coherent_counted))
+
+
+def hu_to_mu_lines(
+    kvp: float | None, energy_kev: float, material: str = "scanner", *, coherent_counted: bool = False
+) -> tuple[float, float]:
+    """Give the two straight lines of `hu_to_mu`: the coefficient at 0 HU, 1/cm, and its slope above, 1/cm a HU."""
     water = water_mu_per_cm(energy_kev, coherent_counted=coherent_counted)
     slope = bone_slope_per_cm(kvp, energy_kev, material)
     if coherent_counted:
         slope *= _slope_without_coherent(energy_kev)
+    return water, slope
+
+
+def mu_on_lines(hu: NDArray[np.floating], water: float, slope: float) -> NDArray[np.float32]:
+    """Take CT numbers to coefficients along the lines of `hu_to_mu_lines`."""
+    if not np.all(np.isfinite(hu)):
+        raise InputError("The CT holds values that are not finite; it cannot give an attenuation map.")
     values = np.asarray(hu, dtype=np.float32)
     below = np.maximum(values, np.float32(-1000.0)) * np.float32(water / 1000.0)
     mu = np.where(values <= 0, below, values * np.float32(slope)) + np.float32(water)

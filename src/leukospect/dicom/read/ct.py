@@ -21,6 +21,8 @@ from leukospect.dicom.read.ct_facts import (
     common_kernel,
     common_number,
     metal_reduction,
+    names_contrast_agent,
+    spectral_kind,
     without_padding,
 )
 from leukospect.dicom.read.entries import Entry, find_entries, load, series_of
@@ -130,6 +132,8 @@ def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
         saturated_voxels=saturated,
         metal_reduction=reduction,
         fan=fan,
+        contrast_recorded=any(names_contrast_agent(one) for one in slices),
+        spectral=spectral_kind(first),
     )
 
 

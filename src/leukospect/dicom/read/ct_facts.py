@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from leukospect.dicom.elements import count, named, number, text, texts
+from leukospect.dicom.elements import count, items, named, number, text, texts
 from leukospect.errors import InputError
 
 AIR_HU = -1000.0
@@ -67,6 +67,47 @@ def _is_meant(name: str, words: str, match: re.Match[str]) -> bool:
     if _NEGATED.search(before) or _TURNED_OFF.search(after):
         return False
     return name != "MAR" or not (_DAY_BEFORE.search(before) or _YEAR_AFTER.search(after))
+
+
+_SPECTRAL = (
+    ("a virtual non-contrast image", re.compile(rf"{_BEFORE}(VNC|VNUE|VUE|virtual[-_ ]?(non|un))", re.IGNORECASE)),
+    (
+        "a monoenergetic image",
+        re.compile(
+            rf"{_BEFORE}(mono([-_ ]?e(nergetic)?|energetic\w*)?{_AFTER}|VMI{_AFTER}|VIRTUAL_MONO|\d+ ?keV)",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "a map of a material",
+        re.compile(
+            rf"{_BEFORE}(iodine|Z[-_ ]?EFF\w*|effective[-_ ]?(Z{_AFTER}|atomic)|EFF_ATOMIC\w*|electron[-_ ]?dens\w*|"
+            rf"MAT_\w*|uric[-_ ]?acid)",
+            re.IGNORECASE,
+        ),
+    ),
+)
+_NO_AGENT = re.compile(r"\W*(no|none|n|without|ohne|sans|keine?s?|not applied|non ?contrast)?\W*", re.IGNORECASE)
+
+
+def spectral_kind(dataset: Dataset) -> str:
+    """Tell what the numbers are where they are not HU of the tube's spectrum; empty where nothing says so.
+
+    Images of a dual-energy CT at one photon energy, without contrast agent or of a material are told by Image Type, and
+    by the series' description.
+    """
+    written = [*texts(dataset, "ImageType"), text(dataset, "SeriesDescription")]
+    for kind, pattern in _SPECTRAL:
+        if any(pattern.search(words) for words in written):
+            return kind
+    return ""
+
+
+def names_contrast_agent(dataset: Dataset) -> bool:
+    """Tell whether Contrast/Bolus Agent names one, or its sequence codes one."""
+    return bool(items(dataset, "ContrastBolusAgentSequence")) or not _NO_AGENT.fullmatch(
+        text(dataset, "ContrastBolusAgent")
+    )
 
 
 def at_the_top(values: NDArray[np.float32], dataset: Dataset) -> tuple[int, bool]:
