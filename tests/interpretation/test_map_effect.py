@@ -129,11 +129,12 @@ def test_several_flags_are_told_in_one_warning() -> None:
 def test_a_flag_from_planar_views_depends_on_no_map() -> None:
     samples = drawn(REDUCED)
     spect = [m for m in measured(REDUCED, samples) if m.time_point == "late"]
+    counts: Uptake = {"delayed": (20_000, 9_000, 10_000), "late": (30_000, 9_000, 10_000)}
     planar = [
-        planar_measurement(name, time, counts)
-        for time, values in (("delayed", (20_000, 9_000, 10_000)), ("late", (30_000, 9_000, 10_000)))
-        for name, counts in zip(NAMES, values, strict=True)
-    ]  # fmt: skip
+        planar_measurement(name, time, value)
+        for time, values in counts.items()
+        for name, value in zip(NAMES, values, strict=True)
+    ]
     fallen = [m for m in measured({"late": (2.0, 2.0, 2.0)}, samples) if m.time_point == "late"]
     found = effect_of_maps([*spect, *planar], {"as scanned": fallen}, REGIONS, samples, RULE)
     assert [x.flag for x in found.flags["as scanned"].lesions] == ["positive", "negative"]

@@ -12,12 +12,18 @@ from scipy import ndimage
 
 from leukospect.data import Geometry, Image
 from leukospect.report.content import SpectPictures
-from leukospect.report.figures_canvas import ACCENT, colour_bar, frame, picture_grid, show
+from leukospect.report.figures_canvas import ACCENT, INK, colour_bar, frame, picture_grid, show
 from leukospect.report.figures_orientation import Picture, axial, box_above, canonical, cropped, edges_mm
 
 _TISSUE_PER_CM = 0.05
 _LEAST_OF_MAXIMUM = 0.02
 """Where uptake is below this part of the slice's maximum its relative change is not shown: noise over nothing."""
+_TITLES = (
+    "map of the CT as scanned",
+    "map of the metal-reduced CT",
+    "as scanned − reduced",
+    "change of uptake as scanned",
+)
 _LEAST_SPAN_PER_CM, _LEAST_SPAN_PERCENT = 0.01, 2.0
 
 
@@ -61,14 +67,15 @@ def metal_effect(pictures: SpectPictures) -> tuple[Figure, float]:
     scanned, corrected, other, recon = (canonical(image) for image in images if image is not None)
     metal = metal_on_spect(pictures, recon.geometry)
     k = int(np.argmax(metal.sum(axis=(1, 2))))
-    whole = [cropped(v, (slice(k, k + 1), slice(None), slice(None))) for v in (scanned, corrected, other, recon)]
+    one = (slice(k, k + 1), slice(0, recon.geometry.shape[1]), slice(0, recon.geometry.shape[2]))
+    whole = [cropped(volume, one) for volume in (scanned, corrected, other, recon)]
     box = box_above(whole[1], _TISSUE_PER_CM, 8.0)
-    before, after, changed, uptake = (axial(cropped(one, box), 0) for one in whole)
+    before, after, changed, uptake = (axial(cropped(slab, box), 0) for slab in whole)
     difference = _like(before, before.pixels - after.pixels)
     relative = _like(before, _percent(changed.pixels, uptake.pixels, after.pixels > _TISSUE_PER_CM))
     panels = (before, after, difference, relative)
-    titles = ("CT as scanned", "metal reduced", "scanned − reduced", "change of uptake")
-    figure, axes = picture_grid([[p.size_mm for p in panels]], titles)
+    pairs = [panels[:2], panels[2:]]
+    figure, axes = picture_grid([[picture.size_mm for picture in pair] for pair in pairs])
     where = axial(cropped(Image(metal[k : k + 1], whole[0].geometry), box), 0).pixels > 0
     top = max(0.2, float(np.percentile(after.pixels, 99.9)))
     scales = (
@@ -78,7 +85,7 @@ def metal_effect(pictures: SpectPictures) -> tuple[Figure, float]:
         _symmetric(relative.pixels, _LEAST_SPAN_PERCENT),
     )
     drawn = []
-    for n, (panel, picture) in enumerate(zip(axes[0], panels, strict=True)):
+    for n, (panel, picture) in enumerate(zip([*axes[0], *axes[1]], panels, strict=True)):
         if panel is None:
             continue
         drawn.append(show(panel, picture, "gray" if n < 2 else "RdBu_r", scales[n], dark=n < 2))
@@ -86,10 +93,14 @@ def metal_effect(pictures: SpectPictures) -> tuple[Figure, float]:
             across, down = picture.centres_mm()
             panel.contour(across, down, where.astype(np.float32), levels=[0.5], colors=[ACCENT], linewidths=0.9)
         frame(panel, picture)
+        colour = "white" if n < 2 else INK
+        panel.text(
+            0.015, 0.965, _TITLES[n], transform=panel.transAxes, va="top", fontsize=9.5, weight="bold", color=colour
+        )
     if len(drawn) == len(panels):
         colour_bar(figure, drawn[0], "map, 1/cm", (0, 3), extend="max")
-        colour_bar(figure, drawn[2], "difference, 1/cm", (1, 3), extend="both")
-        colour_bar(figure, drawn[3], "uptake, %", (2, 3), extend="both")
+        colour_bar(figure, drawn[2], "difference\nof maps, 1/cm", (1, 3), extend="both")
+        colour_bar(figure, drawn[3], "change of\nuptake, %", (2, 3), extend="both")
     low, _ = edges_mm(whole[0], 0)
     return figure, low + whole[0].geometry.spacing_mm[0] / 2
 
