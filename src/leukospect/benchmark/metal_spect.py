@@ -1,10 +1,11 @@
 """Metal in the CT and what it does to the uptake beside it: SPECT of digital implants, whose true attenuation is known.
 
 Counts come from the phantom's own gamma camera, without noise, attenuated by the whole implant; the CT from its own
-scanner, with noise and every artefact that metal makes there. The same counts are reconstructed three times: with the
-true map, brought to SPECT's resolution as any map is; as the program does, with the CT's metal reduced; and with the CT
-as scanned. Bias is that of the mean uptake in a volume, relative to the reconstruction with the true map, so that
-neither resolution nor scatter counts.
+scanner, with noise and every artefact that metal makes there. The same counts are reconstructed with the true map,
+brought to SPECT's resolution as any map is; as the program does, with the CT's metal reduced; with the CT as scanned;
+and with the map of a CT of the same body without metal, in which the metal's true attenuation is put. Bias is that of
+the mean uptake in a volume relative to the true map's, so that neither resolution nor scatter counts; what the last map
+leaves is no fault of the metal but of turning CT numbers into coefficients.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukospect.benchmark.accuracy_results import Target
-from leukospect.benchmark.metal_spect_volumes import periprosthetic_volumes
+from leukospect.benchmark.metal_spect_volumes import metal_fillings, periprosthetic_volumes
 from leukospect.ct.attenuation_map import completed_along_axis, smooth_to_resolution
 from leukospect.data import CtSeries, Geometry, Image, Projections
 from leukospect.errors import AssumptionWarning, ProtocolError
 from leukospect.phantoms import Phantom, attenuation_map, read_phantom, simulate_study
 from leukospect.phantoms.acquisitions import CtAcquisition, SpectAcquisition
+from leukospect.phantoms.materials import METALS, linear_attenuation_per_cm, photopeak_attenuation_per_cm
+from leukospect.physics.attenuation import hu_to_mu
 from leukospect.pipeline import reconstruct_spect
 from leukospect.projector import reconstruction_geometry
 from leukospect.protocol import Protocol, load_protocol
@@ -51,14 +54,16 @@ class SpectSettings:
 
 @dataclass(frozen=True, slots=True)
 class SpectBias:
-    """Relative bias of the mean uptake of one volume.
+    """Bias of the mean uptake of one volume, relative to the reconstruction with the true map: 0.02 is 2 % too much.
 
     Parameters
     ----------
     phantom, volume : str
     volume_ml : float
     before, after : float
-        With the CT as scanned, and with its metal reduced: 0.02 is 2 % too much.
+        With the CT as scanned, and with its metal reduced.
+    without_metal : float
+        With a CT that no metal disturbs, and the metal's true attenuation.
     without : float
         Without attenuation correction.
     """
@@ -68,7 +73,18 @@ class SpectBias:
     volume_ml: float
     before: float
     after: float
+    without_metal: float
     without: float
+
+    @property
+    def before_from_metal(self) -> float:
+        """What the CT's metal adds to the bias, as scanned."""
+        return (1.0 + self.before) / (1.0 + self.without_metal) - 1.0
+
+    @property
+    def after_from_metal(self) -> float:
+        """What the CT's metal adds to the bias, reduced."""
+        return (1.0 + self.after) / (1.0 + self.without_metal) - 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,11 +113,12 @@ class SpectFound:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Reconstructed:
-    """The same counts with the true map, the CT as scanned, its metal reduced, and no map."""
+    """The same counts with the true map, the CT as scanned, its metal reduced, a CT without metal, and no map."""
 
     truth: Image
     scanned: Image
     reduced: Image
+    without_metal: Image
     none: Image
     maps: tuple[Image, Image, Image]
 
@@ -131,26 +148,34 @@ def study_periprosthetic(
         texts += [str(one.message) for one in caught if issubclass(one.category, AssumptionWarning)]
         metal, volumes = periprosthetic_volumes(phantom, made.truth.geometry)
         for volume, part in volumes.items():
-            means = [_mean(image, part) for image in (made.truth, made.scanned, made.reduced, made.none)]
-            before, after, without = (mean / means[0] - 1.0 for mean in means[1:])
+            means = [
+                _mean(image, part) for image in (made.truth, made.scanned, made.reduced, made.without_metal, made.none)
+            ]
+            before, after, undisturbed, without = (mean / means[0] - 1.0 for mean in means[1:])
             size = float(part.sum()) * made.truth.geometry.voxel_volume_ml
-            biases.append(SpectBias(phantom.name, volume, size, before, after, without))
+            biases.append(SpectBias(phantom.name, volume, size, before, after, undisturbed, without))
         pictures.append(_picture(phantom.name, made, metal))
     tell("SPECT beside metal", 1.0)
     return SpectFound(tuple(biases), tuple(pictures), tuple(dict.fromkeys(texts)))
 
 
 def judged_periprosthetic(found: SpectFound) -> tuple[Target, ...]:
-    """Compare the biases with what is asked: at most 2 % after, whatever it was before."""
+    """Compare the biases with what is asked: at most 2 % from the CT's metal after, whatever it was before."""
     targets = []
     for phantom in dict.fromkeys(one.phantom for one in found.biases):
         of = [one for one in found.biases if one.phantom == phantom]
-        worst = {when: max(of, key=lambda one, when=when: abs(getattr(one, when))) for when in ("before", "after")}  # type: ignore[misc]
+        from_metal = [
+            max(((one.before_from_metal, one.volume) for one in of), key=lambda pair: abs(pair[0])),
+            max(((one.after_from_metal, one.volume) for one in of), key=lambda pair: abs(pair[0])),
+        ]
+        in_all = [max((one.before for one in of), key=abs), max((one.after for one in of), key=abs)]
+        asked = f"SPECT of {phantom}: bias from the CT's metal in every volume beside it <= {MOST_BIAS:.0%} after"
         told = ", ".join(
-            f"{100 * getattr(worst[when], when):+.1f}% {when} ({worst[when].volume})" for when in ("before", "after")
+            f"{100 * b:+.1f}% {when} ({v})" for when, (b, v) in zip(("before", "after"), from_metal, strict=True)
         )
-        asked = f"SPECT of {phantom}: bias of uptake in every volume beside metal <= {MOST_BIAS:.0%} after"
-        targets.append(Target(asked, told, abs(worst["after"].after) <= MOST_BIAS))
+        targets.append(Target(asked, told, abs(from_metal[1][0]) <= MOST_BIAS))
+        told = f"{100 * in_all[0]:+.1f}% before, {100 * in_all[1]:+.1f}% after"
+        targets.append(Target(f"SPECT of {phantom}: worst bias relative to the true map", told, None))
     return tuple(targets)
 
 
@@ -186,13 +211,21 @@ def _reconstructed(
     ]
     projections = replace(projections, counts=counts)
     [ct] = [one for one in study.study.acquisitions if isinstance(one, CtSeries)]
-    mu = true_map(phantom, ct.image.geometry, reconstruction_geometry(projections), protocol)
     made = reconstruct_spect(projections, ct, protocol, threads=threads, progress=report)
-    truth = reconstruct_spect(projections, None, protocol, mu=mu, threads=threads, progress=report)
+    onto = reconstruction_geometry(projections)
+    truth, undisturbed = (
+        reconstruct_spect(projections, None, protocol, mu=mu, threads=threads, progress=report)
+        for mu in (
+            true_map(phantom, ct.image.geometry, onto, protocol),
+            map_without_artefacts(phantom, onto, protocol, seed, threads),
+        )
+    )
     if made.as_scanned is None or made.mu_map is None or truth.mu_map is None or made.recon_nac is None:
         raise ProtocolError(f"Phantom '{phantom.name}': no metal was found in its CT, so there is nothing to compare.")
     maps = (truth.mu_map, made.as_scanned.mu_map, made.mu_map)
-    return _Reconstructed(truth.recon, made.as_scanned.recon, made.recon, made.recon_nac, maps)
+    return _Reconstructed(
+        truth.recon, made.as_scanned.recon, made.recon, undisturbed.recon, made.recon_nac, maps
+    )  # fmt: skip
 
 
 def true_map(phantom: Phantom, ct: Geometry, onto: Geometry, protocol: Protocol) -> Image:
@@ -209,8 +242,48 @@ def true_map(phantom: Phantom, ct: Geometry, onto: Geometry, protocol: Protocol)
         Tells the smoothing, and whether the photopeak counts coherent scatter.
     """
     counted = protocol.attenuation.coherent_counted
-    fine = attenuation_map(phantom, _ENERGY_KEV, ct, 2, coherent_counted=counted)
-    smooth = smooth_to_resolution(fine, protocol.attenuation.smoothing_fwhm_mm)
+    return _on_spect(attenuation_map(phantom, _ENERGY_KEV, ct, 2, coherent_counted=counted), onto, protocol)
+
+
+def map_without_artefacts(
+    phantom: Phantom, onto: Geometry, protocol: Protocol, seed: int = 0, threads: int | None = None
+) -> Image:
+    """Scan the body without its metal, turn the CT into a map as the program does, and put the true metal into it.
+
+    Parameters
+    ----------
+    phantom : Phantom
+    onto : Geometry
+        Grid of the reconstruction.
+    protocol : Protocol
+    seed : int
+        Of the CT's noise.
+    threads : int or None
+    """
+    bare = phantom.model_copy(
+        update={
+            "shape": tuple(shape for shape in phantom.shape if shape.material not in METALS),
+            "acquisition": tuple(scan for scan in phantom.acquisition if isinstance(scan, CtAcquisition)),
+        }
+    )
+    [ct] = [one for one in simulate_study(bare, seed, threads=threads).study.acquisitions if isinstance(one, CtSeries)]
+    chosen, grid = protocol.attenuation, ct.image.geometry
+    hu = np.asarray(ct.image.array, np.float32)
+    mu = hu_to_mu(hu, ct.kvp, _ENERGY_KEV, chosen.hu_table, coherent_counted=chosen.coherent_counted)
+    for material, filled in metal_fillings(phantom, grid).items():
+        mu *= np.float32(1.0) - filled
+        mu += filled * np.float32(_coefficient(material, coherent_counted=chosen.coherent_counted))
+    return _on_spect(Image(mu, grid, "1/cm"), onto, protocol)
+
+
+def _coefficient(material: str, *, coherent_counted: bool) -> float:
+    if coherent_counted:
+        return photopeak_attenuation_per_cm(material, _ENERGY_KEV)
+    return float(linear_attenuation_per_cm(material, _ENERGY_KEV))
+
+
+def _on_spect(mu: Image, onto: Geometry, protocol: Protocol) -> Image:
+    smooth = smooth_to_resolution(mu, protocol.attenuation.smoothing_fwhm_mm)
     return completed_along_axis(resample(smooth, onto, anti_alias=False), smooth)
 
 

@@ -40,7 +40,7 @@ def _slices(figure: Figure, picture: SpectPicture, bottom: float, tall: float, r
     box = _box(picture.maps[0] > 0.05)
     images = (*picture.maps, *(100.0 * bias for bias in picture.biases))
     for n, image in enumerate(images):
-        axes = figure.add_axes((0.01 + n * 0.195, bottom, 0.185, tall))
+        axes = figure.add_axes((0.005 + n * 0.19, bottom, 0.182, tall))
         limits = (0.0, 0.35) if n < 3 else (-100.0 * reach, 100.0 * reach)
         drawn = axes.imshow(
             image[box], cmap="gray" if n < 3 else "RdBu_r", vmin=limits[0], vmax=limits[1],
@@ -53,8 +53,8 @@ def _slices(figure: Figure, picture: SpectPicture, bottom: float, tall: float, r
         axes.set_title(
             f"{picture.phantom}: {_TITLES[n]}" if n == 0 else _TITLES[n], fontsize=8.5, color=_INK, loc="left"
         )
-        if n == 4:
-            bar = figure.colorbar(drawn, ax=axes, fraction=0.05, pad=0.02)
+        if n == len(images) - 1:
+            bar = figure.colorbar(drawn, cax=figure.add_axes((0.965, bottom + 0.1 * tall, 0.008, 0.8 * tall)))
             bar.ax.tick_params(labelsize=7)
 
 
@@ -65,12 +65,13 @@ def _bars(figure: Figure, biases: Sequence[SpectBias], tall: float, bottom: floa
     names: list[str] = []
     for y, one in enumerate(biases):
         names.append(f"{one.phantom}: {one.volume}")
-        axes.plot([100 * one.before, 100 * one.after], [y, y], color=_MUTED, linewidth=0.8, zorder=1)
-        axes.plot(100 * one.before, y, "s", color=_BEFORE, markersize=5, label="CT as scanned" if y == 0 else None)
-        axes.plot(100 * one.after, y, "o", color=_AFTER, markersize=5, label="metal reduced" if y == 0 else None)
+        ends = 100.0 * one.before_from_metal, 100.0 * one.after_from_metal
+        axes.plot(ends, [y, y], color=_MUTED, linewidth=0.8, zorder=1)
+        axes.plot(ends[0], y, "s", color=_BEFORE, markersize=5, label="CT as scanned" if y == 0 else None)
+        axes.plot(ends[1], y, "o", color=_AFTER, markersize=5, label="metal reduced" if y == 0 else None)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.invert_yaxis()
-    axes.set_xlabel("bias of mean uptake relative to the true map, % (band: what is asked)", fontsize=8.5, color=_INK)
+    axes.set_xlabel("bias of mean uptake from the CT's metal, % (band: what is asked)", fontsize=8.5, color=_INK)
     axes.legend(fontsize=8, frameon=False, loc="best")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

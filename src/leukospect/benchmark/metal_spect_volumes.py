@@ -45,7 +45,7 @@ def periprosthetic_volumes(phantom: Phantom, onto: Geometry) -> tuple[Part, dict
     dict of str to (slices, rows, columns) array
     """
     fine = _fine_grid(phantom, onto)
-    metal = _metal(phantom, fine)
+    metal = np.asarray(sum(metal_fillings(phantom, fine).values()), np.float32) > 0.5
     tissue = np.asarray(attenuation_map(phantom, _ENERGY_KEV, fine, 1).array) > _TISSUE_PER_CM
     distance, nearest = ndimage.distance_transform_edt(~metal, sampling=fine.spacing_mm, return_indices=True)
     shell = tissue & (distance >= _SHELL_MM[0]) & (distance <= _SHELL_MM[1])
@@ -73,17 +73,25 @@ def _fine_grid(phantom: Phantom, onto: Geometry) -> Geometry:
     return Geometry.axial((slices, rows, columns), (_GRID_MM,) * 3, (float(low[0]), float(low[1]), float(low[2])))
 
 
-def _metal(phantom: Phantom, grid: Geometry) -> NDArray[np.bool_]:
-    """Tell which voxels are metal for the most part, in the order in which shapes are painted."""
-    shapes = tuple(
-        shape.model_copy(update={"compartment": "metal" if shape.material in METALS else NO_ACTIVITY})
-        for shape in phantom.shape
-        if shape.material is not None
-    )
-    painted = phantom.model_copy(
-        update={"shape": shapes, "compartment": {"metal": Compartment(hours=(0.0,), kbq_per_ml=(1.0,))}}
-    )
-    return np.asarray(concentration_map(painted, 0.0, grid, 2).array, np.float64) > 0.5
+def metal_fillings(phantom: Phantom, grid: Geometry) -> dict[str, Part]:
+    """Tell how much of each voxel each metal fills, in the order in which shapes are painted: 0 to 1.
+
+    Parameters
+    ----------
+    phantom : Phantom
+    grid : Geometry
+    """
+    found: dict[str, Part] = {}
+    for material in sorted({shape.material for shape in phantom.shape if shape.material in METALS} - {None}):
+        shapes = tuple(
+            shape.model_copy(update={"compartment": "metal" if shape.material == material else NO_ACTIVITY})
+            for shape in phantom.shape
+            if shape.material is not None
+        )
+        alone = {"metal": Compartment(hours=(0.0,), kbq_per_ml=(1.0,))}
+        painted = phantom.model_copy(update={"shape": shapes, "compartment": alone})
+        found[material] = np.asarray(concentration_map(painted, 0.0, grid, 2).array, np.float32)
+    return found
 
 
 def _drawn(region: DrawnRegion, grid: Geometry) -> NDArray[np.bool_]:
