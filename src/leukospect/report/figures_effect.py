@@ -18,12 +18,7 @@ from leukospect.report.figures_orientation import Picture, axial, box_above, can
 _TISSUE_PER_CM = 0.05
 _LEAST_OF_MAXIMUM = 0.02
 """Where uptake is below this part of the slice's maximum its relative change is not shown: noise over nothing."""
-_TITLES = (
-    "map of the CT as scanned",
-    "map of the metal-reduced CT",
-    "as scanned − reduced",
-    "change of uptake as scanned",
-)
+_TITLES = ("CT as scanned", "metal reduced", "scanned − reduced", "change of uptake")
 _LEAST_SPAN_PER_CM, _LEAST_SPAN_PERCENT = 0.01, 2.0
 
 
@@ -99,8 +94,8 @@ def metal_effect(pictures: SpectPictures) -> tuple[Figure, float]:
         )
     if len(drawn) == len(panels):
         colour_bar(figure, drawn[0], "map, 1/cm", (0, 3), extend="max")
-        colour_bar(figure, drawn[2], "difference\nof maps, 1/cm", (1, 3), extend="both")
-        colour_bar(figure, drawn[3], "change of\nuptake, %", (2, 3), extend="both")
+        colour_bar(figure, drawn[2], "difference, 1/cm", (1, 3), extend="both")
+        colour_bar(figure, drawn[3], "uptake, %", (2, 3), extend="both")
     low, _ = edges_mm(whole[0], 0)
     return figure, low + whole[0].geometry.spacing_mm[0] / 2
 

@@ -162,7 +162,8 @@ def finer_percent(value: float) -> str:
     """Write a relative change with its sign and one decimal: 0.0123 is +1.2 %."""
     if not math.isfinite(value):
         return _NONE
-    return f"{100.0 * value + 0.0:+.1f}\N{NO-BREAK SPACE}%".replace("-", "−")
+    text = f"{100.0 * value:+.1f}".replace("-", "−")
+    return f"{'0.0' if text[1:] == '0.0' else text}\N{NO-BREAK SPACE}%"
 
 
 def probability(value: float) -> str:
