@@ -1,4 +1,4 @@
-"""The picture of the effect of metal: at the slice with most of it, wherever the CT lies, with the change that was made."""
+"""The picture of the effect of metal: at the slice with most of it, wherever the CT lies, with the change as made."""
 
 from __future__ import annotations
 
