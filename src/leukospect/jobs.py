@@ -137,6 +137,7 @@ def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: li
         warnings=texts,
         settings=settings,
         software_version=__version__,
+        effect=result.effect,
     )
     write_results(document, folder / "results.json")
     write_report(study_content(result, texts), folder / "report.html")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from leukospect.attenuation_effect import effect_on_study, with_ct_as_scanned
 from leukospect.consistency import find_impossible_pixels, find_motion, find_non_uniformity
 from leukospect.ct_stages import (
     attenuation_maps_for,
@@ -27,6 +28,7 @@ from leukospect.errors import AssumptionWarning, InputError, MissingInformationE
 from leukospect.examination import comparable, pair_ct, refuse_several_injections
 from leukospect.field_of_view import FieldOfView, find_field_of_view
 from leukospect.interpretation.decision import apply_rule
+from leukospect.interpretation.map_effect import mark_dependence
 from leukospect.interpretation.rules import load_rule
 from leukospect.joint_peaks import say_shares
 from leukospect.photopeaks import PhotopeakCounts, photopeak_counts
@@ -108,7 +110,7 @@ def reconstruct_spect(
         field.widened(projections), peak, ct, corrected_ct, registration, mu, protocol,
         metal=None if mu is not None else metal_of_ct(ct, reduction, protocol), nac=nac,
     )  # fmt: skip
-    recon, mu_map = nac, None
+    recon, mu_map, as_scanned = nac, None, None
     if made is not None:
         mu_map = field.cropped(made.maps[peak.main])
         reconstructor = prepared(projections, peak, made.maps, field, protocol, threads)
@@ -116,6 +118,11 @@ def reconstruct_spect(
         recon = reconstructor.image(
             peak, progress=lambda done: progress("reconstructing with attenuation", done), log=log
         )
+        if mu is None:
+            as_scanned = with_ct_as_scanned(
+                projections, peak, ct, reduction, registration, (recon, made.maps), field, protocol,
+                nac=nac, threads=threads, progress=progress,
+            )  # fmt: skip
     if not quick:
         say_shares(peak, reconstructor.shares)
     hours = projections.header.hours_after_injection
@@ -140,6 +147,7 @@ def reconstruct_spect(
         counts=MeasuredCounts(projections, peak, reconstructor),
         log=log,
         map_notes={} if made is None else made.notes,
+        as_scanned=as_scanned,
     )
 
 
@@ -292,9 +300,12 @@ def run_study(
     ratios = all_ratios(measurements, placed.regions, samples)
     changes = all_changes(ratios, measurements, only_ratios=("spect",) if relative else ())
     flag = apply_rule(rule, changes, ratios, placed.regions)
+    effect = effect_on_study(spect, placed, samples, measurements, rule, same_scale=not relative)
+    if effect is not None:
+        flag = mark_dependence(flag, effect.flags)
     return StudyResult(
         study, protocol, spect, placed.labels, placed.regions, measurements, ratios, changes, rule, flag,
-        {**placed.notes, **_timing_notes(study)}, relative,
+        {**placed.notes, **_timing_notes(study)}, relative, effect,
     )  # fmt: skip
 
 

@@ -73,9 +73,10 @@ class AttenuationSettings(_Section):
 
 
 class MetalSettings(_Section):
-    """CT metal artefact reduction."""
+    """CT metal artefact reduction; `show_effect` reconstructs the SPECT with the CT as scanned as well, to compare."""
 
     enabled: bool = True
+    show_effect: bool = True
     method: Literal["linear"] = "linear"
     threshold_hu: float | None = Field(None, gt=500, le=30000)
 

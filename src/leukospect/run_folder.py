@@ -33,6 +33,8 @@ def write_images(folder: Path, result: SpectResult, labels: Image | None) -> Non
         _write_objective(folder / "objective.csv", result.log)
     if result.recon_nac is not None:
         write_nifti(result.recon_nac, folder / "recon_nac.nii.gz")
+    if result.as_scanned is not None:
+        write_nifti(result.as_scanned.recon, folder / "recon_ct_as_scanned.nii.gz")
     if result.mu_map is not None:
         write_nifti(result.mu_map, folder / "mu_map.nii.gz")
     if labels is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -125,28 +125,52 @@ def measure_spect_times(
     """
     if not spect or not placed.regions:
         return (), {}
-    decays = [result.decay_to_injection or 1.0 for result in spect]
-    late = len(spect) - 1
-    thresholds = common_thresholds(
-        spect[late].recon, placed.labels[late], placed.regions, decay_to_injection=decays[late]
-    )
-    measurements: tuple[Measurement, ...] = ()
     samples: dict[TimePoint, SpectSamples] = {}
     for number, result in enumerate(spect):
-        time_point = result.time_point or "late"
         means = _replicates(result, placed.labels[number], placed.regions, protocol, number, progress)
-        samples[time_point] = SpectSamples.collect(placed.regions, means)
+        samples[result.time_point or "late"] = SpectSamples.collect(placed.regions, means)
+    images = [result.recon for result in spect]
+    return measure_images(images, spect, placed, samples, same_scale=same_scale), samples
+
+
+def measure_images(
+    images: Sequence[Image],
+    spect: Sequence[SpectResult],
+    placed: PlacedRegions,
+    samples: Mapping[TimePoint, SpectSamples],
+    *,
+    same_scale: bool = True,
+) -> tuple[Measurement, ...]:
+    """Measure every region in one image of each SPECT acquisition, the last one's setting the threshold of sizes.
+
+    Parameters
+    ----------
+    images : sequence of Image
+        One for each acquisition, on the grid of its `recon`: that, or what another attenuation map makes of its counts.
+    spect : sequence of SpectResult
+    placed : PlacedRegions
+    samples : mapping
+        Resampled means; an interval has their spread relative to their mean, whatever the image's own level.
+    same_scale : bool
+        As in `measure_spect_times`.
+    """
+    decays = [result.decay_to_injection or 1.0 for result in spect]
+    late = len(spect) - 1
+    thresholds = common_thresholds(images[late], placed.labels[late], placed.regions, decay_to_injection=decays[late])
+    measurements: tuple[Measurement, ...] = ()
+    for number, (image, result) in enumerate(zip(images, spect, strict=True)):
+        time_point = result.time_point or "late"
         measurements += measure_spect(
-            result.recon,
+            image,
             placed.labels[number],
             placed.regions,
             time_point=time_point,
             hours=float("nan") if result.hours is None else result.hours,
             decay_to_injection=decays[number],
-            replicates=means,
+            replicates=list(samples[time_point].means),
             thresholds=thresholds if same_scale or number == late else {},
         )
-    return measurements, samples
+    return measurements
 
 
 def _replicates(

@@ -46,6 +46,7 @@ def study_content(result: StudyResult, warnings: Sequence[str]) -> ReportContent
         settings=flat_settings(result.protocol),
         software=_SOFTWARE,
         only_ratios=result.only_ratios,
+        effect=result.effect,
     )
 
 
@@ -138,6 +139,9 @@ def spect_pictures(result: SpectResult, labels: Image | None) -> SpectPictures:
         decay_to_injection=result.decay_to_injection,
         spect_to_ct=result.spect_to_ct,
         refers_to=result.refers_to,
+        mu_map=result.mu_map,
+        mu_map_as_scanned=None if result.as_scanned is None else result.as_scanned.mu_map,
+        recon_as_scanned=None if result.as_scanned is None else result.as_scanned.recon,
     )
 
 

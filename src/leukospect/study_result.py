@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from leukospect.ct.metal import MetalReduction
 from leukospect.data import AcquisitionHeader, CtSeries, Image, Projections, Study
 from leukospect.interpretation.flag import StudyFlag
+from leukospect.interpretation.map_effect import AttenuationEffect
 from leukospect.interpretation.rule import Rule
 from leukospect.photopeaks import PhotopeakCounts
 from leukospect.physics.nuclides import Nuclide
@@ -36,6 +37,14 @@ class MeasuredCounts:
     projections: Projections
     peak: PhotopeakCounts
     reconstructor: Reconstructor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WithCtAsScanned:
+    """The same counts reconstructed with the attenuation map of the CT as scanned, and that map, 1/cm."""
+
+    recon: Image
+    mu_map: Image
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +86,9 @@ class SpectResult:
     map_notes : mapping of str to str
         What was set in the attenuation map besides what the CT's numbers tell: metal, contrast agent, couch, what lies
         beyond the CT.
+    as_scanned : WithCtAsScanned or None
+        What the CT's metal does to `recon` unless it is reduced; None where there is no metal, it was not reduced here,
+        or its effect is not asked for.
     """
 
     header: AcquisitionHeader
@@ -97,6 +109,7 @@ class SpectResult:
     refers_to: str = "the start of the acquisition"
     log: ReconstructionLog | None = None
     map_notes: Mapping[str, str] = field(default_factory=dict)
+    as_scanned: WithCtAsScanned | None = None
 
     @property
     def spect_to_ct(self) -> NDArray[np.float64]:
@@ -123,6 +136,7 @@ class StudyResult:
     """What a study became; `labels` holds the regions on each SPECT's own grid.
 
     `only_ratios` says why values of several times cannot be compared but by their ratios; empty where they can.
+    `effect` tells what other attenuation maps would give; None where metal in the CT gives no reason to ask.
     """
 
     study: Study
@@ -137,3 +151,4 @@ class StudyResult:
     flag: StudyFlag
     notes: Mapping[str, str]
     only_ratios: str = ""
+    effect: AttenuationEffect | None = None

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from leukospect.data import AcquisitionHeader, EnergyWindow, Geometry, Image, PlanarImages
-from leukospect.interpretation.flag import FlagValue, LesionFlag, StudyFlag
+from leukospect.interpretation.flag import FlagValue, LesionFlag, OtherMap, StudyFlag
+from leukospect.interpretation.map_effect import AttenuationEffect, MapEffect
 from leukospect.quantification.measurements import Change, Interval, Measurement, Ratio, Region
 from leukospect.report.content import PlanarPictures, ReportContent, SpectPictures
 from leukospect.report.html import answer, number, percent, probability, render, write_report
@@ -225,3 +226,37 @@ def test_probabilities_and_percentages() -> None:
     assert probability(0.5) == "0.500"
     assert percent(-0.081) == "−8\N{NO-BREAK SPACE}%"
     assert percent(math.nan) == "–"
+
+
+def with_effect(dependence: str) -> ReportContent:
+    """The small study, its uptake 12.3 % higher and its ratio 4.5 % lower with the CT as scanned."""
+    made = content(HOSTILE)
+    rows: tuple[tuple[OtherMap, float, float], ...] = (("as scanned", 0.123, -0.045), ("none", -0.7, 0.00004))
+    uptake = tuple(
+        MapEffect(HOSTILE, "late", 24.0, "counts/s/mL", name, 2.5 * (1 + mean), mean, 2.5 * (1 + ratio), ratio)
+        for name, mean, ratio in rows
+    )
+    assert made.flag is not None
+    lesion = replace(made.flag.lesions[0], dependence=dependence)
+    effect = AttenuationEffect(uptake, {}, {})
+    return replace(made, spect=(), planar=(), flag=replace(made.flag, lesions=(lesion,)), effect=effect)
+
+
+def test_the_effect_of_metal_is_told_plainly() -> None:
+    told = "Depends on the attenuation map: positive with the metal-reduced CT, negative with the CT as scanned."
+    page = render(with_effect(told))
+    assert "<script" not in page
+    words = " ".join(Page(page).words.split())
+    assert words.count(told) == 2  # on top, and beside its lesion
+    assert f"changes uptake by at most +12.3 % ({HOSTILE}, late) and ratio by at most −4.5 % ({HOSTILE}, late)" in words
+    assert f"The flag of {HOSTILE} depends on the attenuation map" in words
+    assert f"{HOSTILE} late, 24.0 h 2.50 counts/s/mL +12.3 % −70.0 % 2.50 −4.5 % 0.0 %" in words
+
+
+def test_no_dependence_is_told_as_well_and_without_metal_nothing() -> None:
+    quiet = " ".join(Page(render(with_effect(""))).words.split())
+    assert "No flag depends on the attenuation map." in quiet
+    assert "Depends on" not in quiet
+    without = " ".join(Page(render(replace(with_effect(""), effect=None))).words.split())
+    assert "attenuation map" not in without
+    assert "metal does to" not in without

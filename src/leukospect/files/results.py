@@ -12,11 +12,13 @@ import numpy as np
 
 from leukospect.interpretation.decision import probability_above
 from leukospect.interpretation.flag import StudyFlag
+from leukospect.interpretation.map_effect import AttenuationEffect
 from leukospect.interpretation.rule import Rule
 from leukospect.quantification.measurements import Change, Measurement, Ratio, Region
 from leukospect.whole_files import whole_file
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
+"""1.1: `attenuation_effect`, and of each flag `with_other_maps` and `dependence`."""
 DISCLAIMER = "leukospect is a research tool. This result is not a diagnosis."
 
 
@@ -31,6 +33,7 @@ def results_document(
     warnings: Sequence[str] = (),
     settings: Mapping[str, object] | None = None,
     software_version: str = "",
+    effect: AttenuationEffect | None = None,
 ) -> dict[str, object]:
     """Put a study's results together as plain values that JSON can hold.
 
@@ -48,6 +51,8 @@ def results_document(
     settings : mapping or None
         What the run was set to: texts, numbers, truth values, lists and tables of them.
     software_version : str
+    effect : AttenuationEffect or None
+        What other attenuation maps give; None (null) where none was tried, as without metal in the CT.
 
     Raises
     ------
@@ -58,12 +63,19 @@ def results_document(
         "schema_version": SCHEMA_VERSION,
         "software": {"name": "leukospect", "version": software_version},
         "disclaimer": DISCLAIMER,
-        "flag": {"value": flag.flag, "rule": flag.rule, "lesions": [asdict(lesion) for lesion in flag.lesions]},
+        "flag": {
+            "value": flag.flag,
+            "rule": flag.rule,
+            "with_other_maps": {one.attenuation_map: one.flag for one in flag.with_other_maps},
+            "dependence": flag.dependence,
+            "lesions": [asdict(lesion) for lesion in flag.lesions],
+        },
         "rule": _rule(rule, flag),
         "regions": [asdict(region) for region in regions],
         "measurements": [asdict(measurement) for measurement in measurements],
         "ratios": [asdict(ratio) for ratio in ratios],
         "changes": [_change(change, rule.threshold) for change in changes],
+        "attenuation_effect": None if effect is None else _effect(effect, rule.threshold),
         "warnings": list(dict.fromkeys((*flag.warnings, *warnings))),
         "settings": dict(settings or {}),
     }
@@ -104,6 +116,19 @@ def _change(change: Change, threshold: float) -> dict[str, object]:
     table["threshold"] = threshold
     table["probability_above_threshold"] = probability_above(change, threshold)
     return table
+
+
+def _effect(effect: AttenuationEffect, threshold: float) -> dict[str, object]:
+    """Tell uptake and changes with other maps; `mean_change` and `ratio_change` are relative to the corrected map."""
+    return {
+        "relative_to": "the attenuation map of the metal-reduced CT",
+        "uptake": [asdict(one) for one in effect.uptake],
+        "changes": [
+            {"attenuation_map": name, **_change(change, threshold)}
+            for name, changes in effect.changes.items()
+            for change in changes
+        ],
+    }
 
 
 def _plain(value: object) -> object:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from leukospect.data import Image, PlanarImages
 from leukospect.errors import GeometryError, InputError
 from leukospect.interpretation.flag import LesionFlag, StudyFlag
+from leukospect.interpretation.map_effect import AttenuationEffect
 from leukospect.quantification.measurements import Change, Measurement, Ratio, Region
 
 
@@ -46,6 +47,8 @@ class SpectPictures:
         Takes LPS mm of the SPECT to LPS mm of the CT; None where they are aligned as they are.
     refers_to : str
         To what moment the values of `recon` belong, in words.
+    mu_map, mu_map_as_scanned, recon_as_scanned : Image or None
+        What `recon` was corrected with, the map of the CT as scanned, and what the same counts become with that.
     """
 
     time_point: str
@@ -61,13 +64,16 @@ class SpectPictures:
     decay_to_injection: float | None = None
     spect_to_ct: NDArray[np.float64] | None = None
     refers_to: str = "the start of the acquisition"
+    mu_map: Image | None = None
+    mu_map_as_scanned: Image | None = None
+    recon_as_scanned: Image | None = None
 
     def __post_init__(self) -> None:
         for name in ("ct_reduced", "metal", "recon_on_ct"):
             image: Image | None = getattr(self, name)
             if image is not None and (self.ct is None or not image.geometry.same_grid(self.ct.geometry)):
                 raise GeometryError(f"The report's {name} must lie on the grid of its CT.")
-        for name in ("recon_nac", "regions"):
+        for name in ("recon_nac", "regions", "mu_map", "mu_map_as_scanned", "recon_as_scanned"):
             image = getattr(self, name)
             if image is not None and not image.geometry.same_grid(self.recon.geometry):
                 raise GeometryError(f"The report's {name} must lie on the grid of its reconstruction.")
@@ -130,6 +136,8 @@ class ReportContent:
         Name and version.
     only_ratios : str
         Why the SPECT of several times cannot be shown on one scale; empty where it can.
+    effect : AttenuationEffect or None
+        What other attenuation maps give; None where metal in the CT gives no reason to ask.
     """
 
     title: str
@@ -146,6 +154,7 @@ class ReportContent:
     settings: Mapping[str, str] = field(default_factory=dict)
     software: str = ""
     only_ratios: str = ""
+    effect: AttenuationEffect | None = None
 
 
 def when(time_point: str, hours: float) -> str:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from leukospect.report.content import ReportContent, SpectPictures, driving_lesion, when
 from leukospect.report.figures_canvas import png
 from leukospect.report.figures_correction import correction_beside
+from leukospect.report.figures_effect import metal_effect
 from leukospect.report.figures_focus import Focus, focus_of, focus_on, in_time_order
 from leukospect.report.figures_fused import fused_slices
 from leukospect.report.figures_metal import metal_reduction
@@ -49,13 +50,19 @@ def planar_plates(content: ReportContent) -> tuple[Plate, ...]:
 
 
 def spect_plates(content: ReportContent) -> tuple[Plate, ...]:
-    """Give the projections, fused slices, metal reduction and attenuation correction, in this order."""
+    """Give the projections, fused slices, metal reduction, its effect and attenuation correction, in this order."""
     if not content.spect:
         return (_nothing("SPECT", "No SPECT was given."),)
     spect = in_time_order(content.spect)
     latest = spect[-1]
     focus = focus_of(content, latest)
-    return (*_mips(content), *_fused(content, latest, focus), _metal(spect), _correction(latest, focus))
+    return (
+        *_mips(content),
+        *_fused(content, latest, focus),
+        _metal(spect),
+        *_effect(spect),
+        _correction(latest, focus),
+    )
 
 
 def ratio_plates(content: ReportContent) -> tuple[Plate, ...]:
@@ -135,6 +142,21 @@ def _metal(spect: tuple[SpectPictures, ...]) -> Plate:
     which = "The slice with most metal" if outlined else "The slice that changed most"
     where = f"{which}, z {z_mm:.0f} mm".replace("-", "−")
     return _plate(figure, title, where + ("; the metal is outlined." if outlined else "."))
+
+
+def _effect(spect: tuple[SpectPictures, ...]) -> tuple[Plate, ...]:
+    """Show what the CT as scanned would do to the uptake; nothing where that was not tried."""
+    both = [s for s in spect if s.recon_as_scanned is not None and s.mu_map_as_scanned is not None and s.mu_map]
+    if not both:
+        return ()
+    figure, z_mm = metal_effect(both[-1])
+    place = f"z {z_mm:.0f} mm".replace("-", "−")
+    caption = (
+        "Attenuation maps as the SPECT was corrected with them, at the slice with most metal (outlined), "
+        f"{when(both[-1].time_point, both[-1].hours)}, {place}, and by how much the CT as scanned would change "
+        "the uptake of the metal-reduced one; left white where there is hardly any."
+    )
+    return (_plate(figure, "What the CT's metal does to the uptake", caption),)
 
 
 def _correction(latest: SpectPictures, focus: Focus) -> Plate:

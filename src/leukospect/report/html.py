@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from leukospect.quantification.measurements import Interval
 from leukospect.report.content import ReportContent, change_behind, driving_lesion, modality_name, when
+from leukospect.report.effect_table import effect_shown
 from leukospect.report.figures_plates import planar_plates, ratio_plates, spect_plates
 from leukospect.whole_files import whole_file
 
@@ -36,6 +37,7 @@ class Answer:
     probability: str = ""
     reason: str = ""
     caution: str = ""
+    dependence: str = ""
 
 
 def write_report(content: ReportContent, path: Path) -> None:
@@ -76,6 +78,7 @@ def render(content: ReportContent) -> str:
         ratio_plots=ratio_plates(content),
         ratio_rows=ratio_table(content),
         ratio_columns=ratio_times(content),
+        effect=effect_shown(content, number, finer_percent),
         when=when,
     )
 
@@ -106,6 +109,7 @@ def answer(content: ReportContent) -> Answer:
         probability="" if math.isnan(driver.probability) else probability(driver.probability),
         reason=driver.reason,
         caution=caution,
+        dependence=driver.dependence,
     )
 
 
@@ -152,6 +156,14 @@ def percent(value: float) -> str:
     if not math.isfinite(value):
         return _NONE
     return f"{100.0 * value:+.0f}\N{NO-BREAK SPACE}%".replace("-", "−")
+
+
+def finer_percent(value: float) -> str:
+    """Write a relative change with its sign and one decimal: 0.0123 is +1.2 %."""
+    if not math.isfinite(value):
+        return _NONE
+    text = f"{100.0 * value:+.1f}".replace("-", "−")
+    return f"{'0.0' if text[1:] == '0.0' else text}\N{NO-BREAK SPACE}%"
 
 
 def probability(value: float) -> str:
