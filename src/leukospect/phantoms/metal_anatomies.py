@@ -31,7 +31,7 @@ _DRAWN: dict[str, Callable[[Drawing], None]] = {
 FAMILIES: tuple[str, ...] = tuple(_DRAWN)
 # Field of view (mm) and distance between slices (mm): from and to.
 _FIELD_MM = {"dental": (240.0, 300.0), "nail": (430.0, 500.0), "plate": (430.0, 500.0)}
-_SPACING_MM = {"dental": (2.2, 3.6), "hip": (11.0, 15.0), "nail": (5.0, 8.0), "plate": (4.0, 8.0), "spine": (5.0, 8.0)}
+_SPACING_MM = {"dental": (2.4, 4.2), "hip": (11.0, 15.0), "nail": (5.0, 8.0), "plate": (4.0, 8.0), "spine": (3.0, 5.5)}
 # For the scanner that knows them; one that does not yet is parallel and free of scatter.
 _SCANNER: dict[str, Any] = {"beam": "fan", "views": 720}
 
