@@ -6,6 +6,7 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_a_good_run_meets_every_target() -> None:
         ({"width_after_mm": 3.6}, 130, "width"),
     ],
 )
-def test_a_target_is_missed_where_slices_fall_short(changes: dict[str, float], number: int, asked: str) -> None:
+def test_a_target_is_missed_where_slices_fall_short(changes: dict[str, Any], number: int, asked: str) -> None:
     (missed,) = _missed(_measures([replace(GOOD, **changes)] * number + [GOOD] * (240 - number)))
     assert asked in missed
 

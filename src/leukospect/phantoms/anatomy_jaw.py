@@ -52,7 +52,8 @@ def _draw_neck(d: Drawing, y: float, radii_mm: tuple[float, float]) -> None:
                  (15.0, 17.0))  # fmt: skip
         draw_vessels(d, (side * wide * d.between(0.48, 0.58), spine - 8.0), d.between(3.0, 4.5))
         neck = (side * wide * 0.72, spine + 6.0)  # sternocleidomastoid
-        d.column("soft_tissue", (*neck, -REACH_MM), (*neck, REACH_MM), (9.0, 18.0), across=(1.0, side * 0.5, 0.0))  # fmt: skip
+        d.column("soft_tissue", (*neck, -REACH_MM), (*neck, REACH_MM), (9.0, 18.0),
+                 across=(1.0, side * 0.5, 0.0))  # fmt: skip
         for layer in (0.5, 0.72):
             d.box("adipose", (side * 18.0, y + deep * layer, 0.0), (30.0, d.between(1.0, 2.2), 2 * REACH_MM),
                   across=(1.0, -side * 0.35, 0.0))  # fmt: skip

@@ -32,8 +32,21 @@ FAMILIES: tuple[str, ...] = tuple(_DRAWN)
 # Field of view (mm) and distance between slices (mm): from and to.
 _FIELD_MM = {"dental": (240.0, 300.0), "nail": (430.0, 500.0), "plate": (430.0, 500.0)}
 _SPACING_MM = {"dental": (2.4, 4.2), "hip": (11.0, 15.0), "nail": (5.0, 8.0), "plate": (4.0, 8.0), "spine": (3.0, 5.5)}
-# For the scanner that knows them; one that does not yet is parallel and free of scatter.
-_SCANNER: dict[str, Any] = {"beam": "fan", "views": 720}
+
+
+def _scanner(drawing: Drawing) -> dict[str, Any]:
+    """Draw how the scanner scans: what the benchmark's CT is, all of it."""
+    return {
+        "kvp": float(drawing.one_of("110", "120", "130")),
+        "views": 720,
+        "beam": "fan",
+        "rays_per_element": 2,
+        "slice_thickness_mm": drawing.between(1.0, 3.0),
+        "rays_per_slice": 2,
+        "scatter_to_primary": drawing.between(0.05, 0.2),
+        "scatter_corrected": 0.7,
+        "top_hu": 3071.0 if drawing.happens(0.6) else 30710.0,
+    }
 
 
 def metal_phantom(
@@ -84,11 +97,11 @@ def metal_phantom(
         "pixel_mm": (field / matrix, field / matrix),
         "slices": slices,
         "slice_spacing_mm": drawing.between(*_SPACING_MM[family]),
-        "kvp": float(drawing.one_of("110", "120", "130")),
         "center_z_mm": drawing.between(-2.0, 2.0),
-        **_SCANNER,
+        **_scanner(drawing),
         **(scanner or {}),
     }
+    # A scanner that does not know all of these yet is parallel and free of scatter.
     known = {name: value for name, value in settings.items() if name in CtAcquisition.model_fields}
     return Phantom(
         name=f"{family}-{seed}" + ("" if implants else "-without-metal"),

@@ -19,7 +19,7 @@ from leukospect.phantoms.scene import scene_of
 
 NOISE_HU = (8.0, 15.0)
 """Standard deviation in soft tissue of a slice without metal: each scan's lies between these."""
-_SLICE_MM = 0.5  # of the true metal; the scanner's rays are thinner still
+_THIN_MM = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,14 +113,15 @@ def scan_of(
 
 
 def implant_mask(phantom: Phantom, geometry: Geometry) -> NDArray[np.bool_]:
-    """Tell which pixels of thin slices a phantom's implants fill by half or more: (slices, rows, columns)."""
+    """Tell which pixels of a scan's slices a phantom's implants fill by half or more: (slices, rows, columns)."""
     mask = np.zeros(geometry.shape, dtype=np.bool_)
     _, rows, columns = geometry.shape
     if not metals_of(phantom):
         return mask
+    thickness = getattr(_ct_of(phantom), "slice_thickness_mm", None) or _THIN_MM
     for k in range(geometry.shape[0]):
         first = geometry.to_lps((k, 0, 0))
-        thin = Geometry.axial((1, rows, columns), (_SLICE_MM, *geometry.spacing_mm[1:]), tuple(first))
+        thin = Geometry.axial((1, rows, columns), (thickness, *geometry.spacing_mm[1:]), tuple(first))
         mask[k] = concentration_map(phantom, 0.0, thin, samples=4).array[0] >= 0.5
     return mask
 
@@ -136,7 +137,11 @@ def _noise(*seed: int) -> Callable[[int], np.random.Generator]:
 def _photons_for(phantom: Phantom, noise_hu: float, seed: tuple[int, ...]) -> float:
     """Choose the photons a ray, as a tube current that follows the patient does: by the noise of one slice."""
     scan = _ct_of(phantom).model_copy(update={"slices": 1})
-    quiet, noisy = CtScanner(scene_of(phantom), scan).scan_hu((None, _noise(*seed, 3)), 1)
-    tissue = ndimage.binary_erosion(np.abs(quiet[0] - 30) < 70, iterations=2)
-    measured = float(np.std((noisy[0].astype(np.float64) - quiet[0])[tissue]))
-    return float(np.clip(scan.photons_per_ray * (measured / noise_hu) ** 2, 2e3, 1e8))
+    photons = scan.photons_per_ray
+    for _ in range(2):  # the noise of the electronics does not scale, so once is not enough
+        one = scan.model_copy(update={"photons_per_ray": photons})
+        quiet, noisy = CtScanner(scene_of(phantom), one).scan_hu((None, _noise(*seed, 3)), 1)
+        tissue = ndimage.binary_erosion(np.abs(quiet[0] - 30) < 70, iterations=2)
+        measured = float(np.std((noisy[0].astype(np.float64) - quiet[0])[tissue]))
+        photons = float(np.clip(photons * (measured / noise_hu) ** 2, 2e3, 1e8))
+    return photons
