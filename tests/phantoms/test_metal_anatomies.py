@@ -94,7 +94,7 @@ def test_a_scan_has_noise_streaks_and_a_truth_of_its_own() -> None:
     noise = scan.without_metal_hu - scan.truth_hu
     muscle = (scan.truth_hu > 20) & (scan.truth_hu < 80)
     assert NOISE_HU[0] <= scan.noise_hu <= NOISE_HU[1]
-    assert np.std(noise[muscle]) == pytest.approx(scan.noise_hu, rel=0.25)
+    assert np.std(noise[muscle]) == pytest.approx(scan.noise_hu, rel=0.3)
     assert np.std((scan.scanned_hu - scan.truth_hu)[muscle]) > 1.3 * np.std(noise[muscle])
     assert scan.scanned_hu[scan.metal].min() > scan.truth_hu[scan.metal].max()
     assert scan.series.kvp == scan.kvp

@@ -135,13 +135,23 @@ def _noise(*seed: int) -> Callable[[int], np.random.Generator]:
 
 
 def _photons_for(phantom: Phantom, noise_hu: float, seed: tuple[int, ...]) -> float:
-    """Choose the photons a ray, as a tube current that follows the patient does: by the noise of one slice."""
+    """Choose the photons a ray, as a tube current that follows the patient does: by the noise of its middle slice."""
     scan = _ct_of(phantom).model_copy(update={"slices": 1})
-    photons = scan.photons_per_ray
-    for _ in range(2):  # the noise of the electronics does not scale, so once is not enough
-        one = scan.model_copy(update={"photons_per_ray": photons})
-        quiet, noisy = CtScanner(scene_of(phantom), one).scan_hu((None, _noise(*seed, 3)), 1)
-        tissue = ndimage.binary_erosion(np.abs(quiet[0] - 30) < 70, iterations=2)
-        measured = float(np.std((noisy[0].astype(np.float64) - quiet[0])[tissue]))
-        photons = float(np.clip(photons * (measured / noise_hu) ** 2, 2e3, 1e8))
-    return photons
+    first = scan.photons_per_ray
+    measured = _noise_hu(phantom, scan, seed)
+    # Noise falls with the root of the photons, and faster where the electronics' own counts: so a second look.
+    second = _bounded(first * (measured / noise_hu) ** 2)
+    again = _noise_hu(phantom, scan.model_copy(update={"photons_per_ray": second}), seed)
+    apart = np.log(second / first)
+    power = float(np.clip(np.log(again / measured) / apart, -1.5, -0.3)) if abs(apart) > 0.1 else -0.5
+    return _bounded(second * (noise_hu / again) ** (1.0 / power))
+
+
+def _noise_hu(phantom: Phantom, scan: CtAcquisition, seed: tuple[int, ...]) -> float:
+    quiet, noisy = CtScanner(scene_of(phantom), scan).scan_hu((None, _noise(*seed, 3)), 1)
+    tissue = ndimage.binary_erosion(np.abs(quiet[0] - 30) < 70, iterations=2)
+    return float(np.std((noisy[0].astype(np.float64) - quiet[0])[tissue]))
+
+
+def _bounded(photons: float) -> float:
+    return float(np.clip(photons, 2e3, 1e8))
