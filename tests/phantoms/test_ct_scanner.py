@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from leukospect.phantoms.ct_scanner import CtScanner, detected_spectrum
+from leukospect.phantoms.ct_readings import detected_spectrum
+from leukospect.phantoms.ct_scanner import CtScanner
 from leukospect.phantoms.scene import scene_of
 from tests.phantoms.made_phantom import ct_of, make
 

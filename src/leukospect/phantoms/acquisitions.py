@@ -112,7 +112,28 @@ class PlanarAcquisition(_GammaScan):
 
 
 class CtAcquisition(_Scan):
-    """A CT: parallel rays over half a turn through every slice, filtered back-projection."""
+    """A CT: every slice by itself, filtered back-projection.
+
+    Parameters
+    ----------
+    beam : str
+        ``parallel``: rays over half a turn. ``fan``: a full turn of `views` (even) around a detector of equal angles,
+        `element_mm` wide each, shifted by a quarter of one, as many as the object needs.
+    rays_per_element : int
+        Rays across each detector element and, in a fan, the focal spot; their intensities are averaged, not their line
+        integrals, so edges along a ray read too little (the exponential edge-gradient effect).
+    slice_thickness_mm, rays_per_slice : float, int
+        Planes across each slice, whose intensities are averaged too; the thickness is the slices' distance unless said.
+    scatter_to_primary : float
+        Scatter over primary behind the middle of 300 mm of water (see `leukospect.phantoms.ct_scatter`).
+    scatter_corrected : float
+        Share of the scatter, 0 to 1, that the scanner's own correction takes off again.
+    top_hu : float
+        Where the scale ends: 3071, or 30710 for the extended one.
+    kernel : str
+        ``soft`` or ``sharp``: where the Hann window of the ramp filter ends, unless `hann_cutoff_per_mm` says it. Soft
+        is the bins' Nyquist frequency in a parallel beam and 0.75/mm in a fan, sharp is 1.4/mm.
+    """
 
     kind: Literal["CT"]
     matrix: Size
@@ -124,6 +145,41 @@ class CtAcquisition(_Scan):
     views: PositiveInt = 480
     photons_per_ray: PositiveFloat = 5e5
     electronic_noise_photons: NonNegativeFloat = 10.0
+    beam: Literal["parallel", "fan"] = "parallel"
+    source_to_isocentre_mm: PositiveFloat = 595.0
+    source_to_detector_mm: PositiveFloat = 1086.0
+    element_mm: PositiveFloat = 1.2856
+    focal_spot_mm: NonNegativeFloat = 0.9
+    rays_per_element: Annotated[int, Field(ge=1, le=7)] = 1
+    slice_thickness_mm: PositiveFloat | None = None
+    rays_per_slice: Annotated[int, Field(ge=1, le=16)] = 1
+    scatter_to_primary: NonNegativeFloat = 0.0
+    scatter_corrected: Annotated[float, Field(ge=0, le=1)] = 0.0
+    top_hu: Annotated[float, Field(ge=1000, le=32767)] = 3071.0
+    kernel: Literal["soft", "sharp"] = "soft"
+    hann_cutoff_per_mm: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _can_turn(self) -> Self:
+        if self.beam == "fan" and self.views % 2:
+            raise ValueError("'views' must be even in a fan beam, so that every ray has an opposed one")
+        if self.source_to_detector_mm <= self.source_to_isocentre_mm:
+            raise ValueError("'source_to_detector_mm' must be more than 'source_to_isocentre_mm'")
+        return self
+
+    @property
+    def slice_offsets_mm(self) -> NDArray[np.float64]:
+        """Places of a slice's planes about its middle, (rays_per_slice,), mm."""
+        thickness = self.slice_thickness_mm or self.slice_spacing_mm
+        places = (np.arange(self.rays_per_slice) + 0.5) / self.rays_per_slice - 0.5
+        return np.asarray(places * thickness, dtype=np.float64)
+
+    @property
+    def cutoff_per_mm(self) -> float | None:
+        """Frequency at which the Hann window ends, 1/mm; None for the bins' Nyquist frequency."""
+        if self.hann_cutoff_per_mm is not None or self.kernel == "sharp":
+            return self.hann_cutoff_per_mm or 1.4
+        return 0.75 if self.beam == "fan" else None
 
 
 Acquisition = Annotated[SpectAcquisition | PlanarAcquisition | CtAcquisition, Field(discriminator="kind")]

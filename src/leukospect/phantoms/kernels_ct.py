@@ -16,9 +16,10 @@ from leukospect.phantoms.kernels_rays import enter_row, meet_row, paint
 
 
 @njit(cache=True, fastmath=True)
-def _transmitted(
+def transmitted_signal(
     segments: int, edges: Any, seg_material: Any, mu: Any, spectrum: Any, path: Any, exponent: Any
 ) -> float:
+    """Sum a ray's painted segments by material, and give the fraction of the detected signal behind them."""
     path[:] = 0.0
     for segment in range(segments):
         if seg_material[segment] >= 0:
@@ -110,12 +111,14 @@ def transmissions(
                 )
                 if count:
                     segments = paint(count, starts, ends, hits, material, material, edges, seg_material, unused)
-                    out[view, b, k] = _transmitted(segments, edges, seg_material, mu, spectrum, path, exponent)
+                    out[view, b, k] = transmitted_signal(segments, edges, seg_material, mu, spectrum, path, exponent)
     return out
 
 
 @njit(cache=True, nogil=True)
-def read_out(signal: Any, normal: Any, photons: float, electronic: float, table: Any, step: float) -> None:
+def read_out(
+    signal: Any, normal: Any, photons: float, electronic: float, removed: Any, table: Any, step: float
+) -> None:
     """Turn `signal`, in place, from fractions of the air signal into lengths of water, mm, as the noisy readings give.
 
     Parameters
@@ -124,13 +127,18 @@ def read_out(signal: Any, normal: Any, photons: float, electronic: float, table:
         `normal` holds standard normal deviates.
     photons, electronic : float
         Photons of the air signal, and the standard deviation of the electronic noise in photons.
+    removed : (n,) or (0,) float32 array
+        Fraction of the air signal that is taken off each noisy reading; nothing where it is empty.
     table : (m,) array
         Length of water at equal steps of minus the logarithm of the signal, from 0.
     step : float
     """
     for i in range(signal.size):
         counts = signal[i] * photons
-        counts = max(counts + np.sqrt(counts + electronic * electronic) * normal[i], 1.0)
+        counts += np.sqrt(counts + electronic * electronic) * normal[i]
+        if removed.size > 0:
+            counts -= removed[i] * photons
+        counts = max(counts, 1.0)
         place = np.log(photons / counts) / step
         # Air reads a little below zero half of the time: the straight line goes on there, and beyond the last entry.
         low = min(max(int(place), 0), table.size - 2)

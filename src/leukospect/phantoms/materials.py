@@ -8,12 +8,33 @@ from numpy.typing import ArrayLike, NDArray
 from leukospect.errors import InputError
 from leukospect.tables.reading import read_csv_table
 
-_ROWS = {row["material"]: row for row in read_csv_table("photon_attenuation.csv")}
-_COLUMNS = [name for name in next(iter(_ROWS.values())) if name not in ("material", "density_g_per_cm3")]
-_ENERGIES_KEV = np.array([float(name) for name in _COLUMNS])
+_NOT_ENERGIES = ("material", "density_g_per_cm3")
+_ROWS = {
+    row["material"]: row
+    for table in ("photon_attenuation.csv", "implant_attenuation.csv")
+    for row in read_csv_table(table)
+}
+_ENERGIES_KEV = {
+    material: np.array([float(name) for name in row if name not in _NOT_ENERGIES]) for material, row in _ROWS.items()
+}
+_CM2_PER_G = {
+    material: np.array([float(value) for name, value in row.items() if name not in _NOT_ENERGIES])
+    for material, row in _ROWS.items()
+}
 
 MATERIALS: tuple[str, ...] = ("air", *_ROWS)
-METALS: frozenset[str] = frozenset({"titanium_alloy", "steel_316l", "aluminium"})
+METALS: frozenset[str] = frozenset(
+    {
+        "titanium",
+        "titanium_alloy",
+        "steel_316l",
+        "cobalt_chrome",
+        "tantalum",
+        "gold_alloy",
+        "amalgam",
+        "aluminium",
+    }
+)
 
 
 _COHERENT = {row["material"]: row for row in read_csv_table("coherent_scattering.csv")}
@@ -56,11 +77,10 @@ def linear_attenuation_per_cm(material: str, energy_kev: ArrayLike) -> NDArray[n
     energies = np.asarray(energy_kev, dtype=np.float64)
     if material not in MATERIALS:
         raise InputError(f"The material '{material}' is not known; known are {', '.join(MATERIALS)}.")
-    if np.any((energies < _ENERGIES_KEV[0]) | (energies > _ENERGIES_KEV[-1])):
-        raise InputError(f"Attenuation is tabulated from {_ENERGIES_KEV[0]:g} to {_ENERGIES_KEV[-1]:g} keV only.")
+    known = _ENERGIES_KEV["water" if material == "air" else material]
+    if np.any((energies < known[0]) | (energies > known[-1])):
+        raise InputError(f"Attenuation is tabulated from {known[0]:g} to {known[-1]:g} keV only.")
     if material == "air":
         return np.zeros_like(energies)
-    row = _ROWS[material]
-    mass = np.array([float(row[name]) for name in _COLUMNS])
-    coefficient = np.exp(np.interp(np.log(energies), np.log(_ENERGIES_KEV), np.log(mass)))
-    return np.asarray(coefficient * float(row["density_g_per_cm3"]))
+    coefficient = np.exp(np.interp(np.log(energies), np.log(known), np.log(_CM2_PER_G[material])))
+    return np.asarray(coefficient * float(_ROWS[material]["density_g_per_cm3"]))
