@@ -6,7 +6,7 @@ tuning; the benchmark takes those from there up, so that its anatomy was never t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from leukospect.phantoms.anatomy_pelvis import draw_hips
 from leukospect.phantoms.anatomy_thighs import draw_nailed_thighs, draw_plated_thighs
 from leukospect.phantoms.anatomy_trunk import draw_fused_spine
 from leukospect.phantoms.description import Compartment, Injection, Phantom
+from leukospect.phantoms.solids import Shape
 
 BENCHMARK_SEEDS_FROM = 1000
 
@@ -34,7 +35,7 @@ _FIELD_MM = {"dental": (240.0, 300.0), "nail": (430.0, 500.0), "plate": (430.0, 
 _SPACING_MM = {"dental": (2.4, 4.2), "hip": (11.0, 15.0), "nail": (5.0, 8.0), "plate": (4.0, 8.0), "spine": (3.0, 5.5)}
 
 
-def _scanner(drawing: Drawing) -> dict[str, Any]:
+def scanner_settings(drawing: Drawing) -> dict[str, Any]:
     """Draw how the scanner scans: what the benchmark's CT is, all of it."""
     return {
         "kvp": float(drawing.one_of("110", "120", "130")),
@@ -98,20 +99,24 @@ def metal_phantom(
         "slices": slices,
         "slice_spacing_mm": drawing.between(*_SPACING_MM[family]),
         "center_z_mm": drawing.between(-2.0, 2.0),
-        **_scanner(drawing),
+        **scanner_settings(drawing),
         **(scanner or {}),
     }
-    # A scanner that does not know all of these yet is parallel and free of scatter.
-    known = {name: value for name, value in settings.items() if name in CtAcquisition.model_fields}
+    scan = CtAcquisition(kind="CT", time_point="early", hours=0.0, **settings)
+    return metal_phantom_of(f"{family} {seed}" + ("" if implants else " without metal"), shapes, scan)
+
+
+def metal_phantom_of(name: str, shapes: Sequence[Shape], scan: CtAcquisition) -> Phantom:
+    """Make a phantom of shapes and a CT, with the compartment ``implant`` and nothing to see for a gamma camera."""
     return Phantom(
-        name=f"{family}-{seed}" + ("" if implants else "-without-metal"),
-        title=f"Random anatomy with metal: {family}",
+        name=name,
+        title="Random anatomy with metal",
         injection=Injection(nuclide="Tc-99m", compound="none", dose_mbq=1.0, time=datetime(2020, 1, 1, 8, tzinfo=UTC)),
         camera=Camera(collimator="LEHR", hole_mm=1.11, hole_length_mm=24.05, intrinsic_fwhm_mm=3.8,
                       energy_resolution_percent=9.5, sensitivity_cps_per_mbq=90.0),
         compartment={IMPLANT: Compartment(hours=(0.0,), kbq_per_ml=(1.0,))},
-        shape=shapes,
-        acquisition=(CtAcquisition(kind="CT", time_point="early", hours=0.0, **known),),
+        shape=tuple(shapes),
+        acquisition=(scan,),
     )  # fmt: skip
 
 

@@ -118,7 +118,7 @@ def implant_mask(phantom: Phantom, geometry: Geometry) -> NDArray[np.bool_]:
     _, rows, columns = geometry.shape
     if not metals_of(phantom):
         return mask
-    thickness = getattr(_ct_of(phantom), "slice_thickness_mm", None) or _THIN_MM
+    thickness = _ct_of(phantom).slice_thickness_mm or _THIN_MM
     for k in range(geometry.shape[0]):
         first = geometry.to_lps((k, 0, 0))
         thin = Geometry.axial((1, rows, columns), (thickness, *geometry.spacing_mm[1:]), tuple(first))
