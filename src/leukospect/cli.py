@@ -252,7 +252,7 @@ def _bench_metal(options: argparse.Namespace, output: Path, progress: TerminalPr
     from leukospect.benchmark.metal_results import QUICK, MetalSettings
 
     settings = replace(QUICK if options.quick else MetalSettings(), seed=options.seed)
-    results = run_metal(output, settings, threads=options.threads, progress=progress)
+    results = run_metal(output, settings, anatomy=options.anatomy, threads=options.threads, progress=progress)
     progress.close()
     _tell_notes(results.assumptions, options)
     if not options.quiet:

@@ -49,7 +49,7 @@ def test_metal_lies_inside_a_body_that_fits_the_field(family: str, seed: int) ->
     assert not body[:, :, -1].any()
     assert np.median(_hu(with_metal)[metal]) > 5000.0
     # Without its implants nothing but bone and teeth is dense; fat, soft tissue and bone are all there.
-    assert without.max() < 3500.0
+    assert without.max() < 4000.0
     for low, high, share in ((-120.0, -60.0, 0.03), (20.0, 90.0, 0.2), (150.0, 3500.0, 0.002)):
         assert np.mean((without[body] > low) & (without[body] < high)) > share
 

@@ -22,6 +22,7 @@ from leukospect.benchmark.metal_cases import measured_slices, picture_of, reduce
 from leukospect.benchmark.metal_figures import drawn
 from leukospect.benchmark.metal_measures import BoneEdge
 from leukospect.benchmark.metal_process import LargeCt, reduce_in_process
+from leukospect.benchmark.metal_real import real_anatomies
 from leukospect.benchmark.metal_report import write_files
 from leukospect.benchmark.metal_results import (
     MetalMeasures,
@@ -35,6 +36,7 @@ from leukospect.benchmark.metal_targets import judged
 from leukospect.benchmark.speed_machine import machine
 from leukospect.ct.metal import METHODS, reduce_metal
 from leukospect.errors import AssumptionWarning
+from leukospect.phantoms.metal_in_slices import REAL
 from leukospect.phantoms.scanned_anatomy import ScannedAnatomy, scan_of
 from leukospect.provenance import provenance_document, write_provenance
 from leukospect.whole_files import whole_folder
@@ -57,8 +59,12 @@ class MetalResults:
 class _Run:
     """What a run gathers, anatomy after anatomy; no more than a family's scans are ever in memory."""
 
-    def __init__(self, settings: MetalSettings, threads: int, progress: Progress | None) -> None:
+    def __init__(
+        self, settings: MetalSettings, threads: int, progress: Progress | None, anatomy: Path | None = None
+    ) -> None:
         self.settings, self.threads = settings, threads
+        self.real = [] if anatomy is None else real_anatomies(anatomy)
+        self.families = settings.families if anatomy is None else (*settings.families, REAL)
         self.tell = progress or (lambda stage, fraction: None)
         self.default = str(inspect.signature(reduce_metal).parameters["method"].default)
         self.slices: list[SliceMeasure] = []
@@ -73,6 +79,9 @@ class _Run:
         seeds = range(settings.first_anatomy, settings.first_anatomy + settings.volumes)
 
         def scan(seed: int) -> ScannedAnatomy:
+            if family == REAL:
+                real = self.real[(seed - settings.first_anatomy) % len(self.real)]
+                return real.scanned(seed, settings.slices, 1)
             return scan_of(family, seed, slices=settings.slices, matrix=settings.matrix)
 
         for first in range(0, len(seeds), self.threads):
@@ -92,7 +101,7 @@ class _Run:
             self.edges += [(family, edge) for edge in edges]
             metal_slices = len(found)
             identical = same_outside_body(scan, after)
-            self.volumes.append(Volume(family, scan.seed, True, self.settings.slices, metal_slices, seconds, identical))
+            self.volumes.append(Volume(family, scan.seed, True, scan.metal.shape[0], metal_slices, seconds, identical))
             shown += [picture_of(scan, after, measure) for measure in found]
             for method in METHODS:
                 if method != self.default:
@@ -107,7 +116,7 @@ class _Run:
         """Look whether the scan without metal comes out as it was."""
         after, seconds = reduced(scan.series_without_metal, self.default, self.threads)
         same = bool(np.array_equal(after.image.array, scan.without_metal_hu))
-        self.volumes.append(Volume(scan.family, scan.seed, False, self.settings.slices, 0, seconds, same))
+        self.volumes.append(Volume(scan.family, scan.seed, False, scan.metal.shape[0], 0, seconds, same))
 
     def measure_large(self, scan: ScannedAnatomy) -> None:
         """Measure time and memory of a whole CT."""
@@ -119,23 +128,29 @@ class _Run:
 
 
 def measure_metal(
-    settings: MetalSettings, *, threads: int | None = None, progress: Progress | None = None
+    settings: MetalSettings,
+    *,
+    anatomy: Path | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
 ) -> MetalResults:
     """Draw, scan, reduce and measure.
 
     Parameters
     ----------
     settings : MetalSettings
+    anatomy : Path or None
+        Real anatomy to put metal into as well, see `metal_real.real_anatomies`.
     threads : int or None
         Only times depend on it.
     progress : function of a stage's name and the fraction of it done
     """
     described = machine()
-    run = _Run(settings, threads or os.cpu_count() or 1, progress)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", AssumptionWarning)
+        run = _Run(settings, threads or os.cpu_count() or 1, progress, anatomy)
         _warm_up(run)
-        for family in settings.families:
+        for family in run.families:
             run.measure(family)
     texts = [str(one.message) for one in caught if issubclass(one.category, AssumptionWarning)]
     measures = MetalMeasures(run.default, tuple(run.slices), tuple(run.volumes), run.large, tuple(run.edges))
@@ -157,6 +172,7 @@ def run_metal(
     output: Path,
     settings: MetalSettings | None = None,
     *,
+    anatomy: Path | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> MetalResults:
@@ -168,12 +184,14 @@ def run_metal(
         Folder that appears whole.
     settings : MetalSettings or None
         None takes the defaults.
+    anatomy : Path or None
+        As in `measure_metal`.
     threads : int or None
     progress : function of a stage's name and the fraction of it done
     """
     chosen = settings or MetalSettings()
-    with whole_folder(output, command="bench metal") as folder:
-        results = measure_metal(chosen, threads=threads, progress=progress)
+    with whole_folder(output, command="bench metal", inputs=(anatomy,)) as folder:
+        results = measure_metal(chosen, anatomy=anatomy, threads=threads, progress=progress)
         figures = drawn(results.measures, results.pictures)
         write_files(folder, results.measures, results.targets, chosen, results.machine, figures)
         write_provenance(provenance_document(asdict(chosen), (), results.assumptions, {}), folder / "provenance.json")
