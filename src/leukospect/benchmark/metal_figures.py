@@ -21,7 +21,7 @@ def drawn(measures: MetalMeasures, pictures: Sequence[Picture]) -> dict[str, Fig
     """Draw every figure: a picture of slices for each family, and what the measures show."""
     with mpl.rc_context(STYLE):
         figures = {
-            f"slices-{family}": slices([one for one in pictures if one.family == family])
+            f"slices-{family.replace(' ', '-')}": slices([one for one in pictures if one.family == family])
             for family in dict.fromkeys(one.family for one in pictures)
         }
         if measures.edges:
@@ -34,7 +34,10 @@ def drawn(measures: MetalMeasures, pictures: Sequence[Picture]) -> dict[str, Fig
 
 def slices(pictures: Sequence[Picture]) -> Figure:
     """Draw slices before, after and truth, a row each, at one window."""
-    figure = Figure(figsize=(11.0, 3.3 * len(pictures) + 0.4), layout="constrained", facecolor="white")
+    shapes = [one.truth[_round_the_body(one)].shape for one in pictures]
+    tallest = max(rows / columns for rows, columns in shapes)
+    height = 3.6 * min(tallest, 1.3) + 0.3
+    figure = Figure(figsize=(11.0, height * len(pictures) + 0.2), layout="constrained", facecolor="white")
     panels = figure.subplots(len(pictures), 3, squeeze=False)
     for row, one in enumerate(pictures):
         titles = (f"before: RMSE {one.rmse_before_hu:.0f} HU", f"after: {one.rmse_after_hu:.0f} HU", "truth")
