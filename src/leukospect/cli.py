@@ -209,7 +209,7 @@ def _phantom_make(options: argparse.Namespace, progress: TerminalProgress) -> in
 
 
 def _bench(options: argparse.Namespace, progress: TerminalProgress) -> int:
-    parts = (options.part,) if options.part else ("accuracy", "speed")
+    parts = (options.part,) if options.part else tuple(_BENCHMARKS)
     for part in parts:
         alone = options.output or Path(f"leukospect-bench-{part}")
         together = (options.output or Path("leukospect-bench")) / part
@@ -244,7 +244,23 @@ def _bench_speed(options: argparse.Namespace, output: Path, progress: TerminalPr
         print(f"Report: {output / 'speed.md'}")
 
 
-_BENCHMARKS = {"accuracy": _bench_accuracy, "speed": _bench_speed}
+def _bench_metal(options: argparse.Namespace, output: Path, progress: TerminalProgress) -> None:
+    from dataclasses import replace
+
+    from leukospect.benchmark.metal import run_metal
+    from leukospect.benchmark.metal_report import as_text
+    from leukospect.benchmark.metal_results import QUICK, MetalSettings
+
+    settings = replace(QUICK if options.quick else MetalSettings(), seed=options.seed)
+    results = run_metal(output, settings, anatomy=options.anatomy, threads=options.threads, progress=progress)
+    progress.close()
+    _tell_notes(results.assumptions, options)
+    if not options.quiet:
+        print(as_text(results.measures, results.targets))
+        print(f"Report: {output / 'metal.html'}")
+
+
+_BENCHMARKS = {"accuracy": _bench_accuracy, "speed": _bench_speed, "metal": _bench_metal}
 
 
 def _tell(outcome: Outcome, options: argparse.Namespace) -> None:

@@ -37,7 +37,7 @@ INK, MUTED, BAND = "#1c2730", "#66737f", "#e3ebf1"
 # Apart for colour-blind readers, too (after Okabe and Ito).
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d1f", "#56b4e9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
-_STYLE: Any = {
+STYLE: Any = {
     "font.size": 9.0,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
@@ -307,7 +307,7 @@ FIGURES: dict[str, tuple[str, Draw]] = {
 
 def drawn(measures: Measures, shown: Sequence[Slice], settings: AccuracySettings) -> dict[str, Figure]:
     """Draw every figure."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figures = {name: draw(measures, settings) for name, (_, draw) in FIGURES.items()}
         if shown:
             figures["slices"] = slices(shown)

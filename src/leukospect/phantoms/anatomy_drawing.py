@@ -10,16 +10,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leukospect.phantoms.materials import MATERIALS
 from leukospect.phantoms.solids import Box, Cylinder, Ellipsoid, EllipticCylinder, Point, Shape, Sphere
 
 IMPLANT = "implant"
+Place = Sequence[float] | NDArray[np.float64]
+"""(x, y, z), mm."""
 
 
 def material_at_hand(*wanted: str) -> str:
     """Give the first of some materials that the tables know."""
     return next(name for name in wanted if name in MATERIALS)
+
+
+def beside(place: Place, x: float, y: float, z: float) -> Point:
+    """Give the place so far from another, mm."""
+    return float(place[0] + x), float(place[1] + y), float(place[2] + z)
 
 
 class Drawing:
@@ -51,7 +59,7 @@ class Drawing:
         """Draw a side: 1 is the patient's left, -1 the right."""
         return 1 if self.happens(0.5) else -1
 
-    def near(self, point: Sequence[float], by_mm: float) -> Point:
+    def near(self, point: Place, by_mm: float) -> Point:
         """Draw a point at most so far from another along each axis."""
         x, y, z = (value + self.between(-by_mm, by_mm) for value in point)
         return x, y, z
@@ -59,8 +67,8 @@ class Drawing:
     def cylinder(
         self,
         material: str,
-        start: Sequence[float],
-        end: Sequence[float],
+        start: Place,
+        end: Place,
         radius_mm: float,
         end_radius_mm: float | None = None,
         *,
@@ -75,11 +83,11 @@ class Drawing:
     def column(
         self,
         material: str,
-        start: Sequence[float],
-        end: Sequence[float],
+        start: Place,
+        end: Place,
         radii_mm: tuple[float, float],
         *,
-        across: Sequence[float] = (1.0, 0.0, 0.0),
+        across: Place = (1.0, 0.0, 0.0),
         scale: float = 1.0,
     ) -> None:
         """Paint an elliptic cylinder: first half axis along `across`, its end `scale` times as wide."""
@@ -92,11 +100,11 @@ class Drawing:
     def ellipsoid(
         self,
         material: str,
-        centre: Sequence[float],
+        centre: Place,
         radii_mm: tuple[float, float, float],
         *,
-        along: Sequence[float] = (0.0, 0.0, 1.0),
-        across: Sequence[float] = (1.0, 0.0, 0.0),
+        along: Place = (0.0, 0.0, 1.0),
+        across: Place = (1.0, 0.0, 0.0),
         implant: bool = False,
     ) -> None:
         """Paint an ellipsoid."""
@@ -105,7 +113,7 @@ class Drawing:
                       radii_mm=radii_mm, along=_point(along), across=_point(across))
         )  # fmt: skip
 
-    def ball(self, material: str, centre: Sequence[float], radius_mm: float, *, implant: bool = False) -> None:
+    def ball(self, material: str, centre: Place, radius_mm: float, *, implant: bool = False) -> None:
         """Paint a ball."""
         self.shapes.append(
             Sphere(kind="sphere", material=material, compartment=_compartment(implant), center_mm=_point(centre),
@@ -115,11 +123,11 @@ class Drawing:
     def box(
         self,
         material: str,
-        centre: Sequence[float],
+        centre: Place,
         size_mm: tuple[float, float, float],
         *,
-        along: Sequence[float] = (0.0, 0.0, 1.0),
-        across: Sequence[float] = (1.0, 0.0, 0.0),
+        along: Place = (0.0, 0.0, 1.0),
+        across: Place = (1.0, 0.0, 0.0),
         implant: bool = False,
     ) -> None:
         """Paint a box."""
@@ -129,8 +137,8 @@ class Drawing:
         )  # fmt: skip
 
     def bone(
-        self, start: Sequence[float], end: Sequence[float], radii_mm: tuple[float, float], cortex_mm: float,
-        inside: str = "spongiosa", *, across: Sequence[float] = (1.0, 0.0, 0.0), scale: float = 1.0,
+        self, start: Place, end: Place, radii_mm: tuple[float, float], cortex_mm: float,
+        inside: str = "spongiosa", *, across: Place = (1.0, 0.0, 0.0), scale: float = 1.0,
     ) -> None:  # fmt: skip
         """Paint a long bone: cortex, open at its ends, round spongiosa or marrow."""
         self.column("cortical_bone", start, end, radii_mm, across=across, scale=scale)
@@ -138,8 +146,8 @@ class Drawing:
         self.column(inside, start, end, inner, across=across, scale=scale)
 
     def round_bone(
-        self, centre: Sequence[float], radii_mm: tuple[float, float, float], cortex_mm: float, inside: str = "spongiosa",
-        *, along: Sequence[float] = (0.0, 0.0, 1.0), across: Sequence[float] = (1.0, 0.0, 0.0),
+        self, centre: Place, radii_mm: tuple[float, float, float], cortex_mm: float,
+        inside: str = "spongiosa", *, along: Place = (0.0, 0.0, 1.0), across: Place = (1.0, 0.0, 0.0),
     ) -> None:  # fmt: skip
         """Paint an ellipsoid of bone with a closed cortex."""
         self.ellipsoid("cortical_bone", centre, radii_mm, along=along, across=across)
@@ -151,6 +159,6 @@ def _compartment(implant: bool) -> str:
     return IMPLANT if implant else "none"
 
 
-def _point(values: Sequence[float]) -> Point:
+def _point(values: Place) -> Point:
     x, y, z = (float(value) for value in values)
     return x, y, z

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from leukospect.phantoms.anatomy_drawing import Drawing, material_at_hand
+from leukospect.phantoms.anatomy_drawing import Drawing, beside, material_at_hand
 from leukospect.phantoms.anatomy_surroundings import (
     REACH_MM,
     draw_arm,
@@ -35,7 +36,7 @@ def draw_hips(d: Drawing) -> None:
     hip_x, hip_z = d.between(82.0, 95.0), d.between(18.0, 34.0)
     for side in (1, -1):
         draw_vessels(d, (side * hip_x * 0.85, y - fascia[1] * d.between(0.62, 0.72)), d.between(4.0, 5.2))
-    hips = {side: np.array([side * hip_x, y + d.between(-4.0, 6.0), hip_z]) for side in (1, -1)}
+    hips = {side: np.array(d.near((side * hip_x, y + 1.0, hip_z), 4.0)) for side in (1, -1)}
     for side, hip in hips.items():
         _draw_hip_bone(d, side, hip)
     operated = (1, -1) if d.happens(0.35) else (d.side(),)
@@ -44,7 +45,7 @@ def draw_hips(d: Drawing) -> None:
             _draw_prosthesis(d, side, hip)
         else:
             _draw_natural_femur(d, side, hip)
-    if d.happens(0.25):
+    if wide < 168.0 and d.happens(0.5):  # else it would lie outside the field of view
         draw_arm(d, d.side(), (wide + d.between(36.0, 46.0), y + d.between(-30.0, 30.0)))
     if d.happens(0.3):
         draw_wire(d, (d.between(-100.0, 100.0), y - deep - d.between(4.0, 15.0)))
@@ -54,7 +55,7 @@ def _draw_pelvic_cavity(d: Drawing, y: float, fascia: tuple[float, float]) -> No
     d.column("adipose", (0.0, y, -60.0), (0.0, y, REACH_MM), (d.between(48.0, 58.0), fascia[1] * 0.72))
     bladder = (d.between(24.0, 42.0), d.between(18.0, 30.0), d.between(25.0, 45.0))
     d.ellipsoid("soft_tissue", (d.between(-6.0, 6.0), y - 22.0, 30.0), (bladder[0] + 3, bladder[1] + 3, bladder[2] + 3))
-    agent = material_at_hand("iodine_contrast", "contrast_urine", "water") if d.happens(0.12) else "water"
+    agent = material_at_hand("contrast_blood_300", "water") if d.happens(0.12) else "water"
     d.ellipsoid(agent, (d.between(-6.0, 6.0), y - 22.0, 30.0), bladder)
     x, back = d.between(-10.0, 10.0), y + fascia[1] * 0.42
     d.column("soft_tissue", (x, back, -80.0), (x, back, REACH_MM), (d.between(16.0, 24.0), d.between(14.0, 20.0)))
@@ -64,31 +65,37 @@ def _draw_pelvic_cavity(d: Drawing, y: float, fascia: tuple[float, float]) -> No
     d.round_bone((0.0, y + fascia[1] * 0.72, 30.0), (d.between(14.0, 20.0), d.between(6.0, 9.0), 60.0), 1.6)
 
 
-def _draw_hip_bone(d: Drawing, side: int, hip: np.ndarray) -> None:
+def _draw_hip_bone(d: Drawing, side: int, hip: NDArray[np.float64]) -> None:
     """Draw acetabulum, ischium, pubis and the lower ilium."""
     cortex = d.between(1.4, 2.4)
     inward = np.array([-side * 12.0, 2.0, 8.0])
     d.round_bone(hip + inward, (d.between(32.0, 36.0), d.between(32.0, 37.0), d.between(33.0, 38.0)), cortex)
-    d.round_bone(hip + (-side * 4.0, 12.0, 62.0), (12.0, 38.0, 52.0), cortex, across=(1.0, -side * 0.5, 0.0))
-    d.round_bone(hip + (-side * 22.0, 30.0, -42.0), (15.0, 18.0, 32.0), cortex)
-    start, end = hip + (-side * 20.0, -22.0, -6.0), np.array([side * 4.0, hip[1] - 44.0, hip[2] - 22.0])
+    d.round_bone(beside(hip, -side * 4.0, 12.0, 62.0), (12.0, 38.0, 52.0), cortex, across=(1.0, -side * 0.5, 0.0))
+    d.round_bone(beside(hip, -side * 22.0, 30.0, -42.0), (15.0, 18.0, 32.0), cortex)
+    start, end = beside(hip, -side * 20.0, -22.0, -6.0), np.array([side * 4.0, hip[1] - 44.0, hip[2] - 22.0])
     d.bone(start, end, (11.0, 8.5), cortex, across=(0.0, 0.3, 1.0))
-    d.bone(hip + (-side * 20.0, 26.0, -66.0), end + (side * 8.0, 4.0, -18.0), (8.5, 6.5), cortex, across=(0.0, 0.3, 1.0))
+    d.bone(
+        beside(hip, -side * 20.0, 26.0, -66.0),
+        beside(end, side * 8.0, 4.0, -18.0),
+        (8.5, 6.5),
+        cortex,
+        across=(0.0, 0.3, 1.0),
+    )
 
 
-def _draw_upper_femur(d: Drawing, side: int, hip: np.ndarray, cortex_mm: float) -> np.ndarray:
+def _draw_upper_femur(d: Drawing, side: int, hip: NDArray[np.float64], cortex_mm: float) -> NDArray[np.float64]:
     """Draw trochanter and shaft; give the place where the neck's axis meets the shaft's."""
-    meets = hip + (side * d.between(34.0, 42.0), d.between(4.0, 12.0), -d.between(36.0, 44.0))
+    meets = np.array(beside(hip, side * d.between(34.0, 42.0), d.between(4.0, 12.0), -d.between(36.0, 44.0)))
     down = meets + np.array([-side * 12.0, -4.0, -160.0])
-    d.round_bone(meets + (side * 9.0, 6.0, 16.0), (17.0, 19.0, 27.0), min(cortex_mm, 2.5))
-    d.round_bone(meets + (-side * 14.0, 10.0, -24.0), (11.0, 11.0, 14.0), 2.0)
-    d.bone(meets + (0.0, 0.0, 6.0), down, (d.between(17.0, 19.0), d.between(16.5, 19.0)), cortex_mm, "spongiosa",
+    d.round_bone(beside(meets, side * 9.0, 6.0, 16.0), (17.0, 19.0, 27.0), min(cortex_mm, 2.5))
+    d.round_bone(beside(meets, -side * 14.0, 10.0, -24.0), (11.0, 11.0, 14.0), 2.0)
+    d.bone(beside(meets, 0.0, 0.0, 6.0), down, (d.between(17.0, 19.0), d.between(16.5, 19.0)), cortex_mm, "spongiosa",
            scale=0.85)  # fmt: skip
-    d.cylinder("marrow", meets + (0.0, 0.0, -40.0), down, 8.0)
-    return np.asarray(meets)
+    d.cylinder("marrow", beside(meets, 0.0, 0.0, -40.0), down, 8.0)
+    return meets
 
 
-def _draw_natural_femur(d: Drawing, side: int, hip: np.ndarray) -> None:
+def _draw_natural_femur(d: Drawing, side: int, hip: NDArray[np.float64]) -> None:
     radius = d.between(22.0, 25.5)
     d.ball("soft_tissue", hip, radius + d.between(2.0, 3.5))  # the joint's space: cartilage and fluid
     d.ball("cortical_bone", hip, radius)
@@ -98,7 +105,7 @@ def _draw_natural_femur(d: Drawing, side: int, hip: np.ndarray) -> None:
     d.cylinder("spongiosa", hip, meets, 13.0, 15.0)
 
 
-def _draw_prosthesis(d: Drawing, side: int, hip: np.ndarray) -> None:
+def _draw_prosthesis(d: Drawing, side: int, hip: NDArray[np.float64]) -> None:
     """Draw cup, liner, head, neck and stem; stems of steel or cobalt-chrome are cemented."""
     cobalt_chrome = material_at_hand("cobalt_chrome", "steel_316l")
     cemented = d.happens(0.35)
@@ -108,7 +115,7 @@ def _draw_prosthesis(d: Drawing, side: int, hip: np.ndarray) -> None:
     meets = _draw_upper_femur(d, side, hip, d.between(3.5, 5.5))
     opening = (np.array([side * 1.0, -0.25, -1.0]) + d.rng.uniform(-0.15, 0.15, 3)) / 1.4
     if cemented:
-        d.ball(material_at_hand("bone_cement", "soft_tissue"), hip, cup)
+        d.ball(material_at_hand("cement_barium", "soft_tissue"), hip, cup)
     else:
         d.ball("titanium_alloy", hip, cup, implant=True)
     d.ball(liner, hip, cup - d.between(3.0, 4.5))
@@ -121,10 +128,10 @@ def _draw_prosthesis(d: Drawing, side: int, hip: np.ndarray) -> None:
                    implant=True)  # fmt: skip
     down = meets + np.array([-side * 9.0, -3.0, -1.0 * d.between(105.0, 140.0)])
     if cemented:
-        cement = material_at_hand("bone_cement", "soft_tissue")
-        d.cylinder(cement, meets + (0.0, 0.0, -4.0), down + (0.0, 0.0, -8.0), 13.0, 8.0)
+        cement = material_at_hand("cement_barium", "soft_tissue")
+        d.cylinder(cement, beside(meets, 0.0, 0.0, -4.0), beside(down, 0.0, 0.0, -8.0), 13.0, 8.0)
     else:
         d.cylinder("spongiosa", meets, down, 13.0, 8.0)
     d.ball(cobalt_chrome, hip, head, implant=True)
     d.cylinder(stem, hip, meets, d.between(5.5, 6.5), d.between(7.5, 9.5), implant=True)
-    d.cylinder(stem, meets + (side * 3.0, 0.0, 4.0), down, d.between(9.0, 11.0), d.between(4.0, 5.5), implant=True)
+    d.cylinder(stem, beside(meets, side * 3.0, 0.0, 4.0), down, d.between(9.0, 11.0), d.between(4.0, 5.5), implant=True)

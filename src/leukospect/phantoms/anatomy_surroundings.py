@@ -54,7 +54,7 @@ def draw_vessels(d: Drawing, at: tuple[float, float], radius_mm: float, *, calci
     """Draw an artery and a vein in a sheath of fat, at times with contrast agent or calcified walls."""
     x, y = at
     d.cylinder("adipose", (x, y, -REACH_MM), (x, y, REACH_MM), 2.4 * radius_mm)
-    blood = material_at_hand("iodine_blood", "contrast_blood", "soft_tissue") if d.happens(0.2) else "soft_tissue"
+    blood = material_at_hand("contrast_blood_300", "soft_tissue") if d.happens(0.2) else "soft_tissue"
     lean = d.between(-6.0, 6.0)
     artery, vein = (x - radius_mm * 0.9, y), (x + radius_mm, y + radius_mm * 0.6)
     d.cylinder(blood, (*artery, -REACH_MM), (artery[0] + lean, artery[1], REACH_MM), radius_mm * 0.85)
@@ -89,7 +89,7 @@ def draw_bowel(d: Drawing, centre: tuple[float, float], reach_mm: tuple[float, f
             gas = (loop[0] * 0.6, loop[1] * 0.5, loop[2] * 0.8)
             d.ellipsoid("air", (x, y - loop[1] * 0.3, z), gas, across=turn)
         elif d.happens(0.15):
-            agent = material_at_hand("barium_contrast", "iodine_contrast", "soft_tissue")
+            agent = material_at_hand("contrast_blood_800", "soft_tissue")
             d.ellipsoid(agent, (x, y, z), (loop[0] * 0.7, loop[1] * 0.7, loop[2] * 0.8), across=turn)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leukospect.phantoms.anatomy_drawing import Drawing
+from leukospect.phantoms.anatomy_drawing import Drawing, beside
 from leukospect.phantoms.anatomy_surroundings import (
     REACH_MM,
     draw_couch,
@@ -61,9 +61,7 @@ def _draw_thighs(d: Drawing) -> dict[int, _Femur]:
     return femora
 
 
-def _draw_thigh(
-    d: Drawing, side: int, at: tuple[float, float], radii_mm: tuple[float, float], fat_mm: float
-) -> _Femur:
+def _draw_thigh(d: Drawing, side: int, at: tuple[float, float], radii_mm: tuple[float, float], fat_mm: float) -> _Femur:
     wide, deep = (radius * d.between(0.96, 1.04) for radius in radii_mm)
     x, y = at[0], at[1] + d.between(-4.0, 4.0)
     taper = d.between(0.9, 1.0)
@@ -91,11 +89,11 @@ def _draw_thigh(
 def _draw_nail(d: Drawing, femur: _Femur, metal: str) -> None:
     radius = min(d.between(4.5, 6.0), femur.canal_mm - 0.3)
     off = d.between(-0.3, 0.3)
-    ends = [(femur.at(z)[0] + off, *femur.at(z)[1:]) for z in (-REACH_MM + 20.0, REACH_MM - 20.0)]
+    low, high = (beside(femur.at(z), off, 0.0, 0.0) for z in (-REACH_MM + 20.0, REACH_MM - 20.0))
     tube = d.between(1.3, 2.2) if d.happens(0.5) else 0.0
-    d.cylinder(metal, *ends, radius, implant=True)
+    d.cylinder(metal, low, high, radius, implant=True)
     if tube:
-        d.cylinder("marrow", *ends, tube)
+        d.cylinder("marrow", low, high, tube)
     heights = [d.between(-24.0, -6.0), d.between(6.0, 24.0)][: int(d.rng.integers(1, 3))]
     for z in heights:
         x, y, _ = femur.at(z)

@@ -35,7 +35,7 @@ def draw_fused_spine(d: Drawing) -> None:
     _draw_back(d, y, fascia, body_y)
     draw_vessels(d, (d.between(0.0, 12.0), body_y - 38.0), d.between(7.0, 10.0), calcified=0.6)
     _draw_spine(d, body_y)
-    if d.happens(0.3):
+    if wide < 168.0 and d.happens(0.5):  # else it would lie outside the field of view
         draw_arm(d, d.side(), (wide + d.between(38.0, 46.0), y + d.between(-10.0, 30.0)))
     if d.happens(0.3):
         draw_wire(d, (d.between(-90.0, 90.0), y - deep - d.between(4.0, 15.0)))

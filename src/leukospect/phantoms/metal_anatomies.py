@@ -6,7 +6,7 @@ tuning; the benchmark takes those from there up, so that its anatomy was never t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from leukospect.phantoms.anatomy_pelvis import draw_hips
 from leukospect.phantoms.anatomy_thighs import draw_nailed_thighs, draw_plated_thighs
 from leukospect.phantoms.anatomy_trunk import draw_fused_spine
 from leukospect.phantoms.description import Compartment, Injection, Phantom
+from leukospect.phantoms.solids import Shape
 
 BENCHMARK_SEEDS_FROM = 1000
 
@@ -31,9 +32,22 @@ _DRAWN: dict[str, Callable[[Drawing], None]] = {
 FAMILIES: tuple[str, ...] = tuple(_DRAWN)
 # Field of view (mm) and distance between slices (mm): from and to.
 _FIELD_MM = {"dental": (240.0, 300.0), "nail": (430.0, 500.0), "plate": (430.0, 500.0)}
-_SPACING_MM = {"dental": (2.2, 3.6), "hip": (11.0, 15.0), "nail": (5.0, 8.0), "plate": (4.0, 8.0), "spine": (5.0, 8.0)}
-# For the scanner that knows them; one that does not yet is parallel and free of scatter.
-_SCANNER: dict[str, Any] = {"beam": "fan", "views": 720}
+_SPACING_MM = {"dental": (2.4, 4.2), "hip": (11.0, 15.0), "nail": (5.0, 8.0), "plate": (4.0, 8.0), "spine": (3.0, 5.5)}
+
+
+def scanner_settings(drawing: Drawing) -> dict[str, Any]:
+    """Draw how the scanner scans: what the benchmark's CT is, all of it."""
+    return {
+        "kvp": float(drawing.one_of("110", "120", "130")),
+        "views": 720,
+        "beam": "fan",
+        "rays_per_element": 2,
+        "slice_thickness_mm": drawing.between(1.0, 3.0),
+        "rays_per_slice": 2,
+        "scatter_to_primary": drawing.between(0.05, 0.2),
+        "scatter_corrected": 0.7,
+        "top_hu": 3071.0 if drawing.happens(0.6) else 30710.0,
+    }
 
 
 def metal_phantom(
@@ -84,21 +98,25 @@ def metal_phantom(
         "pixel_mm": (field / matrix, field / matrix),
         "slices": slices,
         "slice_spacing_mm": drawing.between(*_SPACING_MM[family]),
-        "kvp": float(drawing.one_of("110", "120", "130")),
         "center_z_mm": drawing.between(-2.0, 2.0),
-        **_SCANNER,
+        **scanner_settings(drawing),
         **(scanner or {}),
     }
-    known = {name: value for name, value in settings.items() if name in CtAcquisition.model_fields}
+    scan = CtAcquisition(kind="CT", time_point="early", hours=0.0, **settings)
+    return metal_phantom_of(f"{family} {seed}" + ("" if implants else " without metal"), shapes, scan)
+
+
+def metal_phantom_of(name: str, shapes: Sequence[Shape], scan: CtAcquisition) -> Phantom:
+    """Make a phantom of shapes and a CT, with the compartment ``implant`` and nothing to see for a gamma camera."""
     return Phantom(
-        name=f"{family}-{seed}" + ("" if implants else "-without-metal"),
-        title=f"Random anatomy with metal: {family}",
+        name=name,
+        title="Random anatomy with metal",
         injection=Injection(nuclide="Tc-99m", compound="none", dose_mbq=1.0, time=datetime(2020, 1, 1, 8, tzinfo=UTC)),
         camera=Camera(collimator="LEHR", hole_mm=1.11, hole_length_mm=24.05, intrinsic_fwhm_mm=3.8,
                       energy_resolution_percent=9.5, sensitivity_cps_per_mbq=90.0),
         compartment={IMPLANT: Compartment(hours=(0.0,), kbq_per_ml=(1.0,))},
-        shape=shapes,
-        acquisition=(CtAcquisition(kind="CT", time_point="early", hours=0.0, **known),),
+        shape=tuple(shapes),
+        acquisition=(scan,),
     )  # fmt: skip
 
 

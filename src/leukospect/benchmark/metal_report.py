@@ -1,0 +1,165 @@
+"""Files of the metal benchmark: tables as JSON and CSV, figures as PNG, and a page that shows them."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from leukospect import __version__
+from leukospect.benchmark.metal_results import MetalMeasures, MetalSettings, SliceMeasure, Target, median_of
+
+TRUTH = (
+    "Digital truth: random anatomies of analytic solids, scanned by a simulated CT of its own code with several photon "
+    "energies, starved rays and noise; the truth is the same scanner's image of the same anatomy without metal and "
+    "without noise. The anatomies' seeds start at 1000; nothing was tuned on them."
+)
+CAPTIONS = {
+    "slices": "Before, after and truth at one window (-160 to 240 HU): of each family the slice with the largest error "
+    "before, and its median one. R and L are the patient's right and left.",
+    "bone-edge": "The outer edge of bone beside metal, averaged over rays outwards from the metal and over slices.",
+    "errors": "RMSE outside metal of every slice, before and after; below the line it fell.",
+    "methods": "RMSE outside metal of every slice by method.",
+}
+_DPI = 130
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTable:
+    """A table of the page."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFigure:
+    """A figure of the page: its name, caption and PNG in base64."""
+
+    name: str
+    caption: str
+    data: str
+
+
+def tables_of(measures: MetalMeasures) -> tuple[ShownTable, ...]:
+    """Lay out methods, and the default method by family and by material."""
+    head = ("slices", "RMSE before", "RMSE after", "without metal", "falls by", "rises in", "at most by",
+            "SSIM before", "SSIM after", "edge off", "width / truth's")  # fmt: skip
+    by_method = [(_named(measures, method), measures.of(method)) for method in measures.methods]
+    each: list[tuple[str, str, Callable[[SliceMeasure], str]]] = [
+        ("family", "By family, default method", lambda one: one.family),
+        ("metal", "By metal, default method", lambda one: one.metals.replace("_", " ").replace("+", " + ")),
+    ]
+    tables = [ShownTable("Methods", ("method", *head), tuple((name, *_summary(of)) for name, of in by_method))]
+    for what, title, key in each:
+        found = dict.fromkeys(key(one) for one in measures.of())
+        groups = {name: tuple(one for one in measures.of() if key(one) == name) for name in found}
+        summaries = tuple((name, *_summary(of)) for name, of in groups.items())
+        tables.append(ShownTable(title, (what, *head), summaries))
+    families: tuple[tuple[str, ...], ...] = tuple(
+        (name, *(f"{_fall(measures.of(method, family=name)):.1%}" for method in measures.methods))
+        for name in dict.fromkeys(one.family for one in measures.of())
+    )
+    names = tuple(_named(measures, method) for method in measures.methods)
+    tables.append(ShownTable("Median fall of RMSE by family and method", ("family", *names), families))
+    return tuple(tables)
+
+
+def _named(measures: MetalMeasures, method: str) -> str:
+    return f"{method} (default)" if method == measures.default else method
+
+
+def _fall(slices: Sequence[SliceMeasure]) -> float:
+    return median_of(slices, lambda one: one.reduction)
+
+
+def _summary(slices: Sequence[SliceMeasure]) -> tuple[str, ...]:
+    rises = np.array([one.rise_hu for one in slices])
+    return (
+        str(len(slices)),
+        f"{median_of(slices, lambda one: one.rmse_before_hu):.1f}",
+        f"{median_of(slices, lambda one: one.rmse_after_hu):.1f}",
+        f"{median_of(slices, lambda one: one.rmse_without_metal_hu):.1f}",
+        f"{_fall(slices):.1%}",
+        f"{np.count_nonzero(rises > 1e-3)}",
+        f"{max(float(rises.max()), 0.0):.2f}" if rises.size else "",
+        f"{median_of(slices, lambda one: one.ssim_before):.4f}",
+        f"{median_of(slices, lambda one: one.ssim_after):.4f}",
+        f"{median_of(slices, lambda one: abs(one.edge_after_mm)):.2f}",
+        f"{median_of(slices, lambda one: one.width_after_mm / one.width_truth_mm):.3f}",
+    )
+
+
+def as_text(measures: MetalMeasures, targets: Sequence[Target]) -> str:
+    """Give targets and tables in plain lines, for a terminal."""
+    parts = []
+    for table in tables_of(measures):
+        lines = [table.columns, *table.rows]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(table.columns))]
+        texts = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
+        parts.append("\n".join([f"{table.title} (medians; RMSE in HU, edge in mm)", *(t.rstrip() for t in texts)]))
+    parts.append("\n".join(f"{target.verdict:6s} {target.asked}: {target.found}" for target in targets))
+    return "\n\n".join(parts)
+
+
+def as_document(
+    measures: MetalMeasures, targets: Sequence[Target], settings: MetalSettings, machine: Mapping[str, object]
+) -> dict[str, object]:
+    """Gather what metal.json holds."""
+    return {
+        "schema_version": "1.0",
+        "software": {"name": "leukospect", "version": __version__},
+        "truth": TRUTH,
+        "settings": asdict(settings),
+        "machine": dict(machine),
+        "targets": [{**asdict(target), "verdict": target.verdict} for target in targets],
+        **measures.as_values(),
+    }
+
+
+def as_csv(measures: MetalMeasures) -> str:
+    """Write every slice after every method as a line; what is not there is empty."""
+    stream = io.StringIO()
+    lines = [one.row() for one in measures.slices]
+    writer = csv.DictWriter(stream, list(lines[0]) if lines else ["family"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return stream.getvalue()
+
+
+def write_files(
+    folder: Path,
+    measures: MetalMeasures,
+    targets: Sequence[Target],
+    settings: MetalSettings,
+    machine: Mapping[str, object],
+    figures: Mapping[str, Figure],
+) -> None:
+    """Write metal.json, metal.csv, metal.html and the figures into a folder."""
+    document = json.dumps(as_document(measures, targets, settings, machine), indent=1, allow_nan=False) + "\n"
+    (folder / "metal.json").write_text(document, encoding="utf-8")
+    (folder / "metal.csv").write_text(as_csv(measures), encoding="utf-8")
+    shown = []
+    for name, figure in figures.items():
+        FigureCanvasAgg(figure)
+        figure.savefig(folder / f"{name}.png", dpi=_DPI, metadata={"Software": None})
+        data = base64.b64encode((folder / f"{name}.png").read_bytes()).decode()
+        shown.append(ShownFigure(name, CAPTIONS.get(name, CAPTIONS["slices"]), data))
+    environment = Environment(
+        loader=PackageLoader("leukospect.benchmark", "templates"), autoescape=True, undefined=StrictUndefined
+    )
+    page = environment.get_template("metal.html").render(
+        version=__version__, truth=TRUTH, settings=settings, measures=measures, targets=targets, figures=shown,
+        tables=tables_of(measures), machine=machine,
+    )  # fmt: skip
+    (folder / "metal.html").write_text(page, encoding="utf-8")
