@@ -11,7 +11,8 @@ import numpy as np
 from leukospect.body_completion import BodyBeyondCt, body_beyond_ct
 from leukospect.ct.body import body_outline
 from leukospect.ct.ct_numbers import voltage_of_numbers
-from leukospect.ct.metal import MetalReduction, find_metal, reduce_metal
+from leukospect.ct.metal import MetalReduction, reduce_metal
+from leukospect.ct.metal_segmentation import find_metal
 from leukospect.ct_matter import matter_of_ct
 from leukospect.data import CtSeries, Geometry, Image, Projections
 from leukospect.errors import AssumptionWarning, InputError
