@@ -47,12 +47,16 @@ class Edge:
         What lies outside the contour over the background, by the contour's length.
     rim_pixels : int
         How many pixels border on it.
+    steepest_hu : float
+        Lowest value (5th percentile) that the edge falls to within 1.5 standard deviations of blur: that of metal falls
+        to tissue's or a dark streak's somewhere, even where bone or a bright streak hides most of it.
     """
 
     background_hu: float
     fall: float
     foot_hu_mm: float
     rim_pixels: int
+    steepest_hu: float
 
 
 def skin_blur_mm(plane: NDArray[np.float32], pixel_mm: tuple[float, float]) -> float:
@@ -132,7 +136,8 @@ def edge_of(patch: NDArray[np.float32], seed: NDArray[np.bool_], pixel_mm: tuple
     outer = _quantile_between(fine, signed, free, reach - width, reach + width, 0.25)
     fall = (outer - background) / (METAL_LEVEL_HU - background) if np.isfinite(outer) else 1.0
     foot = _foot(patch, seed, others, background, pixel_mm)
-    return Edge(background, max(0.0, fall), *foot)
+    steepest = _quantile_between(fine, signed, free, reach - width, reach + width, 0.05)
+    return Edge(background, max(0.0, fall), *foot, steepest if np.isfinite(steepest) else METAL_LEVEL_HU)
 
 
 def cut_off_height_hu(edge: Edge, blur_mm: float) -> float:

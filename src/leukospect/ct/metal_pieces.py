@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from leukospect.ct.metal_bloom import without_bloom
 from leukospect.ct.metal_extent import (
     DENSE_LEVEL_HU,
     LARGEST_FALL,
     METAL_LEVEL_HU,
+    Edge,
     edge_of,
     skin_blur_mm,
     usable_blur_mm,
@@ -31,7 +33,10 @@ Reason = Literal["metal", "bone or contrast medium", "noise", "streak", "too lar
 _AROUND = np.ones((3, 3), dtype=np.bool_)
 _MARGIN_MM = 9.0
 # No bone, tooth or contrast medium reaches it; metal that fills its voxels does, where the scale does.
-_CERTAIN_HU = 4000.0
+_CERTAIN_HU = 4600.0
+# No enamel or contrast medium at the scale's top falls to this within the blur, metal with its dark streaks does.
+_STEEP_HU = 0.0
+_DARK_STREAK_HU = -250.0
 _TOP_OF_SHORT_SCALE_HU = 4200.0
 _FEWEST_CUT_OFF = 4
 _FEWEST_SOLID, _SOLID_SHARE, _WIDEST_FILLING_MM = 6, 0.7, 10.0
@@ -187,6 +192,7 @@ def _high_pieces(
     elif (
         peak < _CERTAIN_HU
         and (edge.fall > LARGEST_FALL or shown_whole)
+        and not (cut_off and edge.steepest_hu < _STEEP_HU)
         and not (cut_off and _is_filling(patch, seed, scale))
     ):
         # Too small to show its full height, it may still be metal, as lower things may.
@@ -196,12 +202,25 @@ def _high_pieces(
     if reason != "metal":
         return [Piece(k, window, seed, peak, METAL_LEVEL_HU, cut_off, reason)]
     if cut_off:
-        mask, height = within_cut_off_edge(patch, seed, edge, scale.pixel_mm, scale.blur_mm)
-        mask = mask if mask.any() else seed & (patch >= peak)
+        mask, height = _cut_off_extent(patch, seed, edge, scale)
         return [
             Piece(k, window, mask, max(peak, height) if np.isfinite(height) else peak, METAL_LEVEL_HU, True, reason)
         ]
     return _peeled(patch, seed, edge.background_hu, k, window)
+
+
+def _cut_off_extent(
+    patch: NDArray[np.float32], seed: NDArray[np.bool_], edge: Edge, scale: SliceScale
+) -> tuple[NDArray[np.bool_], float]:
+    """Give how far metal reaches that the scale cuts off, and its estimated height, HU.
+
+    In a quiet slice its edge tells. Beside dark and bright streaks it does not: then all that is at the top counts but
+    what is brightened bone, as a rim that is missed leaves more streaks than one too wide.
+    """
+    mask, height = within_cut_off_edge(patch, seed, edge, scale.pixel_mm, scale.blur_mm)
+    if edge.steepest_hu < _DARK_STREAK_HU or edge.fall > LARGEST_FALL:
+        mask = without_bloom(patch, np.asarray(ndimage.binary_fill_holes(seed), dtype=np.bool_))
+    return (mask if mask.any() else seed & (patch >= patch[seed].max())), height
 
 
 def _is_filling(patch: NDArray[np.float32], seed: NDArray[np.bool_], scale: SliceScale) -> bool:
