@@ -35,8 +35,9 @@ _MARGIN_MM = 9.0
 # No bone, tooth or contrast medium reaches it; metal that fills its voxels does, where the scale does.
 _CERTAIN_HU = 4600.0
 # No enamel or contrast medium at the scale's top falls to this within the blur, metal with its dark streaks does.
-_STEEP_HU = 0.0
+_STEEP_HU = 550.0
 _DARK_STREAK_HU = -250.0
+_TOOTH_MM, _FEWEST_TEETH = 1.5, 4
 _TOP_OF_SHORT_SCALE_HU = 4200.0
 _FEWEST_CUT_OFF = 4
 _FEWEST_SOLID, _SOLID_SHARE, _WIDEST_FILLING_MM = 6, 0.7, 10.0
@@ -106,6 +107,20 @@ class SliceScale:
         return cls(pixel_mm, spacing_mm[0], top_hu, blur, noise_hu(plane))
 
 
+    def cuts_off(self, values: NDArray[np.float32]) -> bool:
+        """Tell whether a thing with these values reaches the top of a short scale."""
+        short = self.top_hu <= _TOP_OF_SHORT_SCALE_HU
+        return short and int(np.count_nonzero(values >= self.top_hu - 1.0)) >= _FEWEST_CUT_OFF
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What a thing of doubtful nature shares its slice with: certain metal, a row of teeth."""
+
+    metal: bool
+    teeth: bool
+
+
 def noise_hu(plane: NDArray[np.float32]) -> float:
     """Estimate the standard deviation of the noise in a slice's soft tissue, HU; 0 where there is none.
 
@@ -131,19 +146,34 @@ def pieces_of_slice(plane: NDArray[np.float32], slice_index: int, scale: SliceSc
     """
     pieces: list[Piece] = []
     seen, has_metal = np.zeros(plane.shape, dtype=np.bool_), False
-    for window, seed in connected(plane >= METAL_LEVEL_HU, scale.pixel_mm):
-        found = _high_pieces(plane[window], seed, slice_index, window, scale)
-        pieces.extend(found)
-        seen[window] |= seed
+    high = [
+        (window, seed, edge_of(plane[window], seed, scale.pixel_mm, scale.blur_mm))
+        for window, seed in connected(plane >= METAL_LEVEL_HU, scale.pixel_mm)
+    ]
+    doubtful = []
+    for window, seed, edge in high:
+        found = _high_pieces(plane[window], seed, edge, slice_index, window, scale)
+        if not found:
+            doubtful.append((window, seed))
         for piece in found:
+            pieces.append(piece)
             if piece.reason == "metal":
                 seen[window] |= piece.mask
                 has_metal = True
+        seen[window] |= seed
     dense = plane >= DENSE_LEVEL_HU
-    if pieces:
+    if pieces or doubtful:
         dense &= ~ndimage.binary_dilation(seen, structure=_AROUND, iterations=_BLUR_REACH_PIXELS)
-    for window, seed in connected(dense, scale.pixel_mm):
-        pieces.append(_low_piece(plane[window], seed, slice_index, window, scale, beside_metal=has_metal))
+    low = list(connected(dense, scale.pixel_mm))
+    crowded = len(doubtful) + sum(_width_mm(seed, scale.pixel_mm) >= _TOOTH_MM for _, seed in low) >= _FEWEST_TEETH
+    surroundings = _Beside(metal=has_metal, teeth=crowded)
+    for window, seed in doubtful:
+        if not crowded and _is_filling(plane[window], seed, scale):
+            pieces.append(_filling(plane[window], seed, slice_index, window, scale))
+        else:
+            pieces.append(_low_piece(plane[window], seed, slice_index, window, scale, surroundings))
+    for window, seed in low:
+        pieces.append(_low_piece(plane[window], seed, slice_index, window, scale, surroundings))
     return pieces
 
 
@@ -176,14 +206,20 @@ def _widened(box: tuple[slice, slice], shape: tuple[int, ...], pixel_mm: tuple[f
 
 
 def _high_pieces(
-    patch: NDArray[np.float32], seed: NDArray[np.bool_], k: int, window: tuple[slice, slice], scale: SliceScale
+    patch: NDArray[np.float32],
+    seed: NDArray[np.bool_],
+    edge: Edge,
+    k: int,
+    window: tuple[slice, slice],
+    scale: SliceScale,
 ) -> list[Piece]:
-    """Judge one thing above the metal level; it may be several metals of unlike height that touch."""
-    edge = edge_of(patch, seed, scale.pixel_mm, scale.blur_mm)
+    """Judge one thing above the metal level; it may be several metals of unlike height that touch.
+
+    Nothing where its height and edge do not tell.
+    """
     values = patch[seed]
     peak = float(values.max())
-    short = scale.top_hu <= _TOP_OF_SHORT_SCALE_HU
-    cut_off = short and int(np.count_nonzero(values >= scale.top_hu - 1.0)) >= _FEWEST_CUT_OFF
+    cut_off = scale.cuts_off(values)
     # What is wide and not cut off shows its full height, and metal has more than that.
     shown_whole = not cut_off and _width_mm(seed, scale.pixel_mm) > _FULL_WIDTH_THICK_MM
     reason: Reason = "metal"
@@ -193,10 +229,8 @@ def _high_pieces(
         peak < _CERTAIN_HU
         and (edge.fall > LARGEST_FALL or shown_whole)
         and not (cut_off and edge.steepest_hu < _STEEP_HU)
-        and not (cut_off and _is_filling(patch, seed, scale))
     ):
-        # Too small to show its full height, it may still be metal, as lower things may.
-        return [_low_piece(patch, seed, k, window, scale, beside_metal=False)]
+        return []  # Too small to show its full height, it may still be metal, as lower things may.
     elif peak - _upper_background(patch, seed, scale) < _NOISE_FACTOR * scale.noise_hu:
         reason = "noise"
     if reason != "metal":
@@ -225,11 +259,21 @@ def _cut_off_extent(
 
 def _is_filling(patch: NDArray[np.float32], seed: NDArray[np.bool_], scale: SliceScale) -> bool:
     """Tell a solid thing at the scale's top among bone or teeth, which hide its edge, but have no such plateau."""
+    if not scale.cuts_off(patch[seed]):
+        return False
     at_top = np.count_nonzero(patch[seed] >= scale.top_hu - 1.0)
     around = _surroundings(patch, seed, scale)
     solid = at_top >= _FEWEST_SOLID and at_top >= _SOLID_SHARE * np.count_nonzero(seed)
     narrow = _width_mm(seed, scale.pixel_mm) <= _WIDEST_FILLING_MM
     return bool(solid and narrow and around.size and np.quantile(around, 0.9) > 2.0 * _BONE_HU)
+
+
+def _filling(
+    patch: NDArray[np.float32], seed: NDArray[np.bool_], k: int, window: tuple[slice, slice], scale: SliceScale
+) -> Piece:
+    edge = edge_of(patch, seed, scale.pixel_mm, scale.blur_mm)
+    mask, height = within_cut_off_edge(patch, seed, edge, scale.pixel_mm, scale.blur_mm)
+    return Piece(k, window, mask if mask.any() else seed, height, METAL_LEVEL_HU, True, "metal")
 
 
 def _peeled(
@@ -245,6 +289,8 @@ def _peeled(
             continue
         threshold = 0.5 * (height + background_hu)
         mask = _grown(patch, core & (patch > threshold), threshold, _BLUR_REACH_PIXELS + (1 if depth else 0))
+        # Beam hardening and starved rays may leave less than half within.
+        mask = np.asarray(ndimage.binary_fill_holes(mask), dtype=np.bool_)
         pieces.append(Piece(k, window, mask, height, threshold, False, "metal"))
         left = core & ~ndimage.binary_dilation(mask, structure=_AROUND, iterations=_BLUR_REACH_PIXELS)
         if depth < _PEELS and left.any():
@@ -284,8 +330,7 @@ def _low_piece(
     k: int,
     window: tuple[slice, slice],
     scale: SliceScale,
-    *,
-    beside_metal: bool,
+    beside: _Beside,
 ) -> Piece:
     """Judge one thing between the dense and the metal level."""
     around = _surroundings(patch, seed, scale)
@@ -301,10 +346,12 @@ def _low_piece(
     thick = scale.spacing_mm >= _THICK_SLICE_MM
     too_wide = _width_mm(mask, scale.pixel_mm) > (_FULL_WIDTH_THICK_MM if thick else _FULL_WIDTH_MM)
     alone = around.size == 0 or float(np.quantile(around, 0.9)) < _BONE_HU
-    stands_out = thick and peak - background >= _LEAST_CONTRAST_HU
-    if too_wide or not (alone or stands_out):
+    stands_out = thick and not (beside.metal or beside.teeth) and peak - background >= _LEAST_CONTRAST_HU
+    linkable = linkable and not beside.teeth
+    piece = Piece(k, window, mask, peak, threshold, False, "metal", linkable)
+    if too_wide or beside.teeth or not (alone or stands_out):
         return piece.taken_for("bone or contrast medium")
-    if beside_metal and _aspect(mask, scale.pixel_mm) > _STREAK_ASPECT:
+    if beside.metal and _aspect(mask, scale.pixel_mm) > _STREAK_ASPECT:
         return piece.taken_for("streak")
     return piece
 
