@@ -13,11 +13,30 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import Delaunay, QhullError
 
+from leukospect.ct.metal_extent import METAL_LEVEL_HU
+
 _OUTWARD_PIXELS = 2.0
 _NORMAL_SIGMA_PIXELS = 1.5
 _STEEP_HU, _FADING_HU = 1300.0, 2000.0
 _LEAST_FADING, _LEAST_STEEP = 0.12, 0.15
 _FEWEST_STEEP = 8
+_LARGEST_HOLE = 0.25
+
+
+def without_holes(patch: NDArray[np.float32], metal: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Fill what metal of a slice encloses: beam hardening and starved rays leave less than metal's height within.
+
+    Tissue within a ring of metal stays: a hole counts as metal if it is small beside what surrounds it or dense.
+    """
+    filled = np.asarray(ndimage.binary_fill_holes(metal), dtype=np.bool_)
+    holes, count = ndimage.label(filled & ~metal)
+    if not count:
+        return filled
+    numbers = np.arange(1, count + 1)
+    sizes = np.bincount(holes.ravel())[1:]
+    dense = np.asarray(ndimage.median(patch, holes, numbers)) >= METAL_LEVEL_HU
+    kept = np.concatenate([[True], dense | (sizes <= _LARGEST_HOLE * np.count_nonzero(metal))])
+    return filled & kept[holes]
 
 
 def without_bloom(patch: NDArray[np.float32], seed: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from leukospect.ct.metal_bloom import without_bloom
+from leukospect.ct.metal_bloom import without_bloom, without_holes
 from leukospect.ct.metal_extent import (
     DENSE_LEVEL_HU,
     LARGEST_FALL,
@@ -38,6 +38,8 @@ _CERTAIN_HU = 4600.0
 _STEEP_HU = 550.0
 _DARK_STREAK_HU = -250.0
 _TOOTH_MM, _FEWEST_TEETH = 1.5, 4
+# So many things at the scale's top with a shallow edge are enamel, and the top tells no filling from it.
+_MUCH_ENAMEL = 3
 _TOP_OF_SHORT_SCALE_HU = 4200.0
 _FEWEST_CUT_OFF = 4
 _FEWEST_SOLID, _SOLID_SHARE, _WIDEST_FILLING_MM = 6, 0.7, 10.0
@@ -168,7 +170,7 @@ def pieces_of_slice(plane: NDArray[np.float32], slice_index: int, scale: SliceSc
     crowded = len(doubtful) + sum(_width_mm(seed, scale.pixel_mm) >= _TOOTH_MM for _, seed in low) >= _FEWEST_TEETH
     surroundings = _Beside(metal=has_metal, teeth=crowded)
     for window, seed in doubtful:
-        if not crowded and _is_filling(plane[window], seed, scale):
+        if len(doubtful) < _MUCH_ENAMEL and _is_filling(plane[window], seed, scale):
             pieces.append(_filling(plane[window], seed, slice_index, window, scale))
         else:
             pieces.append(_low_piece(plane[window], seed, slice_index, window, scale, surroundings))
@@ -253,7 +255,7 @@ def _cut_off_extent(
     """
     mask, height = within_cut_off_edge(patch, seed, edge, scale.pixel_mm, scale.blur_mm)
     if edge.steepest_hu < _DARK_STREAK_HU or edge.fall > LARGEST_FALL:
-        mask = without_bloom(patch, np.asarray(ndimage.binary_fill_holes(seed), dtype=np.bool_))
+        mask = without_bloom(patch, without_holes(patch, seed))
     return (mask if mask.any() else seed & (patch >= patch[seed].max())), height
 
 
@@ -290,7 +292,7 @@ def _peeled(
         threshold = 0.5 * (height + background_hu)
         mask = _grown(patch, core & (patch > threshold), threshold, _BLUR_REACH_PIXELS + (1 if depth else 0))
         # Beam hardening and starved rays may leave less than half within.
-        mask = np.asarray(ndimage.binary_fill_holes(mask), dtype=np.bool_)
+        mask = without_holes(patch, mask)
         pieces.append(Piece(k, window, mask, height, threshold, False, "metal"))
         left = core & ~ndimage.binary_dilation(mask, structure=_AROUND, iterations=_BLUR_REACH_PIXELS)
         if depth < _PEELS and left.any():
@@ -346,7 +348,8 @@ def _low_piece(
     thick = scale.spacing_mm >= _THICK_SLICE_MM
     too_wide = _width_mm(mask, scale.pixel_mm) > (_FULL_WIDTH_THICK_MM if thick else _FULL_WIDTH_MM)
     alone = around.size == 0 or float(np.quantile(around, 0.9)) < _BONE_HU
-    stands_out = thick and not (beside.metal or beside.teeth) and peak - background >= _LEAST_CONTRAST_HU
+    clear = peak - (float(np.quantile(around, 0.9)) if around.size else 0.0) >= _LEAST_CONTRAST_HU
+    stands_out = thick and clear and not (beside.metal or beside.teeth) and peak - background >= _LEAST_CONTRAST_HU
     linkable = linkable and not beside.teeth
     piece = Piece(k, window, mask, peak, threshold, False, "metal", linkable)
     if too_wide or beside.teeth or not (alone or stands_out):
