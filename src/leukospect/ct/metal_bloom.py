@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.spatial import Delaunay, QhullError
+from scipy.spatial import ConvexHull, QhullError
 
 from leukospect.ct.metal_extent import METAL_LEVEL_HU
 
@@ -65,10 +65,11 @@ def without_bloom(patch: NDArray[np.float32], seed: NDArray[np.bool_]) -> NDArra
     if not telling or np.mean(outside > _FADING_HU) < _LEAST_FADING:
         return seed
     try:
-        span = Delaunay(rim[:, steep].T.astype(np.float64))
+        sides = ConvexHull(rim[:, steep].T.astype(np.float64)).equations
     except QhullError:  # all steep parts lie on one line
         return seed
-    places = np.argwhere(seed)
-    within = np.zeros(seed.shape, dtype=np.bool_)
-    within[tuple(places[span.find_simplex(places) >= 0].T)] = True
+    rows, columns = np.ogrid[: seed.shape[0], : seed.shape[1]]
+    within = np.ones(seed.shape, dtype=np.bool_)
+    for down, across, offset in sides:
+        within &= down * rows + across * columns + offset <= 1e-6
     return seed & ndimage.binary_dilation(within)

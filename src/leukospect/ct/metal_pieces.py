@@ -37,7 +37,8 @@ _CERTAIN_HU = 4600.0
 # No enamel or contrast medium at the scale's top falls to this within the blur, metal with its dark streaks does.
 _STEEP_HU = 550.0
 _DARK_STREAK_HU = -250.0
-_TOOTH_MM, _FEWEST_TEETH = 1.5, 4
+_STEEP_BY_ENAMEL_HU, _FALL_BY_ENAMEL = 450.0, 0.25
+_TOOTH_MM, _FEWEST_TEETH = 2.3, 4
 # So many things at the scale's top with a shallow edge are enamel, and the top tells no filling from it.
 _MUCH_ENAMEL = 3
 _TOP_OF_SHORT_SCALE_HU = 4200.0
@@ -52,6 +53,7 @@ _FULL_WIDTH_MM = 3.2
 _FULL_WIDTH_THICK_MM = 5.0
 _THICK_SLICE_MM = 2.5
 _BONE_HU = 500.0
+_ABOVE_BONE_HU = 2150.0
 _LEAST_CONTRAST_HU = 1000.0
 _LINKED_CONTRAST_HU = 800.0
 _STREAK_ASPECT = 3.0
@@ -108,19 +110,10 @@ class SliceScale:
         blur = usable_blur_mm(skin_blur_mm(plane, pixel_mm), pixel_mm)
         return cls(pixel_mm, spacing_mm[0], top_hu, blur, noise_hu(plane))
 
-
     def cuts_off(self, values: NDArray[np.float32]) -> bool:
         """Tell whether a thing with these values reaches the top of a short scale."""
         short = self.top_hu <= _TOP_OF_SHORT_SCALE_HU
         return short and int(np.count_nonzero(values >= self.top_hu - 1.0)) >= _FEWEST_CUT_OFF
-
-
-@dataclass(frozen=True, slots=True)
-class _Beside:
-    """What a thing of doubtful nature shares its slice with: certain metal, a row of teeth."""
-
-    metal: bool
-    teeth: bool
 
 
 def noise_hu(plane: NDArray[np.float32]) -> float:
@@ -152,9 +145,11 @@ def pieces_of_slice(plane: NDArray[np.float32], slice_index: int, scale: SliceSc
         (window, seed, edge_of(plane[window], seed, scale.pixel_mm, scale.blur_mm))
         for window, seed in connected(plane >= METAL_LEVEL_HU, scale.pixel_mm)
     ]
+    enamel = [n for n, (window, seed, edge) in enumerate(high) if _is_shallow(plane[window][seed], edge, scale)]
+    much_enamel = len(enamel) >= _MUCH_ENAMEL
     doubtful = []
     for window, seed, edge in high:
-        found = _high_pieces(plane[window], seed, edge, slice_index, window, scale)
+        found = _high_pieces(plane[window], seed, edge, slice_index, window, scale, much_enamel=much_enamel)
         if not found:
             doubtful.append((window, seed))
         for piece in found:
@@ -166,17 +161,26 @@ def pieces_of_slice(plane: NDArray[np.float32], slice_index: int, scale: SliceSc
     dense = plane >= DENSE_LEVEL_HU
     if pieces or doubtful:
         dense &= ~ndimage.binary_dilation(seen, structure=_AROUND, iterations=_BLUR_REACH_PIXELS)
-    low = list(connected(dense, scale.pixel_mm))
-    crowded = len(doubtful) + sum(_width_mm(seed, scale.pixel_mm) >= _TOOTH_MM for _, seed in low) >= _FEWEST_TEETH
-    surroundings = _Beside(metal=has_metal, teeth=crowded)
+    lower: list[Piece] = []
     for window, seed in doubtful:
-        if len(doubtful) < _MUCH_ENAMEL and _is_filling(plane[window], seed, scale):
+        if not much_enamel and _is_filling(plane[window], seed, scale):
             pieces.append(_filling(plane[window], seed, slice_index, window, scale))
         else:
-            pieces.append(_low_piece(plane[window], seed, slice_index, window, scale, surroundings))
-    for window, seed in low:
-        pieces.append(_low_piece(plane[window], seed, slice_index, window, scale, surroundings))
-    return pieces
+            lower.append(_low_piece(plane[window], seed, slice_index, window, scale, beside_metal=has_metal))
+    for window, seed in connected(dense, scale.pixel_mm):
+        lower.append(_low_piece(plane[window], seed, slice_index, window, scale, beside_metal=has_metal))
+    return pieces + _without_teeth(lower, scale.pixel_mm)
+
+
+def _without_teeth(lower: list[Piece], pixel_mm: tuple[float, float]) -> list[Piece]:
+    """Take none of the lower things of a slice for metal if several are as wide as teeth: they stand in a row."""
+    wide = sum(piece.reason != "noise" and _width_mm(piece.mask, pixel_mm) >= _TOOTH_MM for piece in lower)
+    if wide < _FEWEST_TEETH:
+        return lower
+    return [
+        replace(piece, reason="bone or contrast medium" if piece.reason == "metal" else piece.reason, linkable=False)
+        for piece in lower
+    ]
 
 
 def connected(
@@ -214,6 +218,8 @@ def _high_pieces(
     k: int,
     window: tuple[slice, slice],
     scale: SliceScale,
+    *,
+    much_enamel: bool,
 ) -> list[Piece]:
     """Judge one thing above the metal level; it may be several metals of unlike height that touch.
 
@@ -227,11 +233,7 @@ def _high_pieces(
     reason: Reason = "metal"
     if np.count_nonzero(seed) * scale.pixel_mm[0] * scale.pixel_mm[1] > _LARGEST_MM2:
         reason = "too large"
-    elif (
-        peak < _CERTAIN_HU
-        and (edge.fall > LARGEST_FALL or shown_whole)
-        and not (cut_off and edge.steepest_hu < _STEEP_HU)
-    ):
+    elif _is_shallow(values, edge, scale, much_enamel=much_enamel) or (shown_whole and peak < _CERTAIN_HU):
         return []  # Too small to show its full height, it may still be metal, as lower things may.
     elif peak - _upper_background(patch, seed, scale) < _NOISE_FACTOR * scale.noise_hu:
         reason = "noise"
@@ -243,6 +245,14 @@ def _high_pieces(
             Piece(k, window, mask, max(peak, height) if np.isfinite(height) else peak, METAL_LEVEL_HU, True, reason)
         ]
     return _peeled(patch, seed, edge.background_hu, k, window)
+
+
+def _is_shallow(values: NDArray[np.float32], edge: Edge, scale: SliceScale, *, much_enamel: bool = False) -> bool:
+    """Tell a thing whose edge is that of bone, enamel or contrast medium; enamel by air has a steep side."""
+    if float(values.max()) >= _CERTAIN_HU:
+        return False
+    steepest, fall = (_STEEP_BY_ENAMEL_HU, _FALL_BY_ENAMEL) if much_enamel else (_STEEP_HU, LARGEST_FALL)
+    return edge.fall > fall and not (scale.cuts_off(values) and edge.steepest_hu < steepest)
 
 
 def _cut_off_extent(
@@ -332,7 +342,8 @@ def _low_piece(
     k: int,
     window: tuple[slice, slice],
     scale: SliceScale,
-    beside: _Beside,
+    *,
+    beside_metal: bool,
 ) -> Piece:
     """Judge one thing between the dense and the metal level."""
     around = _surroundings(patch, seed, scale)
@@ -349,12 +360,10 @@ def _low_piece(
     too_wide = _width_mm(mask, scale.pixel_mm) > (_FULL_WIDTH_THICK_MM if thick else _FULL_WIDTH_MM)
     alone = around.size == 0 or float(np.quantile(around, 0.9)) < _BONE_HU
     clear = peak - (float(np.quantile(around, 0.9)) if around.size else 0.0) >= _LEAST_CONTRAST_HU
-    stands_out = thick and clear and not (beside.metal or beside.teeth) and peak - background >= _LEAST_CONTRAST_HU
-    linkable = linkable and not beside.teeth
-    piece = Piece(k, window, mask, peak, threshold, False, "metal", linkable)
-    if too_wide or beside.teeth or not (alone or stands_out):
+    stands_out = thick and clear and not beside_metal and peak >= _ABOVE_BONE_HU
+    if too_wide or not (alone or stands_out):
         return piece.taken_for("bone or contrast medium")
-    if beside.metal and _aspect(mask, scale.pixel_mm) > _STREAK_ASPECT:
+    if beside_metal and _aspect(mask, scale.pixel_mm) > _STREAK_ASPECT:
         return piece.taken_for("streak")
     return piece
 
