@@ -15,6 +15,9 @@ _GRID_MM = 4.0
 _OPENING_RADIUS_MM = 8.0
 # Two legs, or an arm beside the body, are components of their own; what is left of a couch is far smaller.
 _LEAST_PART_OF_LARGEST = 0.1
+# Half the width of the widest notch that a dark streak cuts into the outline, and how far from the metal.
+_NOTCH_MM, _NOTCH_REACH_MM = 24.0, 120.0
+_METAL_HU, _FEWEST_METAL = 3000.0, 4
 
 
 def body_outline(image: Image) -> NDArray[np.bool_]:
@@ -22,6 +25,7 @@ def body_outline(image: Image) -> NDArray[np.bool_]:
 
     The CT is averaged to about 4 mm in the slice's plane and cut at -300 HU; an opening by 8 mm takes off the couch's
     shell and wires on the skin; components of at least a tenth of the largest are kept, so that two legs both are.
+    The dark streaks of metal may be as dark as air: notches of a part's outline near metal are closed.
 
     Parameters
     ----------
@@ -37,6 +41,8 @@ def body_outline(image: Image) -> NDArray[np.bool_]:
     coarse = _block_means(image.array, factors) > BODY_THRESHOLD_HU
     spacing = tuple(s * f for s, f in zip(image.geometry.spacing_mm[1:], factors, strict=True))
     body = _filled(_largest_parts(_opened(coarse, spacing)))
+    for k in _slices_with_metal(image.array):
+        body[k] = _without_notches(body[k], _block_any(image.array[k] >= _METAL_HU, factors), spacing)
     fine = np.repeat(np.repeat(body, factors[0], axis=1), factors[1], axis=2)
     return np.ascontiguousarray(fine[:, : image.array.shape[1], : image.array.shape[2]])
 
@@ -81,3 +87,37 @@ def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         outside[np.unique(edge)] = True
     outside[0] = False
     return ~outside[labels]
+
+
+def _slices_with_metal(array: NDArray[np.generic]) -> list[int]:
+    return [k for k, plane in enumerate(array) if np.count_nonzero(plane >= _METAL_HU) >= _FEWEST_METAL]
+
+
+def _block_any(mask: NDArray[np.bool_], factors: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Mark the blocks of rows and columns that hold something."""
+    any_of = np.zeros(tuple(-(-n // f) for n, f in zip(mask.shape, factors, strict=True)), dtype=np.bool_)
+    rows, columns = np.nonzero(mask)
+    any_of[rows // factors[0], columns // factors[1]] = True
+    return any_of
+
+
+def _without_notches(
+    body: NDArray[np.bool_], metal: NDArray[np.bool_], spacing_mm: tuple[float, ...]
+) -> NDArray[np.bool_]:
+    """Close each part of a slice's outline near metal; parts are not joined."""
+    labels, count = ndimage.label(body)
+    if not count:
+        return body
+    near = ndimage.distance_transform_edt(~metal, sampling=spacing_mm) <= _NOTCH_REACH_MM
+    margin = [int(_NOTCH_MM / s) + 2 for s in spacing_mm]
+    inner = tuple(slice(m, -m) for m in margin)
+    closed = body.copy()
+    for number in range(1, count + 1):
+        part = labels == number
+        if not (part & near).any():
+            continue
+        framed = np.pad(part, [(m, m) for m in margin])
+        grown = ndimage.distance_transform_edt(~framed, sampling=spacing_mm) <= _NOTCH_MM
+        whole = ndimage.distance_transform_edt(grown, sampling=spacing_mm) > _NOTCH_MM
+        closed |= whole[inner] & near & ((labels == 0) | part)
+    return np.asarray(_filled(closed[None])[0], dtype=np.bool_)
