@@ -16,7 +16,7 @@ _OPENING_RADIUS_MM = 8.0
 # Two legs, or an arm beside the body, are components of their own; what is left of a couch is far smaller.
 _LEAST_PART_OF_LARGEST = 0.1
 # Half the width of the widest notch that a dark streak cuts into the outline, and how far from the metal.
-_NOTCH_MM, _NOTCH_REACH_MM = 24.0, 120.0
+_NOTCH_MM, _NOTCH_REACH_MM = 40.0, 120.0
 _METAL_HU, _FEWEST_METAL = 3000.0, 4
 
 
