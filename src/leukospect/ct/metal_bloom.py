@@ -21,6 +21,8 @@ _STEEP_HU, _FADING_HU = 1300.0, 2000.0
 _LEAST_FADING, _LEAST_STEEP = 0.12, 0.15
 _FEWEST_STEEP = 8
 _LARGEST_HOLE = 0.25
+_SPANS_LESS = 0.93
+_AROUND = np.ones((3, 3), dtype=np.bool_)
 
 
 def without_holes(patch: NDArray[np.float32], metal: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -55,21 +57,46 @@ def without_bloom(patch: NDArray[np.float32], seed: NDArray[np.bool_]) -> NDArra
         The part of `seed` that the steep parts of its contour span, and a pixel around that; all of it where little
         of the contour fades, or too little is steep to tell.
     """
-    smooth = ndimage.gaussian_filter(seed.astype(np.float32), _NORMAL_SIGMA_PIXELS)
-    rim = np.argwhere(seed & ~ndimage.binary_erosion(seed)).T
+    rim, outside = _beyond_rim(patch, seed)
+    steep = outside < _STEEP_HU
+    fades = outside > _FADING_HU
+    if not fades.size or np.mean(fades) < _LEAST_FADING:
+        return seed
+    spanned = seed
+    if np.count_nonzero(steep) >= _FEWEST_STEEP and np.mean(steep) >= _LEAST_STEEP:
+        spanned = seed & ndimage.binary_dilation(_hull(rim[:, steep], seed.shape))
+    if np.count_nonzero(spanned) < _SPANS_LESS * np.count_nonzero(seed):
+        return spanned
+    return _less_fading_rim(patch, seed)
+
+
+def _less_fading_rim(patch: NDArray[np.float32], metal: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Take the outermost pixels off where the contour fades, but not what is so thin that little would be left."""
+    rim, outside = _beyond_rim(patch, metal)
+    off = np.zeros(metal.shape, dtype=np.bool_)
+    off[tuple(rim[:, outside > _FADING_HU])] = True
+    inner = ndimage.binary_erosion(metal, structure=_AROUND)
+    thick = ndimage.binary_dilation(inner, structure=_AROUND, iterations=2)
+    return metal & ~(off & thick)
+
+
+def _beyond_rim(patch: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Give the outermost pixels of a mask, (2, n), and what lies two pixels outside each along the normal."""
+    smooth = ndimage.gaussian_filter(mask.astype(np.float32), _NORMAL_SIGMA_PIXELS)
+    rim = np.argwhere(mask & ~ndimage.binary_erosion(mask)).T
     normal = -np.stack(np.gradient(smooth))[:, rim[0], rim[1]]
     normal /= np.maximum(np.hypot(*normal), 1e-6)
-    outside = ndimage.map_coordinates(patch, rim + _OUTWARD_PIXELS * normal, order=1, mode="nearest")
-    steep = outside < _STEEP_HU
-    telling = np.count_nonzero(steep) >= _FEWEST_STEEP and np.mean(steep) >= _LEAST_STEEP
-    if not telling or np.mean(outside > _FADING_HU) < _LEAST_FADING:
-        return seed
+    return rim, ndimage.map_coordinates(patch, rim + _OUTWARD_PIXELS * normal, order=1, mode="nearest")
+
+
+def _hull(points: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Mark the pixels in the convex hull of points, (2, n); all pixels where the points lie on one line."""
+    within = np.ones(shape, dtype=np.bool_)
     try:
-        sides = ConvexHull(rim[:, steep].T.astype(np.float64)).equations
-    except QhullError:  # all steep parts lie on one line
-        return seed
-    rows, columns = np.ogrid[: seed.shape[0], : seed.shape[1]]
-    within = np.ones(seed.shape, dtype=np.bool_)
+        sides = ConvexHull(points.T.astype(np.float64)).equations
+    except QhullError:
+        return within
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
     for down, across, offset in sides:
         within &= down * rows + across * columns + offset <= 1e-6
-    return seed & ndimage.binary_dilation(within)
+    return within
