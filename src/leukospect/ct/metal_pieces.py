@@ -8,7 +8,6 @@ small to show its full height, and lies in soft tissue by itself or in slices so
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -27,18 +26,19 @@ from leukospect.ct.metal_extent import (
     usable_blur_mm,
     within_cut_off_edge,
 )
+from leukospect.ct.metal_shape import aspect, connected, noise_hu, width_mm
 
 Reason = Literal["metal", "bone or contrast medium", "noise", "streak", "too large", "outside the patient"]
 
 _AROUND = np.ones((3, 3), dtype=np.bool_)
-_MARGIN_MM = 9.0
 # No bone, tooth or contrast medium reaches it; metal that fills its voxels does, where the scale does.
 _CERTAIN_HU = 4600.0
 # No enamel or contrast medium at the scale's top falls to this within the blur, metal with its dark streaks does.
 _STEEP_HU = 550.0
 _DARK_STREAK_HU = -250.0
 _STEEP_BY_ENAMEL_HU, _FALL_BY_ENAMEL = 450.0, 0.25
-_TOOTH_MM, _FEWEST_TEETH = 2.3, 4
+_TOOTH_MM, _TOOTH_ASPECT, _FEWEST_TEETH = 2.3, 2.2, 4
+_BRIDGE_MM = 1.6
 # So many things at the scale's top with a shallow edge are enamel, and the top tells no filling from it.
 _MUCH_ENAMEL = 3
 _TOP_OF_SHORT_SCALE_HU = 4200.0
@@ -92,6 +92,10 @@ class Piece:
         """Give the same piece, taken for something else."""
         return replace(self, reason=reason)
 
+    def not_by_itself(self, reason: Reason) -> Piece:
+        """Give what was taken for metal as something else, also beside metal of the next slice."""
+        return replace(self, reason=reason if self.reason == "metal" else self.reason, linkable=False)
+
 
 @dataclass(frozen=True, slots=True)
 class SliceScale:
@@ -114,19 +118,6 @@ class SliceScale:
         """Tell whether a thing with these values reaches the top of a short scale."""
         short = self.top_hu <= _TOP_OF_SHORT_SCALE_HU
         return short and int(np.count_nonzero(values >= self.top_hu - 1.0)) >= _FEWEST_CUT_OFF
-
-
-def noise_hu(plane: NDArray[np.float32]) -> float:
-    """Estimate the standard deviation of the noise in a slice's soft tissue, HU; 0 where there is none.
-
-    Second differences over two pixels see little of slow changes in the tissue, and of the neighbours' correlation.
-    """
-    left, middle, right = plane[::3, :-4], plane[::3, 2:-2], plane[::3, 4:]
-    mean = (left + middle + right) / np.float32(3.0)
-    differences = (middle - 0.5 * (left + right))[(mean > -200.0) & (mean < 300.0)]
-    if differences.size < 50:
-        return 0.0
-    return float(1.4826 * np.median(np.abs(differences)) / np.sqrt(1.5))
 
 
 def pieces_of_slice(plane: NDArray[np.float32], slice_index: int, scale: SliceScale) -> list[Piece]:
@@ -169,46 +160,33 @@ def pieces_of_slice(plane: NDArray[np.float32], slice_index: int, scale: SliceSc
             lower.append(_low_piece(plane[window], seed, slice_index, window, scale, beside_metal=has_metal))
     for window, seed in connected(dense, scale.pixel_mm):
         lower.append(_low_piece(plane[window], seed, slice_index, window, scale, beside_metal=has_metal))
-    return pieces + _without_teeth(lower, scale.pixel_mm)
+    if _teeth(lower, scale.pixel_mm):
+        lower = [one.not_by_itself("bone or contrast medium") for one in lower]
+        pieces = [part for piece in pieces for part in _without_bridges(piece, plane[piece.window], scale)]
+    return pieces + lower
 
 
-def _without_teeth(lower: list[Piece], pixel_mm: tuple[float, float]) -> list[Piece]:
-    """Take none of the lower things of a slice for metal if several are as wide as teeth: they stand in a row."""
-    wide = sum(piece.reason != "noise" and _width_mm(piece.mask, pixel_mm) >= _TOOTH_MM for piece in lower)
-    if wide < _FEWEST_TEETH:
-        return lower
-    return [
-        replace(piece, reason="bone or contrast medium" if piece.reason == "metal" else piece.reason, linkable=False)
+def _without_bridges(piece: Piece, patch: NDArray[np.float32], scale: SliceScale) -> list[Piece]:
+    """Cut the bright streaks off that run between fillings and crowns: they are thinner."""
+    if piece.reason != "metal":
+        return [piece]
+    depth = ndimage.distance_transform_edt(piece.mask, sampling=scale.pixel_mm)
+    core = depth > _BRIDGE_MM
+    if not core.any():
+        return [piece]
+    near = ndimage.distance_transform_edt(~core, sampling=scale.pixel_mm) <= _BRIDGE_MM
+    return [replace(piece, mask=piece.mask & near)]
+
+
+def _teeth(lower: list[Piece], pixel_mm: tuple[float, float]) -> bool:
+    """Tell whether several of the lower things of a slice are as wide as teeth: they stand in a row."""
+    as_teeth = sum(
+        piece.reason != "noise"
+        and width_mm(piece.mask, pixel_mm) >= _TOOTH_MM
+        and aspect(piece.mask, pixel_mm) <= _TOOTH_ASPECT
         for piece in lower
-    ]
-
-
-def connected(
-    mask: NDArray[np.bool_], pixel_mm: tuple[float, float]
-) -> Iterator[tuple[tuple[slice, slice], NDArray[np.bool_]]]:
-    """Give each connected part of a slice's mask in a window with a margin."""
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    if not rows.size:
-        return
-    top, left = int(rows[0]), int(columns[0])
-    labels, _ = ndimage.label(mask[top : rows[-1] + 1, left : columns[-1] + 1], structure=_AROUND)
-    for number, (own_rows, own_columns) in enumerate(ndimage.find_objects(labels), start=1):
-        box = (
-            slice(own_rows.start + top, own_rows.stop + top),
-            slice(own_columns.start + left, own_columns.stop + left),
-        )
-        window = _widened(box, mask.shape, pixel_mm)
-        seed = np.zeros((window[0].stop - window[0].start, window[1].stop - window[1].start), dtype=np.bool_)
-        within = tuple(slice(one.start - at.start, one.stop - at.start) for one, at in zip(box, window, strict=True))
-        seed[within] = labels[own_rows, own_columns] == number
-        yield window, seed
-
-
-def _widened(box: tuple[slice, slice], shape: tuple[int, ...], pixel_mm: tuple[float, float]) -> tuple[slice, slice]:
-    margins = [max(5, round(_MARGIN_MM / mm)) for mm in pixel_mm]
-    low = [max(0, one.start - margin) for one, margin in zip(box, margins, strict=True)]
-    high = [min(n, one.stop + margin) for one, margin, n in zip(box, margins, shape, strict=True)]
-    return slice(low[0], high[0]), slice(low[1], high[1])
+    )
+    return as_teeth >= _FEWEST_TEETH
 
 
 def _high_pieces(
@@ -229,7 +207,7 @@ def _high_pieces(
     peak = float(values.max())
     cut_off = scale.cuts_off(values)
     # What is wide and not cut off shows its full height, and metal has more than that.
-    shown_whole = not cut_off and _width_mm(seed, scale.pixel_mm) > _FULL_WIDTH_THICK_MM
+    shown_whole = not cut_off and width_mm(seed, scale.pixel_mm) > _FULL_WIDTH_THICK_MM
     reason: Reason = "metal"
     if np.count_nonzero(seed) * scale.pixel_mm[0] * scale.pixel_mm[1] > _LARGEST_MM2:
         reason = "too large"
@@ -276,7 +254,7 @@ def _is_filling(patch: NDArray[np.float32], seed: NDArray[np.bool_], scale: Slic
     at_top = np.count_nonzero(patch[seed] >= scale.top_hu - 1.0)
     around = _surroundings(patch, seed, scale)
     solid = at_top >= _FEWEST_SOLID and at_top >= _SOLID_SHARE * np.count_nonzero(seed)
-    narrow = _width_mm(seed, scale.pixel_mm) <= _WIDEST_FILLING_MM
+    narrow = width_mm(seed, scale.pixel_mm) <= _WIDEST_FILLING_MM
     return bool(solid and narrow and around.size and np.quantile(around, 0.9) > 2.0 * _BONE_HU)
 
 
@@ -351,34 +329,18 @@ def _low_piece(
     peak = float(patch[seed].max())
     threshold = 0.5 * (peak + background)
     mask = _grown(patch, seed & (patch > threshold), threshold, _BLUR_REACH_PIXELS)
-    linkable = peak - background >= _LINKED_CONTRAST_HU and _width_mm(mask, scale.pixel_mm) <= 2 * _FULL_WIDTH_THICK_MM
+    linkable = peak - background >= _LINKED_CONTRAST_HU and width_mm(mask, scale.pixel_mm) <= 2 * _FULL_WIDTH_THICK_MM
     piece = Piece(k, window, mask, peak, threshold, False, "metal", linkable)
     factor = _NOISE_FACTOR_OF_A_PIXEL if np.count_nonzero(mask) <= 2 else _NOISE_FACTOR
     if peak - background < factor * scale.noise_hu:
         return replace(piece, reason="noise", linkable=False)
     thick = scale.spacing_mm >= _THICK_SLICE_MM
-    too_wide = _width_mm(mask, scale.pixel_mm) > (_FULL_WIDTH_THICK_MM if thick else _FULL_WIDTH_MM)
+    too_wide = width_mm(mask, scale.pixel_mm) > (_FULL_WIDTH_THICK_MM if thick else _FULL_WIDTH_MM)
     alone = around.size == 0 or float(np.quantile(around, 0.9)) < _BONE_HU
     clear = peak - (float(np.quantile(around, 0.9)) if around.size else 0.0) >= _LEAST_CONTRAST_HU
     stands_out = thick and clear and not beside_metal and peak >= _ABOVE_BONE_HU
     if too_wide or not (alone or stands_out):
         return piece.taken_for("bone or contrast medium")
-    if beside_metal and _aspect(mask, scale.pixel_mm) > _STREAK_ASPECT:
+    if beside_metal and aspect(mask, scale.pixel_mm) > _STREAK_ASPECT:
         return piece.taken_for("streak")
     return piece
-
-
-def _width_mm(mask: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> float:
-    """Width of the largest disc inside, mm."""
-    depth = float(np.max(ndimage.distance_transform_edt(np.pad(mask, 1), sampling=pixel_mm), initial=0.0))
-    return max(2.0 * depth - min(pixel_mm), 0.0)
-
-
-def _aspect(mask: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> float:
-    """Ratio of the long to the short axis of a piece; a pixel's own extent counts."""
-    y, x = (axis * mm for axis, mm in zip(np.nonzero(mask), pixel_mm, strict=True))
-    if y.size < 2:
-        return 1.0
-    spread = np.cov(np.stack([y, x])) + np.diag([mm**2 / 12.0 for mm in pixel_mm])
-    low, high = np.linalg.eigvalsh(spread)
-    return float(np.sqrt(high / low))

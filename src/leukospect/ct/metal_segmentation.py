@@ -17,7 +17,8 @@ from scipy import ndimage
 from leukospect.ct.body import body_outline
 from leukospect.ct.metal_extent import DENSE_LEVEL_HU
 from leukospect.ct.metal_in_patient import continuing, depth_mm, lies_inside
-from leukospect.ct.metal_pieces import Piece, Reason, SliceScale, connected, pieces_of_slice
+from leukospect.ct.metal_pieces import Piece, Reason, SliceScale, pieces_of_slice
+from leukospect.ct.metal_shape import connected
 from leukospect.data import Geometry, Image
 from leukospect.errors import InputError
 
