@@ -38,7 +38,7 @@ def without_holes(patch: NDArray[np.float32], metal: NDArray[np.bool_]) -> NDArr
     sizes = np.bincount(holes.ravel())[1:]
     dense = np.asarray(ndimage.median(patch, holes, numbers)) >= METAL_LEVEL_HU
     kept = np.concatenate([[True], dense | (sizes <= _LARGEST_HOLE * np.count_nonzero(metal))])
-    return filled & kept[holes]
+    return np.asarray(filled & kept[holes], dtype=np.bool_)
 
 
 def without_bloom(patch: NDArray[np.float32], seed: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -84,7 +84,8 @@ def _beyond_rim(patch: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[ND
     """Give the outermost pixels of a mask, (2, n), and what lies two pixels outside each along the normal."""
     smooth = ndimage.gaussian_filter(mask.astype(np.float32), _NORMAL_SIGMA_PIXELS)
     rim = np.argwhere(mask & ~ndimage.binary_erosion(mask)).T
-    normal = -np.stack(np.gradient(smooth))[:, rim[0], rim[1]]
+    down, across = np.gradient(smooth)
+    normal = -np.stack([down[tuple(rim)], across[tuple(rim)]])
     normal /= np.maximum(np.hypot(*normal), 1e-6)
     return rim, ndimage.map_coordinates(patch, rim + _OUTWARD_PIXELS * normal, order=1, mode="nearest")
 
