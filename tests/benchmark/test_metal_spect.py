@@ -10,10 +10,10 @@ from leukospect.benchmark.metal_spect import (
     SpectFound,
     SpectPicture,
     judged_periprosthetic,
-    late_scans,
     map_without_artefacts,
     true_map,
 )
+from leukospect.benchmark.metal_spect_cases import late_scans
 from leukospect.benchmark.metal_spect_figure import spect_figure
 from leukospect.benchmark.metal_spect_volumes import LATERAL, MEDIAL, SHELL, metal_fillings, periprosthetic_volumes
 from leukospect.data import Geometry

@@ -17,13 +17,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from leukospect.benchmark.accuracy_results import Target
+from leukospect.benchmark.metal_results import Target
+from leukospect.benchmark.metal_spect_cases import CASES, SpectCase
 from leukospect.benchmark.metal_spect_volumes import metal_fillings, periprosthetic_volumes
 from leukospect.ct.attenuation_map import completed_along_axis, smooth_to_resolution
 from leukospect.data import CtSeries, Geometry, Image, Projections
 from leukospect.errors import AssumptionWarning, ProtocolError
-from leukospect.phantoms import Phantom, attenuation_map, read_phantom, simulate_study
-from leukospect.phantoms.acquisitions import CtAcquisition, SpectAcquisition
+from leukospect.phantoms import Phantom, attenuation_map, simulate_study
+from leukospect.phantoms.acquisitions import CtAcquisition
 from leukospect.phantoms.materials import METALS, linear_attenuation_per_cm, photopeak_attenuation_per_cm
 from leukospect.physics.attenuation import hu_to_mu
 from leukospect.pipeline import reconstruct_spect
@@ -32,9 +33,6 @@ from leukospect.protocol import Protocol, load_protocol
 from leukospect.registration import resample
 
 Progress = Callable[[str, float], None]
-
-CASES: tuple[tuple[str, tuple[str, ...]], ...] = (("femoral-nail", ()), ("hip-prosthesis", ()))
-"""Phantoms, and the settings that somebody who knows the implant would add."""
 
 MOST_BIAS = 0.02
 _PROTOCOL, _ENERGY_KEV = "tc99m-hmpao-spect-ct", 140.511
@@ -45,10 +43,9 @@ _LEAST_OF_MAXIMUM = 0.02
 
 @dataclass(frozen=True, slots=True)
 class SpectSettings:
-    """How much is done; `coarsening` enlarges pixels and thins out stops and views, for a quick look."""
+    """What is done."""
 
-    cases: tuple[tuple[str, tuple[str, ...]], ...] = CASES
-    coarsening: int = 1
+    cases: tuple[SpectCase, ...] = CASES
     seed: int = 1
 
 
@@ -139,12 +136,13 @@ def study_periprosthetic(
     biases: list[SpectBias] = []
     pictures: list[SpectPicture] = []
     texts: list[str] = []
-    for number, (name, extra) in enumerate(chosen.cases):
+    for number, case in enumerate(chosen.cases):
         tell("SPECT beside metal", number / len(chosen.cases))
-        phantom = late_scans(read_phantom(name), chosen.coarsening)
+        phantom = case.drawn()
+        protocol = load_protocol(_PROTOCOL, [*_ALIKE, f"attenuation.metal_material={case.metal_material}"])
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", AssumptionWarning)
-            made = _reconstructed(phantom, load_protocol(_PROTOCOL, [*_ALIKE, *extra]), chosen.seed, threads, progress)
+            made = _reconstructed(phantom, protocol, chosen.seed, threads, progress)
         texts += [str(one.message) for one in caught if issubclass(one.category, AssumptionWarning)]
         metal, volumes = periprosthetic_volumes(phantom, made.truth.geometry)
         for volume, part in volumes.items():
@@ -153,8 +151,8 @@ def study_periprosthetic(
             ]
             before, after, undisturbed, without = (mean / means[0] - 1.0 for mean in means[1:])
             size = float(part.sum()) * made.truth.geometry.voxel_volume_ml
-            biases.append(SpectBias(phantom.name, volume, size, before, after, undisturbed, without))
-        pictures.append(_picture(phantom.name, made, metal))
+            biases.append(SpectBias(case.name, volume, size, before, after, undisturbed, without))
+        pictures.append(_picture(case.name, made, metal))
     tell("SPECT beside metal", 1.0)
     return SpectFound(tuple(biases), tuple(pictures), tuple(dict.fromkeys(texts)))
 
@@ -177,23 +175,6 @@ def judged_periprosthetic(found: SpectFound) -> tuple[Target, ...]:
         told = f"{100 * in_all[0]:+.1f}% before, {100 * in_all[1]:+.1f}% after"
         targets.append(Target(f"SPECT of {phantom}: worst bias relative to the true map", told, None))
     return tuple(targets)
-
-
-def late_scans(phantom: Phantom, coarsening: int = 1) -> Phantom:
-    """Keep the last SPECT and the last CT of a phantom, pixels so many times as large and views as many times fewer."""
-    spect = [scan for scan in phantom.acquisition if isinstance(scan, SpectAcquisition)]
-    ct = [scan for scan in phantom.acquisition if isinstance(scan, CtAcquisition)]
-    if not spect or not ct:
-        raise ProtocolError(f"Phantom '{phantom.name}' needs a SPECT and a CT to show what metal does to uptake.")
-
-    def coarse(matrix: tuple[int, int], pixel_mm: tuple[float, float]) -> dict[str, object]:
-        rows, columns = (n // coarsening for n in matrix)
-        return {"matrix": (rows, columns), "pixel_mm": tuple(pixel * coarsening for pixel in pixel_mm)}
-
-    camera = coarse(spect[-1].matrix, spect[-1].pixel_mm) | {"stops": spect[-1].stops // coarsening}
-    scanner = coarse(ct[-1].matrix, ct[-1].pixel_mm) | {"views": ct[-1].views // coarsening}
-    scans = (spect[-1].model_copy(update=camera), ct[-1].model_copy(update=scanner))
-    return phantom.model_copy(update={"acquisition": scans, "finest_mm": phantom.finest_mm * coarsening})
 
 
 def _reconstructed(
