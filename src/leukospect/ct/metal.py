@@ -1,8 +1,8 @@
-"""Metal in a CT: where it is, and the volume with the streaks around it reduced.
+"""Metal artefact reduction of a CT, slice by slice, where it helps.
 
-What this first method can do is known: linear interpolation removes the dark and bright bands that beam hardening and
-starved rays leave, and blurs bone that lies in line with the metal. So each slice is judged by the unrest of the soft
-tissue around its metal, and one that does not gain stays as it was.
+DICOM gives slices and no raw data, so the line integrals are those of the slices, along parallel rays or along the fan
+that the header tells. The correction is added to the scan: slices without metal stay identical to the bit, and so do the
+metal itself and everything outside the patient. Each slice is judged before and after; what does not help is not used.
 """
 
 from __future__ import annotations
@@ -14,40 +14,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from leukospect.ct.body import body_outline
-from leukospect.ct.linear_interpolation import beam_of_slice, without_shadow
-from leukospect.ct.metal_extent import DENSE_LEVEL_HU
-from leukospect.ct.metal_segmentation import find_metal
-from leukospect.data import CtSeries, Image
+from leukospect.ct.metal_segmentation import MetalFinding, metal_finding
+from leukospect.ct.metal_trace import MetalTrace, beam_of_slice
+from leukospect.ct.slice_beam import fan_beam_of_slice
+from leukospect.ct.slice_reduction import METHODS as _METHODS
+from leukospect.ct.slice_reduction import SliceMeasure, reduced_slice
+from leukospect.data import CtSeries, Geometry, Image
 from leukospect.errors import GeometryError, InputError
+from leukospect.kernels.ct_beam import Beam, FanBeam
 
-METHODS = ("linear",)
-
-# The ring in which a slice is judged: clear of the metal's mixed rim, near enough to be ruled by its streaks.
-_RING_FROM_MM, _RING_TO_MM = 3.0, 40.0
-_SOFT_TISSUE_HU = (-250.0, 250.0)
-_FEWEST_RING_PIXELS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class StreakMeasure:
-    """How restless the soft tissue around the metal of one slice is.
-
-    Parameters
-    ----------
-    slice_index : int
-    before_hu, after_hu : float
-        Standard deviation of the soft tissue 3 to 40 mm from the metal, HU, before and after the reduction.
-    corrected : bool
-        False where the reduction did not lower it: that slice was left as it was.
-    """
-
-    slice_index: int
-    before_hu: float
-    after_hu: float
-    corrected: bool
+METHODS: tuple[str, ...] = tuple(_METHODS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,22 +40,28 @@ class MetalReduction:
         1 in metal, uint8, on the same grid.
     slices : tuple of int
         Indices of the slices that were changed.
-    measures : tuple of StreakMeasure
+    measures : tuple of SliceMeasure
         One for each slice with metal, changed or not.
     method : str
+    rays : str
+        ``fan`` or ``parallel``.
+    finding : MetalFinding or None
+        What metal was found, and what was not taken for it.
     """
 
     image: Image
     metal: Image
     slices: tuple[int, ...]
-    measures: tuple[StreakMeasure, ...]
+    measures: tuple[SliceMeasure, ...]
     method: str
+    rays: str = "parallel"
+    finding: MetalFinding | None = None
 
 
 def reduce_metal(
     ct: CtSeries,
     *,
-    method: str = "linear",
+    method: str = "adaptive",
     threshold_hu: float | None = None,
     threads: int | None = None,
     progress: Callable[[float], None] | None = None,
@@ -89,9 +73,10 @@ def reduce_metal(
     ct : CtSeries
         Axial slices in HU.
     method : str
-        ``linear``: interpolation of the shadow, see `leukospect.ct.linear_interpolation`.
+        ``linear``, ``normalised``, ``frequency-split``, ``trace-model``, see the modules of these names, or
+        ``adaptive``: of normalised and trace model, for each slice, whichever leaves less streaks.
     threshold_hu : float or None
-        See `find_metal`.
+        See `find_metal`; None lets each piece of metal have its own.
     threads : int or None
         Slices worked on at a time; None takes what the machine offers. The result does not depend on it.
     progress : function of the fraction done, or None
@@ -109,25 +94,21 @@ def reduce_metal(
     """
     if method not in METHODS:
         raise InputError(f"Metal reduction knows the methods {', '.join(METHODS)}; '{method}' is none of them.")
-    _check_hu(ct.image)
     _check_axial(ct.image)
+    finding = metal_finding(ct.image, threshold_hu)
+    metal = finding.mask
     reduced = np.array(ct.image.array, dtype=np.float32)
-    may_be_metal = reduced.max() > (DENSE_LEVEL_HU if threshold_hu is None else threshold_hu)
-    body = body_outline(ct.image) if may_be_metal else np.zeros(reduced.shape, dtype=np.bool_)
-    metal = find_metal(ct.image, threshold_hu, body=body)
     with_metal = [int(k) for k in np.flatnonzero(metal.any(axis=(1, 2)))]
-    beam = beam_of_slice(ct.image.geometry.shape[1:], ct.image.geometry.spacing_mm[1:])
+    beam = _beam_of(ct) if with_metal else None
+    body = _body_of(ct.image, with_metal)
 
-    def work(k: int) -> StreakMeasure:
-        tissue = _ring(metal[k], body[k], beam.pixel_mm)
-        before = reduced[k]
-        after = without_shadow(beam, before, metal[k], body[k], _typical(before, tissue))
-        measure = _judged(k, before, after, tissue)
-        if measure.corrected:
-            reduced[k] = after
+    def work(k: int) -> SliceMeasure:
+        assert beam is not None
+        trace = MetalTrace(beam, reduced[k].copy(), metal[k], body[k] | metal[k])
+        reduced[k], measure = reduced_slice(method, trace, k)
         return measure
 
-    measures: list[StreakMeasure] = []
+    measures: list[SliceMeasure] = []
     with ThreadPoolExecutor(max_workers=threads or os.cpu_count() or 1) as pool:
         for measure in pool.map(work, with_metal):
             measures.append(measure)
@@ -140,14 +121,9 @@ def reduce_metal(
         slices=tuple(m.slice_index for m in measures if m.corrected),
         measures=tuple(measures),
         method=method,
+        rays="fan" if isinstance(beam, FanBeam) else "parallel",
+        finding=finding,
     )
-
-
-def _check_hu(image: Image) -> None:
-    if image.unit not in ("HU", ""):
-        raise InputError(f"Metal is looked for in a CT in HU; this image is in {image.unit}.")
-    if np.issubdtype(image.array.dtype, np.floating) and not np.all(np.isfinite(image.array)):
-        raise InputError("The CT contains values that are not finite.")
 
 
 def _check_axial(image: Image) -> None:
@@ -156,23 +132,23 @@ def _check_axial(image: Image) -> None:
         raise GeometryError("Metal reduction needs axial CT slices; this volume's slices are sagittal or coronal.")
 
 
-def _ring(metal: NDArray[np.bool_], body: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> NDArray[np.bool_]:
-    distance = np.asarray(ndimage.distance_transform_edt(~metal, sampling=pixel_mm))
-    return body & (distance >= _RING_FROM_MM) & (distance <= _RING_TO_MM)
+def _beam_of(ct: CtSeries) -> Beam:
+    """Take the fan that the header tells, else parallel rays."""
+    geometry = ct.image.geometry
+    if ct.fan is not None:
+        try:
+            return fan_beam_of_slice(geometry, ct.fan)
+        except GeometryError:  # tilted, or a source within the slice: parallel rays serve either
+            pass
+    return beam_of_slice(geometry.shape[1:], geometry.spacing_mm[1:])
 
 
-def _typical(slice_hu: NDArray[np.float32], ring: NDArray[np.bool_]) -> float:
-    """Median of the soft tissue in the ring, HU; water's where there is none."""
-    low, high = _SOFT_TISSUE_HU
-    values = slice_hu[ring & (slice_hu > low) & (slice_hu < high)]
-    return float(np.median(values)) if values.size else 0.0
-
-
-def _judged(k: int, before: NDArray[np.float32], after: NDArray[np.float32], ring: NDArray[np.bool_]) -> StreakMeasure:
-    """Compare the unrest of the same pixels: bone of the original left out, as is gas that is gas in both."""
-    low, high = _SOFT_TISSUE_HU
-    tissue = ring & (before < high) & ((before > low) | (after > low))
-    if np.count_nonzero(tissue) < _FEWEST_RING_PIXELS:
-        return StreakMeasure(k, float("nan"), float("nan"), corrected=False)
-    unrest = [float(np.std(np.clip(values[tissue], low, high), dtype=np.float64)) for values in (before, after)]
-    return StreakMeasure(k, unrest[0], unrest[1], corrected=unrest[1] < unrest[0])
+def _body_of(image: Image, with_metal: list[int]) -> dict[int, NDArray[np.bool_]]:
+    """Outline the patient in the slices with metal."""
+    if not with_metal:
+        return {}
+    first, last = with_metal[0], with_metal[-1]
+    shape = (last + 1 - first, *image.geometry.shape[1:])
+    # Only sizes of pixels are asked of the geometry, not where the slices lie.
+    outline = body_outline(Image(image.array[first : last + 1], Geometry(shape, image.geometry.affine), image.unit))
+    return {k: outline[k - first] for k in with_metal}

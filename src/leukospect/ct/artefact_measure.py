@@ -1,0 +1,108 @@
+"""How bad the artefacts of one slice are, without knowing the truth, and whether a reduction leaves anatomy as it was.
+
+Streaks are unrest of soft tissue around the metal at widths of a few millimetres. All images of a slice are judged on the
+same pixels: those that are soft tissue by the median of the images, so that no image decides for itself where it is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from leukospect.ct.metal_trace import Floats, Mask, MetalTrace
+
+# Clear of the metal's mixed rim, and near enough to be ruled by its streaks.
+_FROM_MM, _TO_MM = 2.5, 60.0
+_TISSUE_HU, _CLIPPED_HU = 200.0, 300.0
+_STREAK_MM = 6.0
+_FEWEST_PIXELS = 50
+_EDGE_HU_PER_MM = 100.0
+_EDGES_FROM_MM = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ArtefactMeasure:
+    """What one image of a slice looks like.
+
+    Parameters
+    ----------
+    streaks_hu : float
+        Root mean square of soft tissue 2.5 to 60 mm from the metal about its own mean over 6 mm.
+    tissue_hu : float
+        Standard deviation of the same tissue.
+    edge_agreement : float
+        Correlation of the gradients with those of the scan at its edges more than 10 mm from the metal; 1 where there
+        are none.
+    """
+
+    streaks_hu: float
+    tissue_hu: float
+    edge_agreement: float
+
+
+class SliceJudge:
+    """Judges images of one slice alike.
+
+    Parameters
+    ----------
+    trace : MetalTrace
+    images : sequence of (rows, columns) float32 arrays
+        Of the slice, the scan included: together they tell where soft tissue is.
+    """
+
+    def __init__(self, trace: MetalTrace, images: Sequence[Floats]) -> None:
+        pixel_mm = trace.beam.pixel_mm
+        self._box = _surroundings(trace.metal, pixel_mm)
+        typical = ndimage.gaussian_filter(np.median([image[self._box] for image in images], axis=0), 1.0)
+        distance = np.asarray(ndimage.distance_transform_edt(~trace.metal[self._box], sampling=pixel_mm))
+        near = (distance > _FROM_MM) & (distance < _TO_MM) & trace.body[self._box]
+        self.tissue: Mask = near & (np.abs(typical) < _TISSUE_HU)
+        self._width = [_STREAK_MM / mm for mm in pixel_mm]
+        self._share = np.maximum(ndimage.gaussian_filter(self.tissue.astype(np.float32), self._width), 1e-3)
+        self._scan_gradient = _gradient(trace.slice_hu[self._box], pixel_mm)
+        length = np.hypot(*self._scan_gradient)
+        self._edges: Mask = (length > _EDGE_HU_PER_MM) & (distance > _EDGES_FROM_MM) & trace.body[self._box]
+        self._pixel_mm = pixel_mm
+
+    @property
+    def can_judge(self) -> bool:
+        """Whether there is enough soft tissue around the metal."""
+        return int(np.count_nonzero(self.tissue)) >= _FEWEST_PIXELS
+
+    def measure(self, image: Floats) -> ArtefactMeasure:
+        """Judge one image."""
+        values = np.clip(image[self._box], -_CLIPPED_HU, _CLIPPED_HU)
+        mean = ndimage.gaussian_filter(np.where(self.tissue, values, np.float32(0)), self._width) / self._share
+        streaks = float(np.std((values - mean)[self.tissue], dtype=np.float64))
+        gradient = _gradient(image[self._box], self._pixel_mm)
+        return ArtefactMeasure(streaks, float(np.std(values[self.tissue], dtype=np.float64)), self._agreement(gradient))
+
+    def _agreement(self, gradient: tuple[Floats, Floats]) -> float:
+        if not self._edges.any():
+            return 1.0
+        pairs = zip(gradient, self._scan_gradient, strict=True)
+        together = sum(float(np.sum((a * b)[self._edges], dtype=np.float64)) for a, b in pairs)
+        sizes = [
+            sum(float(np.sum(part[self._edges] ** 2, dtype=np.float64)) for part in one)
+            for one in (gradient, self._scan_gradient)
+        ]
+        return together / float(np.sqrt(sizes[0] * sizes[1])) if min(sizes) > 0 else 0.0
+
+
+def _gradient(image: Floats, pixel_mm: tuple[float, float]) -> tuple[Floats, Floats]:
+    smooth = ndimage.gaussian_filter(image, 1.0)
+    down, across = np.gradient(smooth, *pixel_mm)
+    return down.astype(np.float32), across.astype(np.float32)
+
+
+def _surroundings(metal: Mask, pixel_mm: tuple[float, float]) -> tuple[slice, slice]:
+    """Give the box that holds all that is judged, with room for the filters."""
+    box = []
+    for axis, mm in zip((1, 0), pixel_mm, strict=True):
+        filled = np.flatnonzero(metal.any(axis=axis))
+        margin = int(np.ceil((_TO_MM + 4.0 * _STREAK_MM) / mm))
+        box.append(slice(max(0, int(filled[0]) - margin), int(filled[-1]) + margin + 1))
+    return box[0], box[1]
