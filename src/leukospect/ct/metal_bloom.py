@@ -84,8 +84,8 @@ def _beyond_rim(patch: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[ND
     """Give the outermost pixels of a mask, (2, n), and what lies two pixels outside each along the normal."""
     smooth = ndimage.gaussian_filter(mask.astype(np.float32), _NORMAL_SIGMA_PIXELS)
     rim = np.argwhere(mask & ~ndimage.binary_erosion(mask)).T
-    down, across = np.gradient(smooth)
-    normal = -np.stack([down[tuple(rim)], across[tuple(rim)]])
+    rows, columns = rim
+    normal = -np.stack([np.gradient(smooth, axis=axis)[rows, columns] for axis in (0, 1)])
     normal /= np.maximum(np.hypot(*normal), 1e-6)
     return rim, ndimage.map_coordinates(patch, rim + _OUTWARD_PIXELS * normal, order=1, mode="nearest")
 

@@ -25,6 +25,7 @@ from leukospect.errors import InputError
 METAL_THRESHOLD_HU = 2500.0
 
 _LOWEST_THRESHOLD_HU = 1000.0
+_SHARE_OVER_METAL = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,7 @@ def _in_patient(
     joined = continuing(outside, mask, spacing[0])
     taken += [outside[n].taken_for("metal") for n in joined]
     others += [piece.taken_for("outside the patient") for n, piece in enumerate(outside) if n not in joined]
-    joined = continuing(doubtful, mask, spacing[0], reach_mm=spacing[0])
+    joined = continuing(doubtful, mask, spacing[0], reach_mm=spacing[0], least_share=_SHARE_OVER_METAL)
     taken += [doubtful[n].taken_for("metal") for n in joined]
     others += [piece for n, piece in enumerate(doubtful) if n not in joined]
     return taken, others
