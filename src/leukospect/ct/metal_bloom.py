@@ -22,6 +22,7 @@ _LEAST_FADING, _LEAST_STEEP = 0.12, 0.15
 _FEWEST_STEEP = 8
 _LARGEST_HOLE = 0.25
 _SPANS_LESS = 0.93
+_BRIDGE_MM = 1.6
 _AROUND = np.ones((3, 3), dtype=np.bool_)
 
 
@@ -101,3 +102,19 @@ def _hull(points: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[np.bool_]
     for down, across, offset in sides:
         within &= down * rows + across * columns + offset <= 1e-6
     return within
+
+
+def cores(mask: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> tuple[NDArray[np.int32], int]:
+    """Label what is left of a mask 1.6 mm inside its edge, and count it."""
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=pixel_mm)[1:-1, 1:-1]
+    labels, count = ndimage.label(depth > _BRIDGE_MM)
+    return np.asarray(labels, dtype=np.int32), int(count)
+
+
+def without_bridges(mask: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> NDArray[np.bool_]:
+    """Cut off what is thinner than 3 mm: streaks between fillings and crowns; a mask that has no core stays."""
+    labels, count = cores(mask, pixel_mm)
+    if not count:
+        return mask
+    near = ndimage.distance_transform_edt(labels == 0, sampling=pixel_mm) <= _BRIDGE_MM
+    return np.asarray(mask & near, dtype=np.bool_)

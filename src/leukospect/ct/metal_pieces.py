@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from leukospect.ct.metal_bloom import without_bloom, without_holes
+from leukospect.ct.metal_bloom import cores, without_bloom, without_bridges, without_holes
 from leukospect.ct.metal_extent import (
     DENSE_LEVEL_HU,
     LARGEST_FALL,
@@ -38,7 +38,7 @@ _STEEP_HU = 550.0
 _DARK_STREAK_HU = -250.0
 _STEEP_BY_ENAMEL_HU, _FALL_BY_ENAMEL = 450.0, 0.25
 _TOOTH_MM, _TOOTH_ASPECT, _FEWEST_TEETH = 2.3, 2.2, 4
-_BRIDGE_MM = 1.6
+_FEWEST_CROWNS = 8
 # So many things at the scale's top with a shallow edge are enamel, and the top tells no filling from it.
 _MUCH_ENAMEL = 3
 _TOP_OF_SHORT_SCALE_HU = 4200.0
@@ -160,22 +160,19 @@ def pieces_of_slice(plane: NDArray[np.float32], slice_index: int, scale: SliceSc
             lower.append(_low_piece(plane[window], seed, slice_index, window, scale, beside_metal=has_metal))
     for window, seed in connected(dense, scale.pixel_mm):
         lower.append(_low_piece(plane[window], seed, slice_index, window, scale, beside_metal=has_metal))
-    if _teeth(lower, scale.pixel_mm):
+    teeth = _teeth(lower, scale.pixel_mm)
+    if teeth:
         lower = [one.not_by_itself("bone or contrast medium") for one in lower]
-        pieces = [part for piece in pieces for part in _without_bridges(piece, plane[piece.window], scale)]
+    if teeth or sum(cores(piece.mask, scale.pixel_mm)[1] for piece in pieces) >= _FEWEST_CROWNS:
+        pieces = [part for piece in pieces for part in _without_bridges(piece, scale)]
     return pieces + lower
 
 
-def _without_bridges(piece: Piece, patch: NDArray[np.float32], scale: SliceScale) -> list[Piece]:
+def _without_bridges(piece: Piece, scale: SliceScale) -> list[Piece]:
     """Cut the bright streaks off that run between fillings and crowns: they are thinner."""
     if piece.reason != "metal":
         return [piece]
-    depth = ndimage.distance_transform_edt(piece.mask, sampling=scale.pixel_mm)
-    core = depth > _BRIDGE_MM
-    if not core.any():
-        return [piece]
-    near = ndimage.distance_transform_edt(~core, sampling=scale.pixel_mm) <= _BRIDGE_MM
-    return [replace(piece, mask=piece.mask & near)]
+    return [replace(piece, mask=without_bridges(piece.mask, scale.pixel_mm))]
 
 
 def _teeth(lower: list[Piece], pixel_mm: tuple[float, float]) -> bool:
