@@ -35,7 +35,7 @@ _AROUND = np.ones((3, 3), dtype=np.bool_)
 _CERTAIN_HU = 4600.0
 # No enamel or contrast medium at the scale's top falls to this within the blur, metal with its dark streaks does.
 _STEEP_HU = 550.0
-_DARK_STREAK_HU = -100.0
+_DARK_STREAK_HU, _QUIET_FALL = -100.0, 0.25
 _STEEP_BY_ENAMEL_HU, _FALL_BY_ENAMEL = 450.0, 0.25
 _TOOTH_MM, _TOOTH_ASPECT, _FEWEST_TEETH = 2.3, 2.2, 4
 _FEWEST_CROWNS = 8
@@ -240,7 +240,7 @@ def _cut_off_extent(
     """
     mask, height = within_cut_off_edge(patch, seed, edge, scale.pixel_mm, scale.blur_mm)
     mask = mask & seed
-    if edge.steepest_hu < _DARK_STREAK_HU or edge.fall > LARGEST_FALL:
+    if edge.steepest_hu < _DARK_STREAK_HU or edge.fall > _QUIET_FALL:
         mask = without_bloom(patch, without_holes(patch, seed))
     return (mask if mask.any() else seed & (patch >= patch[seed].max())), height
 
