@@ -154,7 +154,7 @@ def pieces_of_slice(plane: NDArray[np.float32], slice_index: int, scale: SliceSc
         dense &= ~ndimage.binary_dilation(seen, structure=_AROUND, iterations=_BLUR_REACH_PIXELS)
     lower: list[Piece] = []
     for window, seed in doubtful:
-        if not much_enamel and _is_filling(plane[window], seed, scale):
+        if not much_enamel and _is_filling(plane[window], seed, scale, beside_metal=has_metal):
             pieces.append(_filling(plane[window], seed, slice_index, window, scale))
         else:
             lower.append(_low_piece(plane[window], seed, slice_index, window, scale, beside_metal=has_metal))
@@ -245,23 +245,26 @@ def _cut_off_extent(
     return (mask if mask.any() else seed & (patch >= patch[seed].max())), height
 
 
-def _is_filling(patch: NDArray[np.float32], seed: NDArray[np.bool_], scale: SliceScale) -> bool:
-    """Tell a solid thing at the scale's top among bone or teeth, which hide its edge, but have no such plateau."""
+def _is_filling(patch: NDArray[np.float32], seed: NDArray[np.bool_], scale: SliceScale, *, beside_metal: bool) -> bool:
+    """Tell a solid thing at the scale's top among bone or teeth, which hide its edge, but have no such plateau.
+
+    In a slice with other metal so is a thin cup's or a screw's, wherever it lies.
+    """
     if not scale.cuts_off(patch[seed]):
         return False
     at_top = np.count_nonzero(patch[seed] >= scale.top_hu - 1.0)
     around = _surroundings(patch, seed, scale)
     solid = at_top >= _FEWEST_SOLID and at_top >= _SOLID_SHARE * np.count_nonzero(seed)
     narrow = width_mm(seed, scale.pixel_mm) <= _WIDEST_FILLING_MM
-    return bool(solid and narrow and around.size and np.quantile(around, 0.9) > 2.0 * _BONE_HU)
+    return bool(solid and narrow and around.size and (beside_metal or np.quantile(around, 0.9) > 2.0 * _BONE_HU))
 
 
 def _filling(
     patch: NDArray[np.float32], seed: NDArray[np.bool_], k: int, window: tuple[slice, slice], scale: SliceScale
 ) -> Piece:
     edge = edge_of(patch, seed, scale.pixel_mm, scale.blur_mm)
-    mask, height = within_cut_off_edge(patch, seed, edge, scale.pixel_mm, scale.blur_mm)
-    return Piece(k, window, mask if mask.any() else seed, height, METAL_LEVEL_HU, True, "metal")
+    mask, height = _cut_off_extent(patch, seed, edge, scale)
+    return Piece(k, window, mask, height, METAL_LEVEL_HU, True, "metal")
 
 
 def _peeled(
