@@ -133,6 +133,15 @@ def _head_in_bone() -> tuple[NDArray[np.int16], NDArray[np.bool_], NDArray[np.bo
     return np.clip(np.rint(hu), -1024, SHORT).astype(np.int16), metal, shadow
 
 
+def test_a_thin_cup_in_bone_is_metal_beside_other_metal() -> None:
+    """Its edge is hidden by the bone that it lies in; no bone by itself fills so much at the scale's top."""
+    cup = Drawn((62.0, 100.0), (11.0, 2.5), 6000.0, turn_deg=15.0)
+    array, metal = dense_slice(BODY, disc(62, 100, 26, 1750), cup, disc(62, 45, 14, STEEL))
+    found = find_metal(ct_image(array))[0]
+    assert dice(found, metal) > 0.85
+    assert found[62, 100]
+
+
 def test_bone_brightened_beyond_the_top_is_taken_off_metal() -> None:
     array, metal, _ = _head_in_bone()
     assert (array == SHORT).sum() > 1.3 * metal.sum()

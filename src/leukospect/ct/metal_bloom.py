@@ -1,4 +1,4 @@
-"""Where bright artefacts beside metal reach the top of a short scale and so look like metal.
+"""What artefacts make of metal's outline: brightened bone and bridges of streaks beside it, holes within.
 
 Beam hardening leaves tissue dark along a metal's long chords and bright beside its flat sides; where cortical bone lies
 there, its values pass a 12-bit scale's top, and steel seems up to twice as wide as it is. What tells them apart is the

@@ -1,8 +1,8 @@
 """Metal in a CT: found inside the patient, each piece at its true size, on short and on extended scales.
 
-Three steps, each a file: which dense things of a slice are metal (`metal_pieces`), how far each reaches
-(`metal_extent`), and whether it belongs to the patient (`metal_in_patient`). Slices without dense voxels cost a look at
-their highest value only.
+Three steps: which dense things of a slice are metal (`metal_pieces`), how far each reaches (`metal_extent`, beside
+dark and bright streaks `metal_bloom`), and whether it belongs to the patient (`metal_in_patient`). Slices without
+dense voxels cost a look at their highest value only.
 """
 
 from __future__ import annotations
