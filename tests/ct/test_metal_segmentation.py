@@ -10,6 +10,7 @@ import pydicom
 import pytest
 from numpy.typing import NDArray
 
+from leukospect.ct.body import body_outline
 from leukospect.ct.metal_segmentation import find_metal, metal_finding
 from leukospect.data import Image
 from leukospect.errors import InputError
@@ -102,6 +103,75 @@ def test_bone_teeth_contrast_and_stones_are_no_metal(things: tuple[Drawn, ...], 
         finding = metal_finding(ct_image(array))
         assert not finding.mask.any()
         assert all(one.reason in ("bone or contrast medium", "noise") for one in finding.left_out)
+
+
+@pytest.mark.parametrize("top_hu", [SHORT, EXTENDED])
+@pytest.mark.parametrize(
+    "teeth",
+    [
+        pytest.param([disc(40, 40 + 14 * n, 9.0, 3250) for n in range(5)], id="enamel beyond the top"),
+        pytest.param([disc(40, 40 + 14 * n, 3.4, 2600) for n in range(5)], id="roots in thick slices"),
+    ],
+)
+def test_a_row_of_teeth_is_no_metal(teeth: list[Drawn], top_hu: float) -> None:
+    array, _ = dense_slice(BODY, *teeth, blur_mm=0.7, top_hu=top_hu)
+    finding = metal_finding(ct_image(array, (4.0, 1.0, 1.0)))
+    assert not finding.mask.any()
+    assert [one.reason for one in finding.left_out] == ["bone or contrast medium"]
+
+
+def _head_in_bone() -> tuple[NDArray[np.int16], NDArray[np.bool_], NDArray[np.bool_]]:
+    """A steel head in cortical bone: shadows as dark as air left and right, bone beyond the top above and below."""
+    head = disc(62, 75, 20, STEEL)
+    clean, metal = dense_slice(BODY, disc(62, 75, 40, 1500), head)
+    row, column = np.indices(clean.shape) + 0.5
+    across, down = np.abs(column - 75), np.abs(row - 62)
+    hu = clean.astype(np.float32)
+    hu += 2800.0 * np.exp(-0.5 * ((down - 10.0) / 3.5) ** 2) * (across < 6.0) * ~metal * (hu > 900.0)
+    shadow = (np.hypot(across, down) > 11.0) & (across > 6.0) & (down < 9.5)
+    hu[shadow] = -1000.0
+    return np.clip(np.rint(hu), -1024, SHORT).astype(np.int16), metal, shadow
+
+
+def test_a_thin_cup_in_bone_is_metal_beside_other_metal() -> None:
+    """Its edge is hidden by the bone that it lies in; no bone by itself fills so much at the scale's top."""
+    cup = Drawn((62.0, 100.0), (11.0, 2.5), 6000.0, turn_deg=15.0)
+    array, metal = dense_slice(BODY, disc(62, 100, 26, 1750), cup, disc(62, 45, 14, STEEL))
+    found = find_metal(ct_image(array))[0]
+    assert dice(found, metal) > 0.85
+    assert found[62, 100]
+
+
+def test_bone_brightened_beyond_the_top_is_taken_off_metal() -> None:
+    array, metal, _ = _head_in_bone()
+    assert (array == SHORT).sum() > 1.3 * metal.sum()
+    found = find_metal(ct_image(array))[0]
+    assert (found & metal).sum() > 0.95 * metal.sum()
+    assert found.sum() < 1.15 * metal.sum()
+
+
+def test_dark_streaks_from_metal_to_the_skin_stay_in_the_body() -> None:
+    array, _, shadow = _head_in_bone()
+    clean, _ = dense_slice(BODY)
+    whole = body_outline(ct_image(clean))[0]
+    assert (shadow & whole).sum() > 1000
+    outline = body_outline(ct_image(array))[0]
+    notched = body_outline(ct_image(np.minimum(array, 2500)))[0]
+    assert (whole & ~notched).sum() > 0.2 * whole.sum()
+    # A notch is closed by a chord of the skin's curve.
+    assert (whole & ~outline).sum() < 0.07 * whole.sum()
+    assert not (outline & ~whole).any()
+
+
+def test_what_metal_encloses_is_filled_where_dense_and_left_where_it_is_tissue() -> None:
+    cupped = (disc(62, 50, 28, COBALT_CHROME), disc(62, 50, 18, 5500))
+    ring = (disc(62, 105, 34, COBALT_CHROME), disc(62, 105, 28, 40))
+    array, _ = dense_slice(BODY, *cupped, *ring, top_hu=EXTENDED)
+    found = find_metal(ct_image(array))[0]
+    assert found[62, 50]
+    assert found[:, :75].sum() == pytest.approx(np.pi * 14**2, rel=0.05)
+    assert found[62, 89]
+    assert not found[62, 105]
 
 
 @pytest.mark.parametrize("top_hu", [SHORT, EXTENDED])

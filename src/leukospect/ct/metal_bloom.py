@@ -1,4 +1,4 @@
-"""Where bright artefacts beside metal reach the top of a short scale and so look like metal.
+"""What artefacts make of metal's outline: brightened bone and bridges of streaks beside it, holes within.
 
 Beam hardening leaves tissue dark along a metal's long chords and bright beside its flat sides; where cortical bone lies
 there, its values pass a 12-bit scale's top, and steel seems up to twice as wide as it is. What tells them apart is the
@@ -22,6 +22,7 @@ _LEAST_FADING, _LEAST_STEEP = 0.12, 0.15
 _FEWEST_STEEP = 8
 _LARGEST_HOLE = 0.25
 _SPANS_LESS = 0.93
+_BRIDGE_MM = 1.6
 _AROUND = np.ones((3, 3), dtype=np.bool_)
 
 
@@ -84,8 +85,8 @@ def _beyond_rim(patch: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[ND
     """Give the outermost pixels of a mask, (2, n), and what lies two pixels outside each along the normal."""
     smooth = ndimage.gaussian_filter(mask.astype(np.float32), _NORMAL_SIGMA_PIXELS)
     rim = np.argwhere(mask & ~ndimage.binary_erosion(mask)).T
-    down, across = np.gradient(smooth)
-    normal = -np.stack([down[tuple(rim)], across[tuple(rim)]])
+    rows, columns = rim
+    normal = -np.stack([np.gradient(smooth, axis=axis)[rows, columns] for axis in (0, 1)])
     normal /= np.maximum(np.hypot(*normal), 1e-6)
     return rim, ndimage.map_coordinates(patch, rim + _OUTWARD_PIXELS * normal, order=1, mode="nearest")
 
@@ -101,3 +102,19 @@ def _hull(points: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[np.bool_]
     for down, across, offset in sides:
         within &= down * rows + across * columns + offset <= 1e-6
     return within
+
+
+def cores(mask: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> tuple[NDArray[np.int32], int]:
+    """Label what is left of a mask 1.6 mm inside its edge, and count it."""
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=pixel_mm)[1:-1, 1:-1]
+    labels, count = ndimage.label(depth > _BRIDGE_MM)
+    return np.asarray(labels, dtype=np.int32), int(count)
+
+
+def without_bridges(mask: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> NDArray[np.bool_]:
+    """Cut off what is thinner than 3 mm: streaks between fillings and crowns; a mask that has no core stays."""
+    labels, count = cores(mask, pixel_mm)
+    if not count:
+        return mask
+    near = ndimage.distance_transform_edt(labels == 0, sampling=pixel_mm) <= _BRIDGE_MM
+    return np.asarray(mask & near, dtype=np.bool_)

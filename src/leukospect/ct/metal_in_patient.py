@@ -71,7 +71,11 @@ def lies_inside(
 
 
 def continuing(
-    pieces: Sequence[Piece], metal: NDArray[np.bool_], spacing_mm: float, reach_mm: float = _LINK_MM
+    pieces: Sequence[Piece],
+    metal: NDArray[np.bool_],
+    spacing_mm: float,
+    reach_mm: float = _LINK_MM,
+    least_share: float = 0.0,
 ) -> set[int]:
     """Find pieces that continue metal of the slices beside, slice by slice, not further than a reach.
 
@@ -85,6 +89,8 @@ def continuing(
         Between slices.
     reach_mm : float
         From the slice with accepted metal.
+    least_share : float
+        How much of a piece must lie over metal of the slices beside: bone brightened by metal lies next to it.
 
     Returns
     -------
@@ -93,7 +99,7 @@ def continuing(
     """
     joined: set[int] = set()
     for _ in range(max(1, int(reach_mm / spacing_mm))):
-        fresh = [n for n, piece in enumerate(pieces) if n not in joined and _touches(piece, metal)]
+        fresh = [n for n, piece in enumerate(pieces) if n not in joined and _touches(piece, metal, least_share)]
         if not fresh:
             break
         for n in fresh:
@@ -102,8 +108,12 @@ def continuing(
     return joined
 
 
-def _touches(piece: Piece, metal: NDArray[np.bool_]) -> bool:
+def _touches(piece: Piece, metal: NDArray[np.bool_], least_share: float) -> bool:
     """Tell whether a piece lies over metal of the slice below or above, give or take a pixel."""
-    wide = ndimage.binary_dilation(piece.mask, structure=np.ones((3, 3), dtype=np.bool_))
     beside = (k for k in (piece.slice_index - 1, piece.slice_index + 1) if 0 <= k < metal.shape[0])
-    return any(bool((metal[k][piece.window] & wide).any()) for k in beside)
+    for k in beside:
+        wide = ndimage.binary_dilation(metal[k][piece.window], structure=np.ones((3, 3), dtype=np.bool_))
+        over = np.count_nonzero(wide & piece.mask)
+        if over and over >= least_share * np.count_nonzero(piece.mask):
+            return True
+    return False

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from leukospect.ct.metal_bloom import without_bloom, without_holes
+from leukospect.ct.metal_bloom import cores, without_bloom, without_bridges, without_holes
 from leukospect.ct.metal_extent import (
     DENSE_LEVEL_HU,
     LARGEST_FALL,
@@ -35,10 +35,10 @@ _AROUND = np.ones((3, 3), dtype=np.bool_)
 _CERTAIN_HU = 4600.0
 # No enamel or contrast medium at the scale's top falls to this within the blur, metal with its dark streaks does.
 _STEEP_HU = 550.0
-_DARK_STREAK_HU = -250.0
+_DARK_STREAK_HU, _QUIET_FALL = -100.0, 0.25
 _STEEP_BY_ENAMEL_HU, _FALL_BY_ENAMEL = 450.0, 0.25
 _TOOTH_MM, _TOOTH_ASPECT, _FEWEST_TEETH = 2.3, 2.2, 4
-_BRIDGE_MM = 1.6
+_FEWEST_CROWNS = 8
 # So many things at the scale's top with a shallow edge are enamel, and the top tells no filling from it.
 _MUCH_ENAMEL = 3
 _TOP_OF_SHORT_SCALE_HU = 4200.0
@@ -154,28 +154,25 @@ def pieces_of_slice(plane: NDArray[np.float32], slice_index: int, scale: SliceSc
         dense &= ~ndimage.binary_dilation(seen, structure=_AROUND, iterations=_BLUR_REACH_PIXELS)
     lower: list[Piece] = []
     for window, seed in doubtful:
-        if not much_enamel and _is_filling(plane[window], seed, scale):
+        if not much_enamel and _is_filling(plane[window], seed, scale, beside_metal=has_metal):
             pieces.append(_filling(plane[window], seed, slice_index, window, scale))
         else:
             lower.append(_low_piece(plane[window], seed, slice_index, window, scale, beside_metal=has_metal))
     for window, seed in connected(dense, scale.pixel_mm):
         lower.append(_low_piece(plane[window], seed, slice_index, window, scale, beside_metal=has_metal))
-    if _teeth(lower, scale.pixel_mm):
+    teeth = _teeth(lower, scale.pixel_mm)
+    if teeth:
         lower = [one.not_by_itself("bone or contrast medium") for one in lower]
-        pieces = [part for piece in pieces for part in _without_bridges(piece, plane[piece.window], scale)]
+    if teeth or sum(cores(piece.mask, scale.pixel_mm)[1] for piece in pieces) >= _FEWEST_CROWNS:
+        pieces = [part for piece in pieces for part in _without_bridges(piece, scale)]
     return pieces + lower
 
 
-def _without_bridges(piece: Piece, patch: NDArray[np.float32], scale: SliceScale) -> list[Piece]:
+def _without_bridges(piece: Piece, scale: SliceScale) -> list[Piece]:
     """Cut the bright streaks off that run between fillings and crowns: they are thinner."""
     if piece.reason != "metal":
         return [piece]
-    depth = ndimage.distance_transform_edt(piece.mask, sampling=scale.pixel_mm)
-    core = depth > _BRIDGE_MM
-    if not core.any():
-        return [piece]
-    near = ndimage.distance_transform_edt(~core, sampling=scale.pixel_mm) <= _BRIDGE_MM
-    return [replace(piece, mask=piece.mask & near)]
+    return [replace(piece, mask=without_bridges(piece.mask, scale.pixel_mm))]
 
 
 def _teeth(lower: list[Piece], pixel_mm: tuple[float, float]) -> bool:
@@ -242,28 +239,32 @@ def _cut_off_extent(
     what is brightened bone, as a rim that is missed leaves more streaks than one too wide.
     """
     mask, height = within_cut_off_edge(patch, seed, edge, scale.pixel_mm, scale.blur_mm)
-    if edge.steepest_hu < _DARK_STREAK_HU or edge.fall > LARGEST_FALL:
+    mask = mask & seed
+    if edge.steepest_hu < _DARK_STREAK_HU or edge.fall > _QUIET_FALL:
         mask = without_bloom(patch, without_holes(patch, seed))
     return (mask if mask.any() else seed & (patch >= patch[seed].max())), height
 
 
-def _is_filling(patch: NDArray[np.float32], seed: NDArray[np.bool_], scale: SliceScale) -> bool:
-    """Tell a solid thing at the scale's top among bone or teeth, which hide its edge, but have no such plateau."""
+def _is_filling(patch: NDArray[np.float32], seed: NDArray[np.bool_], scale: SliceScale, *, beside_metal: bool) -> bool:
+    """Tell a solid thing at the scale's top among bone or teeth, which hide its edge, but have no such plateau.
+
+    In a slice with other metal so is a thin cup's or a screw's, wherever it lies.
+    """
     if not scale.cuts_off(patch[seed]):
         return False
     at_top = np.count_nonzero(patch[seed] >= scale.top_hu - 1.0)
     around = _surroundings(patch, seed, scale)
     solid = at_top >= _FEWEST_SOLID and at_top >= _SOLID_SHARE * np.count_nonzero(seed)
     narrow = width_mm(seed, scale.pixel_mm) <= _WIDEST_FILLING_MM
-    return bool(solid and narrow and around.size and np.quantile(around, 0.9) > 2.0 * _BONE_HU)
+    return bool(solid and narrow and around.size and (beside_metal or np.quantile(around, 0.9) > 2.0 * _BONE_HU))
 
 
 def _filling(
     patch: NDArray[np.float32], seed: NDArray[np.bool_], k: int, window: tuple[slice, slice], scale: SliceScale
 ) -> Piece:
     edge = edge_of(patch, seed, scale.pixel_mm, scale.blur_mm)
-    mask, height = within_cut_off_edge(patch, seed, edge, scale.pixel_mm, scale.blur_mm)
-    return Piece(k, window, mask if mask.any() else seed, height, METAL_LEVEL_HU, True, "metal")
+    mask, height = _cut_off_extent(patch, seed, edge, scale)
+    return Piece(k, window, mask, height, METAL_LEVEL_HU, True, "metal")
 
 
 def _peeled(

@@ -1,8 +1,8 @@
 """Metal in a CT: found inside the patient, each piece at its true size, on short and on extended scales.
 
-Three steps, each a file: which dense things of a slice are metal (`metal_pieces`), how far each reaches
-(`metal_extent`), and whether it belongs to the patient (`metal_in_patient`). Slices without dense voxels cost a look at
-their highest value only.
+Three steps: which dense things of a slice are metal (`metal_pieces`), how far each reaches (`metal_extent`, beside
+dark and bright streaks `metal_bloom`), and whether it belongs to the patient (`metal_in_patient`). Slices without
+dense voxels cost a look at their highest value only.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from leukospect.errors import InputError
 METAL_THRESHOLD_HU = 2500.0
 
 _LOWEST_THRESHOLD_HU = 1000.0
+_SHARE_OVER_METAL = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,7 @@ def _in_patient(
     joined = continuing(outside, mask, spacing[0])
     taken += [outside[n].taken_for("metal") for n in joined]
     others += [piece.taken_for("outside the patient") for n, piece in enumerate(outside) if n not in joined]
-    joined = continuing(doubtful, mask, spacing[0], reach_mm=spacing[0])
+    joined = continuing(doubtful, mask, spacing[0], reach_mm=spacing[0], least_share=_SHARE_OVER_METAL)
     taken += [doubtful[n].taken_for("metal") for n in joined]
     others += [piece for n, piece in enumerate(doubtful) if n not in joined]
     return taken, others
