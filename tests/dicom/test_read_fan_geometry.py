@@ -132,7 +132,9 @@ def test_a_derived_ct_tells_the_same_rays(told: dict[str, Any], tmp_path: Path) 
     derived = read_study(tmp_path / "made").ct[0]
     assert derived.fan == source.fan
     assert (derived.fan is None) == ("DistanceSourceToPatient" in told)
-    centres = [
-        pydicom.dcmread(path).get("DataCollectionCenterPatient") for path in sorted((tmp_path / "made").iterdir())
-    ]
-    assert centres == [None] * 3 if source.fan is None else [one[2] for one in centres] == [0.0, 3.0, 6.0]
+    made = [pydicom.dcmread(path) for path in sorted((tmp_path / "made").iterdir())]
+    centres = [one.get("DataCollectionCenterPatient") for one in made]
+    if source.fan is None:
+        assert centres == [None] * 3
+    else:
+        assert [list(one) for one in centres] == [[3.0, -188.0, z] for z in (0.0, 3.0, 6.0)]
