@@ -256,7 +256,7 @@ def _bench_metal(options: argparse.Namespace, output: Path, progress: TerminalPr
     progress.close()
     _tell_notes(results.assumptions, options)
     if not options.quiet:
-        print(as_text(results.measures, results.targets))
+        print(as_text(results))
         print(f"Report: {output / 'metal.html'}")
 
 

@@ -18,7 +18,7 @@ from leukospect.ct.metal import METHODS
 from leukospect.errors import InputError
 from leukospect.phantoms.metal_anatomies import BENCHMARK_SEEDS_FROM
 
-TINY = MetalSettings(volumes=1, slices=2, matrix=96, large_slices=0, families=("nail", "dental"))
+TINY = MetalSettings(volumes=1, slices=2, matrix=96, large_slices=0, families=("nail", "dental"), spect=())
 GOOD = SliceMeasure(
     "nail", 1100, "steel_316l", 0, "linear", True, 90, 100.0, 30.0, 10.0, 0.6, 0.9, 0.1, 0.1, 3.0, 3.0, 3.1
 )

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 from pydicom.dataset import FileDataset
 
-from leukospect.data import CtSeries, FanGeometry, Geometry
+from leukospect.data import CtSeries, FanGeometry, Geometry, Image
 from leukospect.dicom.read.fan_geometry import fan_geometry
 from leukospect.dicom.read.study import read_study
+from leukospect.dicom.write.ct_series import write_derived_ct
 from leukospect.errors import GeometryError
 from tests.dicom.acquisitions import ct_slices, save
 
@@ -120,3 +122,19 @@ def test_a_fan_has_its_isocentre_between_source_and_detector() -> None:
         FanGeometry(595.0, (0.0, 0.0), 400.0)
     with pytest.raises(GeometryError, match="between source and detector"):
         FanGeometry(-595.0, (0.0, 0.0))
+
+
+@pytest.mark.parametrize("told", [{}, {"DistanceSourceToDetector": None}, {"DistanceSourceToPatient": None}])
+def test_a_derived_ct_tells_the_same_rays(told: dict[str, Any], tmp_path: Path) -> None:
+    source = read(tmp_path / "ct", written(**told))
+    hu = Image(np.asarray(source.image.array, np.float32) + 1.0, source.image.geometry, "HU")
+    write_derived_ct(hu, tmp_path / "made", source=source, description="d", derivation="d", settings_digest="")
+    derived = read_study(tmp_path / "made").ct[0]
+    assert derived.fan == source.fan
+    assert (derived.fan is None) == ("DistanceSourceToPatient" in told)
+    made = [pydicom.dcmread(path) for path in sorted((tmp_path / "made").iterdir())]
+    centres = [one.get("DataCollectionCenterPatient") for one in made]
+    if source.fan is None:
+        assert centres == [None] * 3
+    else:
+        assert [list(one) for one in centres] == [[3.0, -188.0, z] for z in (0.0, 3.0, 6.0)]

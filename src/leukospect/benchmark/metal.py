@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +23,16 @@ from leukospect.benchmark.metal_figures import drawn
 from leukospect.benchmark.metal_measures import BoneEdge
 from leukospect.benchmark.metal_process import LargeCt, reduce_in_process
 from leukospect.benchmark.metal_real import real_anatomies
-from leukospect.benchmark.metal_report import write_files
+from leukospect.benchmark.metal_report import MetalResults, write_files
 from leukospect.benchmark.metal_results import (
     MetalMeasures,
     MetalSettings,
     Picture,
     SliceMeasure,
-    Target,
     Volume,
 )
+from leukospect.benchmark.metal_spect import SpectFound, SpectSettings, judged_periprosthetic, study_periprosthetic
+from leukospect.benchmark.metal_spect_figure import spect_figure
 from leukospect.benchmark.metal_targets import judged
 from leukospect.benchmark.speed_machine import machine
 from leukospect.ct.metal import METHODS, reduce_metal
@@ -42,18 +43,6 @@ from leukospect.provenance import provenance_document, write_provenance
 from leukospect.whole_files import whole_folder
 
 Progress = Callable[[str, float], None]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MetalResults:
-    """What a run found."""
-
-    settings: MetalSettings
-    measures: MetalMeasures
-    targets: tuple[Target, ...]
-    pictures: tuple[Picture, ...]
-    machine: dict[str, str | int | float]
-    assumptions: tuple[str, ...]
 
 
 class _Run:
@@ -154,8 +143,17 @@ def measure_metal(
             run.measure(family)
     texts = [str(one.message) for one in caught if issubclass(one.category, AssumptionWarning)]
     measures = MetalMeasures(run.default, tuple(run.slices), tuple(run.volumes), run.large, tuple(run.edges))
-    return MetalResults(settings, measures, judged(measures), tuple(run.pictures), described,
+    spect = _spect_beside_metal(settings, threads, progress)
+    targets = judged(measures) + (() if spect is None else judged_periprosthetic(spect))
+    texts += () if spect is None else spect.assumptions
+    return MetalResults(settings, measures, spect, targets, tuple(run.pictures), described,
                         tuple(dict.fromkeys(texts)))  # fmt: skip
+
+
+def _spect_beside_metal(settings: MetalSettings, threads: int | None, progress: Progress | None) -> SpectFound | None:
+    if not settings.spect:
+        return None
+    return study_periprosthetic(SpectSettings(settings.spect, settings.seed), threads=threads, progress=progress)
 
 
 def _warm_up(run: _Run) -> None:
@@ -193,6 +191,8 @@ def run_metal(
     with whole_folder(output, command="bench metal", inputs=(anatomy,)) as folder:
         results = measure_metal(chosen, anatomy=anatomy, threads=threads, progress=progress)
         figures = drawn(results.measures, results.pictures)
-        write_files(folder, results.measures, results.targets, chosen, results.machine, figures)
+        if results.spect is not None:
+            figures["spect"] = spect_figure(results.spect)
+        write_files(folder, results, figures)
         write_provenance(provenance_document(asdict(chosen), (), results.assumptions, {}), folder / "provenance.json")
     return results

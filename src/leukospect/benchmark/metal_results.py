@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from leukospect.benchmark.metal_measures import BoneEdge
 from leukospect.benchmark.metal_process import LargeCt
+from leukospect.benchmark.metal_spect_cases import CASES, QUICK_CASES, SpectCase
 from leukospect.errors import InputError
 from leukospect.phantoms.metal_anatomies import BENCHMARK_SEEDS_FROM, FAMILIES
 
@@ -34,6 +35,8 @@ class MetalSettings:
     seed : int
         Chooses the anatomies: see `first_anatomy`.
     families : tuple of str
+    spect : tuple of SpectCase
+        Implants whose SPECT is simulated and reconstructed with the CT as scanned and with its metal reduced.
     """
 
     volumes: int = 9
@@ -43,6 +46,7 @@ class MetalSettings:
     large_metal_slices: int = 150
     seed: int = 1
     families: tuple[str, ...] = FAMILIES
+    spect: tuple[SpectCase, ...] = CASES
 
     def __post_init__(self) -> None:
         if not 1 <= self.volumes <= _MOST_VOLUMES:
@@ -54,7 +58,7 @@ class MetalSettings:
         return BENCHMARK_SEEDS_FROM + _MOST_VOLUMES * self.seed
 
 
-QUICK = MetalSettings(volumes=2, slices=4, large_slices=0, large_metal_slices=0)
+QUICK = MetalSettings(volumes=2, slices=4, large_slices=0, large_metal_slices=0, spect=QUICK_CASES)
 
 
 @dataclass(frozen=True, slots=True)

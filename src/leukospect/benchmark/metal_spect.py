@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,11 @@ class SpectBias:
     after: float
     without_metal: float
     without: float
+
+    def row(self) -> dict[str, str | float]:
+        """Give it as one flat row."""
+        made: dict[str, str | float] = asdict(self)
+        return made | {"before_from_metal": self.before_from_metal, "after_from_metal": self.after_from_metal}
 
     @property
     def before_from_metal(self) -> float:

@@ -24,7 +24,7 @@ from leukospect.physics.attenuation import metal_ct_number_hu
 _RIM_MM = 2.0
 _DEEP_MM = 2.2
 """Voxels this far from all that is no metal hold nothing else, whatever starved rays read there."""
-_AROUND_FROM_MM, _AROUND_TO_MM = 3.0, 10.0
+_AROUND_FROM_MM, _AROUND_TO_MM = 2.0, 5.0
 _BANDS = (0.25, 0.55, 1.0)
 """Of the scale's top: two bands of levels whose mean contours tell how blurred the metal's edge is."""
 _EDGE_SIGMA_MM = (0.4, 0.75)
@@ -33,10 +33,11 @@ _MOST_SHRUNK = 0.1
 _SAME_HU, _LEAST_AT_TOP = 0.5, 0.02
 _FEWEST_AT_TOP = 8
 _FEWEST_DEEP = 10
+_FEWEST_AROUND = 20
 _CUT_OFF_BELOW = 0.6
 """Values shared by many voxels are the scale's top where they lie below this part of what the metal would have."""
 _LEAST_FRACTION = 0.02
-_LIKELY_TISSUE_HU = (-200.0, 1500.0)
+_LIKELY_TISSUE_HU = (-200.0, 2000.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,14 +177,21 @@ def _fractions(
         part = _parts(hu[box], own, own & deep[box], rim, tissue, scale, spacing_mm)
         larger = part > fraction[box]
         fraction[box][larger] = part[larger]
-        around[box][larger] = tissue
+        around[box][larger] = np.broadcast_to(tissue[:, None, None], larger.shape)[larger]
     return fraction, around
 
 
-def _tissue_hu(hu: NDArray[np.float32], shell: NDArray[np.bool_]) -> float:
-    values = hu[shell]
-    values = values[(values > _LIKELY_TISSUE_HU[0]) & (values < _LIKELY_TISSUE_HU[1])]
-    return float(np.median(values)) if values.size else 0.0
+def _tissue_hu(hu: NDArray[np.float32], shell: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Give the CT number of the tissue around an object, slice by slice: (slices,)."""
+    low, high = _LIKELY_TISSUE_HU
+    likely = shell & (hu > low) & (hu < high)
+    overall = float(np.median(hu[likely])) if likely.any() else 0.0
+    found = np.full(hu.shape[0], overall, np.float32)
+    for k in range(hu.shape[0]):
+        values = hu[k][likely[k]]
+        if values.size >= _FEWEST_AROUND:
+            found[k] = np.median(values)
+    return found
 
 
 def _parts(
@@ -191,12 +199,13 @@ def _parts(
     own: NDArray[np.bool_],
     deep: NDArray[np.bool_],
     rim: NDArray[np.bool_],
-    tissue_hu: float,
+    tissue_hu: NDArray[np.float32],
     scale: _Scale,
     spacing_mm: Sequence[float],
 ) -> NDArray[np.float32]:
     """Give the part of the voxels of one object and its rim that is metal."""
-    part: NDArray[np.float32] = np.clip((hu - tissue_hu) / (scale.metal_hu - tissue_hu), 0, 1).astype(np.float32)
+    tissue = tissue_hu[:, None, None]
+    part: NDArray[np.float32] = np.clip((hu - tissue) / (scale.metal_hu - tissue), 0, 1).astype(np.float32)
     part[~(own | rim)] = 0
     part[rim & (part < _LEAST_FRACTION)] = 0
     part[deep] = 1
@@ -206,45 +215,48 @@ def _parts(
     if not cut.any():
         return part
     filled = _filled_voxels(hu, own | rim, tissue_hu, scale.metal_hu, scale.top_hu, spacing_mm)
-    least = float(part[cut].min())
-    rest = filled - float(part[~cut].sum(dtype=np.float64))
-    part[cut] = np.clip(rest / np.count_nonzero(cut), least, 1.0)
+    for k in np.flatnonzero(cut.any(axis=(1, 2))):
+        least = float(part[k][cut[k]].min())
+        rest = filled[k] - float(part[k][~cut[k]].sum(dtype=np.float64))
+        part[k][cut[k]] = np.clip(rest / np.count_nonzero(cut[k]), least, 1.0)
     return part
 
 
 def _filled_voxels(
     hu: NDArray[np.float32],
     near: NDArray[np.bool_],
-    tissue_hu: float,
+    tissue_hu: NDArray[np.float32],
     metal_hu: float,
     top_hu: float,
     spacing_mm: Sequence[float],
-) -> float:
-    """Tell how many voxels the metal of an object fills, from the contours of its edge below the scale's top.
+) -> NDArray[np.float64]:
+    """Tell how many voxels of each slice the metal of an object fills, from its edge's contours below the scale's top.
 
     Of a plane's edge blurred by a Gaussian, the contour of the part f lies sigma times the normal quantile of f from
     the surface, outside where f is below one half; a rod's blurred edge shrinks by sigma squared over its diameter.
     Averaged over a band of levels, a contour's volume is a sum over voxels that no pattern of whole voxels disturbs.
+    The blur is the whole object's; an object's thick parts and thin ones, those in bone and those beside it, differ.
     """
-    limits = tissue_hu + np.array(_BANDS) * (top_hu - tissue_hu)
-    volumes, places = [], []
-    for low, high in pairwise(limits):
-        share = np.zeros(hu.shape, np.float32)
-        share[near] = np.clip((hu[near] - low) / (high - low), 0, 1)
-        volumes.append(float(share.sum(dtype=np.float64)))
+    volumes, places = np.empty((2, hu.shape[0])), np.empty((2, hu.shape[0]))
+    share = np.zeros(hu.shape, np.float32)
+    for band, (from_part, to_part) in enumerate(pairwise(_BANDS)):
+        low, high = (tissue_hu + part * (top_hu - tissue_hu) for part in (from_part, to_part))
+        share = np.clip((hu - low[:, None, None]) / (high - low)[:, None, None], 0, 1) * near
+        volumes[band] = share.sum(axis=(1, 2), dtype=np.float64)
         levels = (np.linspace(low, high, 33) - tissue_hu) / (metal_hu - tissue_hu)
-        places.append(float(np.mean(ndtri(levels))))
-    voxel_mm3 = float(np.prod(spacing_mm))
-    surface = _surface_mm2(share, spacing_mm) / voxel_mm3  # voxels a mm
-    sigma = float(np.clip((volumes[0] - volumes[1]) / (places[1] - places[0]) / surface, *_EDGE_SIGMA_MM))
-    plane = volumes[1] + surface * sigma * min(places[1], 0.0)
-    return plane + min((surface * sigma) ** 2 / (4.0 * max(plane, 1.0)), _MOST_SHRUNK * max(plane, 0.0))
+        places[band] = ndtri(levels).mean(axis=0)
+    surface = _surface_mm2(share, spacing_mm) / float(np.prod(spacing_mm))  # voxels a mm
+    thinner = float((surface * (places[1] - places[0])).sum())
+    sigma = float(np.clip((volumes[0] - volumes[1]).sum() / max(thinner, 1e-6), *_EDGE_SIGMA_MM))
+    plane = volumes[1] + surface * sigma * np.minimum(places[1], 0.0)
+    shrunk = (surface * sigma) ** 2 / (4.0 * np.maximum(plane, 1.0))
+    return np.asarray(plane + np.minimum(shrunk, _MOST_SHRUNK * np.maximum(plane, 0.0)), np.float64)
 
 
-def _surface_mm2(share: NDArray[np.float32], spacing_mm: Sequence[float]) -> float:
-    """Measure a surface as the sum of the smoothed edge's gradient; along the slices only if they are fine."""
+def _surface_mm2(share: NDArray[np.float32], spacing_mm: Sequence[float]) -> NDArray[np.float64]:
+    """Measure the surface in each slice as the sum of the smoothed edge's gradient within it."""
     gradient = [
         ndimage.gaussian_filter(share, (0.0, 1.0, 1.0), order=(0, *order)) / step
         for order, step in zip(((1, 0), (0, 1)), spacing_mm[1:], strict=True)
     ]
-    return float(np.hypot(*gradient).sum(dtype=np.float64)) * float(np.prod(spacing_mm))
+    return np.asarray(np.hypot(*gradient).sum(axis=(1, 2), dtype=np.float64) * float(np.prod(spacing_mm)))

@@ -20,6 +20,8 @@ _TAKEN_OVER = (
     *("KVP", "XRayTubeCurrent", "ExposureTime", "Exposure", "FilterType", "ConvolutionKernel", "AcquisitionNumber"),
     *("DataCollectionDiameter", "ContrastBolusAgent", "ScanOptions", "TableHeight"),
 )
+_RAYS = ("DistanceSourceToDetector", "DistanceSourceToPatient", "ReconstructionDiameter", "GantryDetectorTilt")
+_RAYS_OF_SLICE = ("DataCollectionCenterPatient", "ReconstructionTargetCenterPatient")  # they tell a slice's z as well
 
 
 def write_derived_ct(
@@ -76,9 +78,12 @@ def write_derived_ct(
     places = _places_mm(sources)
 
     def name_sources(ds: Dataset, k: int) -> None:
-        references = source_items(_sources_of_slice(sources, places, image.geometry, k))
+        near = _sources_of_slice(sources, places, image.geometry, k)
+        references = source_items(near)
         if references:
             ds.SourceImageSequence = references
+        if near and source.fan is not None:
+            _take_over(_RAYS_OF_SLICE, near[0], ds)
 
     stored = ct_slice_pixels(image, signed=True)
     thickness = source.slice_thickness_mm or image.geometry.spacing_mm[0]
@@ -86,14 +91,20 @@ def write_derived_ct(
 
 
 def _add_scan(template: Dataset, first: Dataset, source: CtSeries) -> None:
-    for keyword in _TAKEN_OVER:
-        if keyword in first:
-            template[keyword] = copy.deepcopy(first[keyword])
+    _take_over(_TAKEN_OVER, first, template)
+    if source.fan is not None:  # else the rays did not run in these slices, as behind a tilted gantry, or nothing tells
+        _take_over(_RAYS, first, template)
     template.KVP = None if source.kvp is None else decimal(source.kvp)
     if "AcquisitionNumber" not in template:
         template.AcquisitionNumber = None
     if "PatientPosition" not in template:
         template.PatientPosition = source.header.patient_position
+
+
+def _take_over(keywords: tuple[str, ...], source: Dataset, derived: Dataset) -> None:
+    for keyword in keywords:
+        if keyword in source:
+            derived[keyword] = copy.deepcopy(source[keyword])
 
 
 def _places_mm(sources: tuple[Dataset, ...]) -> NDArray[np.float64] | None:
