@@ -1,7 +1,7 @@
 """How bad the artefacts of one slice are, without knowing the truth, and whether a reduction leaves anatomy as it was.
 
-Streaks are unrest of soft tissue around the metal at widths of a few millimetres. All images of a slice are judged on the
-same pixels: those that are soft tissue by the median of the images, so that no image decides for itself where it is judged.
+Streaks are unrest of soft tissue around the metal at widths of a few millimetres. All images of a slice are judged on
+the same pixels, soft tissue by the median of the images, so that no image decides for itself where it is judged.
 """
 
 from __future__ import annotations
@@ -51,14 +51,16 @@ class SliceJudge:
     trace : MetalTrace
     images : sequence of (rows, columns) float32 arrays
         Of the slice, the scan included: together they tell where soft tissue is.
+    from_mm : float
+        Tissue nearer to the metal is not judged.
     """
 
-    def __init__(self, trace: MetalTrace, images: Sequence[Floats]) -> None:
+    def __init__(self, trace: MetalTrace, images: Sequence[Floats], from_mm: float = _FROM_MM) -> None:
         pixel_mm = trace.beam.pixel_mm
         self._box = _surroundings(trace.metal, pixel_mm)
         typical = ndimage.gaussian_filter(np.median([image[self._box] for image in images], axis=0), 1.0)
         distance = np.asarray(ndimage.distance_transform_edt(~trace.metal[self._box], sampling=pixel_mm))
-        near = (distance > _FROM_MM) & (distance < _TO_MM) & trace.body[self._box]
+        near = (distance > from_mm) & (distance < _TO_MM) & trace.body[self._box]
         self.tissue: Mask = near & (np.abs(typical) < _TISSUE_HU)
         self._width = [_STREAK_MM / mm for mm in pixel_mm]
         self._share = np.maximum(ndimage.gaussian_filter(self.tissue.astype(np.float32), self._width), 1e-3)

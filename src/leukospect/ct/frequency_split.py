@@ -1,7 +1,7 @@
 """Frequency split: fine detail beside the metal from the slice as scanned, the rest from the reduced one.
 
-E. Meyer, R. Raupach, M. Lell, B. Schmidt and M. Kachelriess, Med. Phys. 39 (2012) 1904-1916. Streaks are long and mostly
-smooth, the edge of bone is short: near the metal, where interpolation loses it, the scan still shows it.
+E. Meyer, R. Raupach, M. Lell, B. Schmidt and M. Kachelriess, Med. Phys. 39 (2012) 1904-1916. Streaks are long and
+mostly smooth, the edge of bone is short: near the metal, where interpolation loses it, the scan still shows it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Metal artefact reduction of a CT, slice by slice, where it helps.
 
 DICOM gives slices and no raw data, so the line integrals are those of the slices, along parallel rays or along the fan
-that the header tells. The correction is added to the scan: slices without metal stay identical to the bit, and so do the
-metal itself and everything outside the patient. Each slice is judged before and after; what does not help is not used.
+that the header tells. The correction is added to the scan: slices without metal stay identical to the bit, and so do
+the metal itself and everything outside the patient. Each slice is judged before and after; what does not help is not
+used.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def reduce_metal(
         Axial slices in HU.
     method : str
         ``linear``, ``normalised``, ``frequency-split``, ``trace-model``, see the modules of these names, or
-        ``adaptive``: of normalised and trace model, for each slice, whichever leaves less streaks.
+        ``adaptive``: the mean of the normalised and two trace models, weighed for each slice by what they leave.
     threshold_hu : float or None
         See `find_metal`; None lets each piece of metal have its own.
     threads : int or None

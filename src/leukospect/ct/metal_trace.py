@@ -1,7 +1,7 @@
 """The metal of one slice and its shadow: which rays it spoils, and what is left of the line integrals.
 
-A slice in HU + 1000, so that air is zero, has line integrals p = A f. A method makes better ones q in the metal's trace,
-and the reduced slice is  f - FBP(p - q): only what changes is reconstructed, so everything else keeps its sharpness.
+A slice in HU + 1000, so that air is zero, has line integrals p = A f. A method makes better ones q in the metal's
+trace, and the reduced slice is  f - FBP(p - q): only what changes is reconstructed, so the rest keeps its sharpness.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Normalised metal artefact reduction: what a prior does not explain is bridged, not the line integrals themselves.
 
-As E. Meyer et al., Med. Phys. 37 (2010) 5482-5493, but with the difference to the prior's line integrals in the place of
-the quotient: it stays finite where rays graze the body, and is as flat where the prior is right.
+As E. Meyer et al., Med. Phys. 37 (2010) 5482-5493, but with the difference to the prior's line integrals in the place
+of the quotient: it stays finite where rays graze the body, and is as flat where the prior is right.
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ from leukospect.ct.trace_model import CAUTIOUS, TRUSTING, TraceModel, with_trace
 _WORTH = 0.98
 _LEAST_AGREEMENT = 0.8
 _STRENGTHS = (1.0, 0.5)
+# How the images of `adaptive` are weighed; streaks are looked for where anatomy beside the metal does not interfere.
+_FAR_STREAKS_MM, _BY_RAYS, _PREFERENCE = 15.0, 0.6, 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class SliceMeasure:
 
 
 def candidates(method: str, trace: MetalTrace) -> dict[str, Floats]:
-    """Reduce a slice by a method, or for ``adaptive`` by those that it chooses from."""
+    """Reduce a slice by a method: one image or several to choose from, by name."""
     return METHODS[method](trace)
 
 
@@ -61,7 +63,7 @@ def reduced_slice(method: str, trace: MetalTrace, slice_index: int) -> tuple[Flo
     Returns
     -------
     tuple
-        (rows, columns) float32 array, HU, where metal and everything outside the body are as scanned; and what was done.
+        (rows, columns) float32 array, HU, metal and all outside the body as scanned; and what was done.
     """
     may_change = trace.body & ~trace.metal
     made = {name: np.where(may_change, image, trace.slice_hu) for name, image in candidates(method, trace).items()}
@@ -99,14 +101,19 @@ def _trace_model(trace: MetalTrace) -> dict[str, Floats]:
 
 
 def _adaptive(trace: MetalTrace) -> dict[str, Floats]:
+    """Average three reductions whose errors differ, by the streaks each leaves and how well it explains its rays."""
     start = _normalised(trace)["normalised"]
     model = TraceModel(trace)
     first = model.improved(start, CAUTIOUS[0])
-    return {
-        "normalised": start,
-        "trace-model": with_trace_model(model, first, CAUTIOUS[1:]),
-        "trace-model, trusting": with_trace_model(model, first, TRUSTING),
-    }
+    images = (start, with_trace_model(model, first, CAUTIOUS[1:]), with_trace_model(model, first, TRUSTING))
+    judge = SliceJudge(trace, [trace.slice_hu, *images], from_mm=_FAR_STREAKS_MM)
+    if not judge.can_judge:
+        return {"adaptive": images[1]}
+    scores = [judge.measure(image).streaks_hu * model.unexplained_hu_m(image) ** _BY_RAYS for image in images]
+    weights = np.array([(min(scores) / score) ** _PREFERENCE if score > 0 else 1.0 for score in scores])
+    weights /= weights.sum()
+    mean = sum((np.float32(weight) * image for weight, image in zip(weights, images, strict=True)), np.float32(0))
+    return {"adaptive": np.asarray(mean, dtype=np.float32)}
 
 
 METHODS: dict[str, Callable[[MetalTrace], dict[str, Floats]]] = {

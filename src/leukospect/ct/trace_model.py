@@ -76,6 +76,16 @@ class TraceModel:
         (rows, columns) float32 array, HU
             The metal's own pixels are without meaning.
         """
+        remainder, lacking = self._remainder(hu)
+        return self._trace.changed(self._trace.above_air, remainder - self._believed(lacking, expected_hu_m))
+
+    def unexplained_hu_m(self, hu: Floats) -> float:
+        """Tell how much of the trace's rays an image of the slice and the model leave unexplained (median), HU m."""
+        _, lacking = self._remainder(hu)
+        return float(np.median(np.abs(lacking[self._trace.trace]))) * _HU_M
+
+    def _remainder(self, hu: Floats) -> tuple[Floats, Floats]:
+        """Give the remainder of the trace's rays beyond a prior and the bridge, and what the model leaves of it."""
         trace = self._trace
         explained = trace.integrals_of(denoised_prior(trace, hu))
         rest = np.where(trace.needed, trace.integrals - explained, 0.0).astype(np.float32)
@@ -83,15 +93,13 @@ class TraceModel:
         smooth = self._fitted(remainder[trace.trace].astype(np.float64), explained[trace.trace].astype(np.float64))
         lacking = np.zeros_like(remainder)
         lacking[trace.trace] = remainder[trace.trace] - smooth.astype(np.float32)
-        return trace.changed(trace.above_air, remainder - self._believed(lacking, expected_hu_m))
+        return remainder, lacking
 
     def _fitted(self, remainder: Doubles, explained: Doubles) -> Doubles:
         """Fit the remainder of the trace's rays by the model, robustly."""
         tissue = explained * _HU_M
         tissue -= tissue.mean()
-        columns = np.stack(
-            [*self._hats, *(hat * tissue for hat in self._hats[1:]), *self._edges], axis=1
-        )
+        columns = np.stack([*self._hats, *(hat * tissue for hat in self._hats[1:]), *self._edges], axis=1)
         columns /= np.sqrt(np.mean(columns**2, axis=0)) + 1e-9
         weights = np.ones(remainder.size)
         fitted = np.zeros_like(remainder)
