@@ -96,8 +96,9 @@ class SliceJudge:
 
 def _gradient(image: Floats, pixel_mm: tuple[float, float]) -> tuple[Floats, Floats]:
     smooth = ndimage.gaussian_filter(image, 1.0)
-    down, across = np.gradient(smooth, *pixel_mm)
-    return down.astype(np.float32), across.astype(np.float32)
+    down: Floats = np.gradient(smooth, pixel_mm[0], axis=0).astype(np.float32)
+    across: Floats = np.gradient(smooth, pixel_mm[1], axis=1).astype(np.float32)
+    return down, across
 
 
 def _surroundings(metal: Mask, pixel_mm: tuple[float, float]) -> tuple[slice, slice]:

@@ -74,7 +74,7 @@ class MetalTrace:
     @cached_property
     def above_air(self) -> Floats:
         """The slice in HU + 1000; nothing is below air."""
-        return np.maximum(self.slice_hu - np.float32(AIR_HU), np.float32(0.0))
+        return np.asarray(np.maximum(self.slice_hu - np.float32(AIR_HU), np.float32(0.0)), dtype=np.float32)
 
     @cached_property
     def without_metal(self) -> Floats:

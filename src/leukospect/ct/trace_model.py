@@ -53,8 +53,10 @@ class TraceModel:
         metal = trace.metal.astype(np.float32)
         in_trace = trace.trace
         path_cm = forward(trace.beam, metal, trace.needed)[in_trace].astype(np.float64) / 10.0
-        edges = [forward(trace.beam, ndimage.gaussian_filter(metal, blur), trace.needed) for blur in _EDGE_BLURS_PIXELS]
-        self._edges = [edge[in_trace].astype(np.float64) / 10.0 - path_cm for edge in edges]
+        blurred = [ndimage.gaussian_filter(metal, blur) for blur in _EDGE_BLURS_PIXELS]
+        self._edges = [
+            forward(trace.beam, one, trace.needed)[in_trace].astype(np.float64) / 10.0 - path_cm for one in blurred
+        ]
         self._hats = _hats(path_cm)
         share = in_trace.astype(np.float32)
         self._shares = [
@@ -115,8 +117,8 @@ class TraceModel:
         noise_share, size_share = self._shares
         size = ndimage.gaussian_filter((lacking * np.float32(_HU_M)) ** 2, _SIZE_SMOOTHING) / size_share
         weight = expected_hu_m**2 / (expected_hu_m**2 + size)
-        believed: Floats = weight * ndimage.gaussian_filter(lacking, _NOISE_SMOOTHING) / noise_share
-        return believed.astype(np.float32)
+        believed = weight * ndimage.gaussian_filter(lacking, _NOISE_SMOOTHING) / noise_share
+        return np.asarray(believed, dtype=np.float32)
 
 
 def with_trace_model(model: TraceModel, start_hu: Floats, expected_hu_m: Sequence[float]) -> Floats:
