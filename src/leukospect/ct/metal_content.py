@@ -36,6 +36,8 @@ _FEWEST_DEEP = 10
 _FEWEST_AROUND = 20
 _CUT_OFF_BELOW = 0.6
 """Values shared by many voxels are the scale's top where they lie below this part of what the metal would have."""
+_LEAST_TOP_HU = 1000.0
+"""No CT's scale ends below."""
 _LEAST_FRACTION = 0.02
 _TABLE_MM, _HARDENING = 5.0, 0.2
 """Thickness of the metal in the table of CT numbers, and how they fall with it: to 0.87 at 10 mm, to 0.76 at 20 mm.
@@ -147,7 +149,7 @@ def _cut_off_hu(values: NDArray[np.float32], table_hu: float) -> float | None:
     top = float(values.max())
     at_top = np.count_nonzero(values >= top - _SAME_HU)
     many = at_top >= max(_FEWEST_AT_TOP, _LEAST_AT_TOP * values.size)
-    return top if many and top < _CUT_OFF_BELOW * table_hu else None
+    return top if many and _LEAST_TOP_HU < top < _CUT_OFF_BELOW * table_hu else None
 
 
 def _depth_mm(mask: NDArray[np.bool_], spacing_mm: Sequence[float]) -> NDArray[np.float32]:
@@ -256,7 +258,8 @@ def _filled_voxels(
     share = np.zeros(hu.shape, np.float32)
     for band, (from_part, to_part) in enumerate(pairwise(_BANDS)):
         low, high = (tissue_hu + part * (top_hu - tissue_hu) for part in (from_part, to_part))
-        share = np.clip((hu - low[:, None, None]) / (high - low)[:, None, None], 0, 1) * near
+        width = np.maximum(high - low, 1.0)[:, None, None]
+        share = np.clip((hu - low[:, None, None]) / width, 0, 1) * near
         volumes[band] = share.sum(axis=(1, 2), dtype=np.float64)
         levels = (np.linspace(low, high, 33) - tissue_hu) / (metal_hu - tissue_hu)
         places[band] = ndtri(levels).mean(axis=0)
