@@ -202,7 +202,7 @@ def _add_bench(commands: Any) -> None:
     parser.add_argument(
         "--anatomy", type=Path, metavar="PATH", help="a CT without metal (DICOM folder or .npz) to put metal into"
     )
-    parser.add_argument("--quick", action="store_true", help="fewer iterations, counts, draws and anatomies")
+    parser.add_argument("--quick", action="store_true", help="fewer iterations, counts, draws, anatomies and implants")
     parser.add_argument(
         "--seed", type=_not_negative, default=1, metavar="N", help="of the noise, and of the anatomies with metal"
     )

@@ -12,7 +12,9 @@ import pytest
 
 from leukospect.benchmark import metal
 from leukospect.benchmark.metal_process import LargeCt
+from leukospect.benchmark.metal_report import MetalResults, as_text, write_files
 from leukospect.benchmark.metal_results import MetalMeasures, MetalSettings, SliceMeasure, Volume
+from leukospect.benchmark.metal_spect import SpectBias, SpectFound, judged_periprosthetic
 from leukospect.benchmark.metal_targets import judged
 from leukospect.ct.metal import METHODS
 from leukospect.errors import InputError
@@ -81,6 +83,23 @@ def test_the_benchmark_takes_no_anatomy_of_the_tuning() -> None:
     assert MetalSettings(seed=1).first_anatomy + 100 <= MetalSettings(seed=2).first_anatomy
     with pytest.raises(InputError, match="anatomies"):
         MetalSettings(volumes=0)
+
+
+def test_files_tell_the_bias_of_spect_before_and_after(tmp_path: Path) -> None:
+    bias = SpectBias("hip-prosthesis", "right neck", 7.0, 0.9 * 0.97 - 1, 0.99 * 0.97 - 1, -0.03, -0.8)
+    found = SpectFound((bias,), (), ("assumed",))
+    measures = _measures([GOOD] * 3)
+    results = MetalResults(TINY, measures, found, judged_periprosthetic(found), (), {"cores": 2}, ())
+    write_files(tmp_path, results, {})
+    (row,) = csv.DictReader((tmp_path / "metal-spect.csv").read_text(encoding="utf-8").splitlines())
+    assert float(row["before_from_metal"]) == pytest.approx(-0.1)
+    assert float(row["after_from_metal"]) == pytest.approx(-0.01)
+    document = json.loads((tmp_path / "metal.json").read_text(encoding="utf-8"))
+    assert [one["volume"] for one in document["spect"]] == ["right neck"]
+    for text in (as_text(results), (tmp_path / "metal.html").read_text(encoding="utf-8")):
+        assert "-10.0% before (right neck), -1.0% after (right neck)" in text
+    without = as_text(replace(results, spect=None, targets=()))
+    assert "SPECT" not in without
 
 
 def test_a_tiny_run_writes_every_file(tmp_path: Path) -> None:

@@ -13,12 +13,14 @@ from leukospect.benchmark.metal_spect import (
     map_without_artefacts,
     true_map,
 )
-from leukospect.benchmark.metal_spect_cases import late_scans
+from leukospect.benchmark.metal_spect_cases import CASES, QUICK_CASES, SpectCase, late_scans
 from leukospect.benchmark.metal_spect_figure import spect_figure
 from leukospect.benchmark.metal_spect_volumes import LATERAL, MEDIAL, SHELL, metal_fillings, periprosthetic_volumes
 from leukospect.data import Geometry
 from leukospect.errors import ProtocolError
 from leukospect.phantoms import Phantom, phantom_from_toml, read_phantom
+from leukospect.phantoms.acquisitions import CtAcquisition
+from leukospect.phantoms.materials import METALS
 from leukospect.protocol import load_protocol
 
 ROD = """
@@ -182,3 +184,24 @@ def test_the_hip_has_metal_on_the_right_and_uptake_beside_it() -> None:
     x = grid.to_lps(np.moveaxis(np.indices(grid.shape), 0, -1))[..., 0]
     assert float(x[metal > 0].max()) < 0
     assert {"behind the cup", "right neck", "right stem, medial", "right stem, lateral"} < set(volumes)
+
+
+def test_a_case_is_made_of_what_it_says() -> None:
+    steel = SpectCase(
+        "femoral-nail-small", "steel_316l", {"titanium_alloy": "steel_316l"}, top_hu=30710.0, coarsening=2
+    )
+    drawn = steel.drawn()
+    plain, scanned = late_scans(read_phantom("femoral-nail-small"), 2), drawn.acquisition[1]
+    assert {shape.material for shape in drawn.shape} & METALS == {"steel_316l"}
+    assert steel.name == "femoral-nail-small, all steel 316l, extended scale"
+    assert isinstance(scanned, CtAcquisition)
+    assert (scanned.beam, scanned.top_hu, scanned.views % 2) == ("fan", 30710.0, 0)
+    assert scanned.matrix == plain.acquisition[1].matrix == (64, 64)
+
+
+def test_every_case_tells_the_material_that_most_of_its_metal_is() -> None:
+    assert all(len({case.name for case in cases}) == len(cases) for cases in (CASES, QUICK_CASES))
+    for case in CASES:
+        metals = [shape.material for shape in case.drawn().shape if shape.material in METALS]
+        assert max(set(metals), key=metals.count) == case.metal_material
+    assert {case.top_hu for case in CASES} == {3071.0, 30710.0}

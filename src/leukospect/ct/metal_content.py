@@ -24,7 +24,7 @@ from leukospect.physics.attenuation import metal_ct_number_hu
 _RIM_MM = 2.0
 _DEEP_MM = 2.2
 """Voxels this far from all that is no metal hold nothing else, whatever starved rays read there."""
-_AROUND_FROM_MM, _AROUND_TO_MM = 2.0, 5.0
+_AROUND_FROM_MM, _AROUND_TO_MM = 3.0, 7.0
 _BANDS = (0.25, 0.55, 1.0)
 """Of the scale's top: two bands of levels whose mean contours tell how blurred the metal's edge is."""
 _EDGE_SIGMA_MM = (0.4, 0.75)
@@ -36,7 +36,13 @@ _FEWEST_DEEP = 10
 _FEWEST_AROUND = 20
 _CUT_OFF_BELOW = 0.6
 """Values shared by many voxels are the scale's top where they lie below this part of what the metal would have."""
+_LEAST_TOP_HU = 1000.0
+"""No CT's scale ends below."""
 _LEAST_FRACTION = 0.02
+_TABLE_MM, _HARDENING = 5.0, 0.2
+"""Thickness of the metal in the table of CT numbers, and how they fall with it: to 0.87 at 10 mm, to 0.76 at 20 mm.
+
+The table's spectra give 0.79 of it for 22 mm of titanium alloy, 0.74 for steel and cobalt-chrome."""
 _LIKELY_TISSUE_HU = (-200.0, 2000.0)
 
 
@@ -102,10 +108,11 @@ def metal_content(original: Image, metal: Image, kvp: float, material: str) -> M
     hu = np.asarray(original.array[where], np.float32)
     mask = np.asarray(metal.array[where]) != 0
     top = _cut_off_hu(hu[mask], table_hu)
-    deep = _depth_mm(mask, original.geometry.spacing_mm) >= _DEEP_MM
+    depth = _depth_mm(mask, original.geometry.spacing_mm)
+    deep = depth >= _DEEP_MM
     plateau = float(np.median(hu[deep])) if top is None and np.count_nonzero(deep) >= _FEWEST_DEEP else None
     scale = _Scale(plateau or table_hu, top)
-    fraction, around = _fractions(hu, mask, deep, scale, original.geometry.spacing_mm)
+    fraction, around = _fractions(hu, mask, depth, scale, original.geometry.spacing_mm)
     places = np.nonzero(fraction)
     offsets = [part.start for part in where]
     voxels = np.ravel_multi_index(
@@ -142,7 +149,7 @@ def _cut_off_hu(values: NDArray[np.float32], table_hu: float) -> float | None:
     top = float(values.max())
     at_top = np.count_nonzero(values >= top - _SAME_HU)
     many = at_top >= max(_FEWEST_AT_TOP, _LEAST_AT_TOP * values.size)
-    return top if many and top < _CUT_OFF_BELOW * table_hu else None
+    return top if many and _LEAST_TOP_HU < top < _CUT_OFF_BELOW * table_hu else None
 
 
 def _depth_mm(mask: NDArray[np.bool_], spacing_mm: Sequence[float]) -> NDArray[np.float32]:
@@ -156,7 +163,7 @@ def _depth_mm(mask: NDArray[np.bool_], spacing_mm: Sequence[float]) -> NDArray[n
 def _fractions(
     hu: NDArray[np.float32],
     mask: NDArray[np.bool_],
-    deep: NDArray[np.bool_],
+    depth_mm: NDArray[np.float32],
     scale: _Scale,
     spacing_mm: Sequence[float],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -174,7 +181,7 @@ def _fractions(
         distance = np.asarray(ndimage.distance_transform_edt(~own, sampling=spacing_mm))
         rim = ((distance <= _RIM_MM) | ndimage.binary_dilation(own)) & ~mask[box]
         tissue = _tissue_hu(hu[box], (distance >= _AROUND_FROM_MM) & (distance <= _AROUND_TO_MM) & ~mask[box])
-        part = _parts(hu[box], own, own & deep[box], rim, tissue, scale, spacing_mm)
+        part = _parts(hu[box], own, own * depth_mm[box], rim, tissue, scale, spacing_mm)
         larger = part > fraction[box]
         fraction[box][larger] = part[larger]
         around[box][larger] = np.broadcast_to(tissue[:, None, None], larger.shape)[larger]
@@ -197,15 +204,17 @@ def _tissue_hu(hu: NDArray[np.float32], shell: NDArray[np.bool_]) -> NDArray[np.
 def _parts(
     hu: NDArray[np.float32],
     own: NDArray[np.bool_],
-    deep: NDArray[np.bool_],
+    depth_mm: NDArray[np.float32],
     rim: NDArray[np.bool_],
     tissue_hu: NDArray[np.float32],
     scale: _Scale,
     spacing_mm: Sequence[float],
 ) -> NDArray[np.float32]:
     """Give the part of the voxels of one object and its rim that is metal."""
-    tissue = tissue_hu[:, None, None]
-    part: NDArray[np.float32] = np.clip((hu - tissue) / (scale.metal_hu - tissue), 0, 1).astype(np.float32)
+    tissue, deep = tissue_hu[:, None, None], depth_mm >= _DEEP_MM
+    metal_hu = _metal_hu(scale, 2.0 * depth_mm.max(axis=(1, 2)))
+    above = metal_hu[:, None, None] - tissue
+    part: NDArray[np.float32] = np.clip((hu - tissue) / above, 0, 1).astype(np.float32)
     part[~(own | rim)] = 0
     part[rim & (part < _LEAST_FRACTION)] = 0
     part[deep] = 1
@@ -214,7 +223,7 @@ def _parts(
     cut = own & ~deep & (hu >= scale.top_hu - _SAME_HU)
     if not cut.any():
         return part
-    filled = _filled_voxels(hu, own | rim, tissue_hu, scale.metal_hu, scale.top_hu, spacing_mm)
+    filled = _filled_voxels(hu, own | rim, tissue_hu, metal_hu, scale.top_hu, spacing_mm)
     for k in np.flatnonzero(cut.any(axis=(1, 2))):
         least = float(part[k][cut[k]].min())
         rest = filled[k] - float(part[k][~cut[k]].sum(dtype=np.float64))
@@ -222,11 +231,19 @@ def _parts(
     return part
 
 
+def _metal_hu(scale: _Scale, thickness_mm: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give the CT number of metal in each slice, lower where it is thick: what it lets through is hard."""
+    if scale.top_hu is None:
+        return np.full(thickness_mm.shape, scale.metal_hu, np.float32)
+    thick = np.maximum(thickness_mm, _TABLE_MM)
+    return np.asarray(scale.metal_hu * (_TABLE_MM / thick) ** _HARDENING, np.float32)
+
+
 def _filled_voxels(
     hu: NDArray[np.float32],
     near: NDArray[np.bool_],
     tissue_hu: NDArray[np.float32],
-    metal_hu: float,
+    metal_hu: NDArray[np.float32],
     top_hu: float,
     spacing_mm: Sequence[float],
 ) -> NDArray[np.float64]:
@@ -241,7 +258,8 @@ def _filled_voxels(
     share = np.zeros(hu.shape, np.float32)
     for band, (from_part, to_part) in enumerate(pairwise(_BANDS)):
         low, high = (tissue_hu + part * (top_hu - tissue_hu) for part in (from_part, to_part))
-        share = np.clip((hu - low[:, None, None]) / (high - low)[:, None, None], 0, 1) * near
+        width = np.maximum(high - low, 1.0)[:, None, None]
+        share = np.clip((hu - low[:, None, None]) / width, 0, 1) * near
         volumes[band] = share.sum(axis=(1, 2), dtype=np.float64)
         levels = (np.linspace(low, high, 33) - tissue_hu) / (metal_hu - tissue_hu)
         places[band] = ndtri(levels).mean(axis=0)
