@@ -3,7 +3,7 @@
 With q a prior's line integrals and r = p - q, bridged across the trace as in normalised interpolation, the remainder
 e = r - bridge(r) is the metal's own signal and its beam hardening, smooth functions of the path m through metal and of
 the tissue passed, plus the anatomy that the prior lacks, plus noise. The smooth part is fitted by hat functions of m,
-each with a term in the tissue's integral, and the blur of the metal's edge. What the fit leaves is anatomy and noise; a
+each with a term in the tissue's integral. What the fit leaves is anatomy and noise; a
 Wiener weight S^2 / (S^2 + v), v its local mean square and S what anatomy is expected to leave, keeps so much of it.
 So thin titanium, whose rays are only bent by beam hardening, keeps its surroundings, and rays that starved behind steel
 are bridged. The prior is made anew from each image, and S falls as it improves.
@@ -28,12 +28,11 @@ from leukospect.kernels.least_squares import add_normal_equations
 Doubles = NDArray[np.float64]
 
 # HU m, a metre of 1 HU or a millimetre of water: what a prior lacks of anatomy along a ray, at first and at last.
-CAUTIOUS, TRUSTING = (12.0, 8.0, 5.0, 4.0), (30.0, 10.0, 5.0)
+CAUTIOUS, TRUSTING = (12.0, 8.0, 6.0, 5.0, 4.0, 4.0, 4.0), (30.0, 20.0, 10.0, 8.0, 5.0, 5.0)
 _HU_M = 1e-3
 _KNOT_QUANTILES = (0.15, 0.35, 0.55, 0.75, 0.92, 1.0)
 _SHORTEST_PATH_CM = 0.02
 _FEWEST_RAYS = 50
-_EDGE_BLURS_PIXELS = (0.9, 1.6)
 _RIDGE = 1e-4
 _ROBUST_PASSES = 4
 # Views by bins: the remainder's noise is averaged over less than a pixel at the metal, its size over a few.
@@ -53,10 +52,6 @@ class TraceModel:
         metal = trace.metal.astype(np.float32)
         in_trace = trace.trace
         path_cm = forward(trace.beam, metal, trace.needed)[in_trace].astype(np.float64) / 10.0
-        blurred = [ndimage.gaussian_filter(metal, blur) for blur in _EDGE_BLURS_PIXELS]
-        self._edges = [
-            forward(trace.beam, one, trace.needed)[in_trace].astype(np.float64) / 10.0 - path_cm for one in blurred
-        ]
         self._hats = _hats(path_cm)
         share = in_trace.astype(np.float32)
         self._shares = [
@@ -101,7 +96,7 @@ class TraceModel:
         """Fit the remainder of the trace's rays by the model, robustly."""
         tissue = explained * _HU_M
         tissue -= tissue.mean()
-        columns = np.stack([*self._hats, *(hat * tissue for hat in self._hats[1:]), *self._edges], axis=1)
+        columns = np.stack([*self._hats, *(hat * tissue for hat in self._hats[1:])], axis=1)
         columns /= np.sqrt(np.mean(columns**2, axis=0)) + 1e-9
         weights = np.ones(remainder.size)
         fitted = np.zeros_like(remainder)
