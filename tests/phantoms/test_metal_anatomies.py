@@ -15,7 +15,7 @@ from leukospect.phantoms.anatomy_drawing import IMPLANT
 from leukospect.phantoms.description import Phantom
 from leukospect.phantoms.materials import METALS
 from leukospect.phantoms.metal_anatomies import FAMILIES, metal_phantom, metals_of
-from leukospect.phantoms.scanned_anatomy import NOISE_HU, implant_mask, scan_of
+from leukospect.phantoms.scanned_anatomy import NOISE_HU, filled_by_implants, scan_of
 
 _SIZE = 96
 _WATER_PER_CM = 0.193  # at 70 keV
@@ -41,7 +41,7 @@ def test_metal_lies_inside_a_body_that_fits_the_field(family: str, seed: int) ->
     geometry = _grid(with_metal)
     without = _hu(metal_phantom(family, seed, matrix=_SIZE, slices=4, implants=False))
     body = body_outline(Image(without, geometry, "HU"))
-    metal = implant_mask(with_metal, geometry)
+    metal = filled_by_implants(with_metal, geometry) >= 0.5
     assert metal.any()
     assert not np.any(metal & ~body)
     assert not body[:, 0].any()
@@ -67,7 +67,7 @@ def test_the_same_seed_draws_the_same_and_others_differ(family: str) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_left_and_right_differ(family: str) -> None:
-    metal = implant_mask(phantom := metal_phantom(family, 3, matrix=_SIZE, slices=3), _grid(phantom))
+    metal = filled_by_implants(phantom := metal_phantom(family, 3, matrix=_SIZE, slices=3), _grid(phantom)) >= 0.5
     hu = _hu(phantom)
     assert not np.array_equal(hu, hu[:, :, ::-1])
     assert not np.array_equal(metal, metal[:, :, ::-1])

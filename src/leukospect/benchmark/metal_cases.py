@@ -40,7 +40,7 @@ def measured_slices(
     found: list[SliceMeasure] = []
     edges: list[BoneEdge] = []
     for k in (int(k) for k in np.flatnonzero(scan.metal.any(axis=(1, 2)))):
-        where = outside_metal(body[k], scan.metal[k])
+        where = outside_metal(body[k], scan.with_metal_in[k])
         truth, seen, corrected = scan.truth_hu[k], scan.scanned_hu[k], after[k]
         edge = bone_edge(truth, seen, corrected, scan.metal[k], pixel)
         if edge is not None:

@@ -19,7 +19,10 @@ _FARTHEST_MM = 30.0
 
 
 def outside_metal(body: NDArray[np.bool_], metal: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell which pixels are judged: the body's, without metal and the pixels next to it, (rows, columns)."""
+    """Tell which pixels are judged: the body's, without those that hold metal and the ones next to them.
+
+    A pixel that is one part in ten metal shows little of anything else: `metal` holds it too.
+    """
     return body & ~ndimage.binary_dilation(metal, structure=np.ones((3, 3), dtype=np.bool_))
 
 

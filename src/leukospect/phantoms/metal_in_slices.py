@@ -15,7 +15,7 @@ from leukospect.phantoms.acquisitions import CtAcquisition
 from leukospect.phantoms.anatomy_drawing import Drawing, material_at_hand
 from leukospect.phantoms.ct_scanner import Noise
 from leukospect.phantoms.metal_anatomies import metal_phantom_of, metals_of, scanner_settings
-from leukospect.phantoms.scanned_anatomy import NOISE_HU, ScannedAnatomy
+from leukospect.phantoms.scanned_anatomy import NOISE_HU, PARTLY, ScannedAnatomy, filled_by_implants
 from leukospect.phantoms.scene import scene_of
 from leukospect.phantoms.slice_scanner import CellMetal, SliceScanner
 
@@ -77,6 +77,7 @@ def scan_in_anatomy(
         without_metal_hu=plain.scanned_hu.astype(np.float32),
         truth_hu=made.truth_hu.astype(np.float32),
         metal=made.metal,
+        with_metal_in=made.metal | (filled_by_implants(phantom, made.geometry) >= PARTLY),
         geometry=made.geometry,
         kvp=scan.kvp,
         noise_hu=noise_hu,

@@ -20,6 +20,9 @@ from leukospect.phantoms.scene import scene_of
 NOISE_HU = (8.0, 15.0)
 """Standard deviation in soft tissue of a slice without metal: each scan's lies between these."""
 _THIN_MM = 0.5
+_MOSTLY = 0.5
+PARTLY = 0.1
+"""Share of metal from which a pixel is no tissue."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +42,8 @@ class ScannedAnatomy:
         The same scanner, without metal and without noise.
     metal : (slices, rows, columns) bool array
         Pixels that implants fill by half or more; metal outside the patient is not among them.
+    with_metal_in : (slices, rows, columns) bool array
+        Pixels that implants fill by a tenth or more: what else they hold cannot be seen, so they are not tissue.
     geometry : Geometry
     kvp : float
     noise_hu : float
@@ -52,6 +57,7 @@ class ScannedAnatomy:
     without_metal_hu: NDArray[np.float32]
     truth_hu: NDArray[np.float32]
     metal: NDArray[np.bool_]
+    with_metal_in: NDArray[np.bool_]
     geometry: Geometry
     kvp: float
     noise_hu: float
@@ -98,6 +104,7 @@ def scan_of(
     truth, plain = scanner.scan_hu((None, _noise(*own, 2)), threads)
     scanned = CtScanner(scene_of(with_metal), scan).scan_hu((_noise(*own, 2),), threads)[0]
     geometry = Geometry.axial(truth.shape, (scan.slice_spacing_mm, *scan.pixel_mm), scanner.first_voxel_mm)
+    filled = filled_by_implants(with_metal, geometry)
     return ScannedAnatomy(
         family=family,
         seed=seed,
@@ -105,25 +112,26 @@ def scan_of(
         scanned_hu=scanned.astype(np.float32),
         without_metal_hu=plain.astype(np.float32),
         truth_hu=truth.astype(np.float32),
-        metal=implant_mask(with_metal, geometry),
+        metal=filled >= _MOSTLY,
+        with_metal_in=filled >= PARTLY,
         geometry=geometry,
         kvp=scan.kvp,
         noise_hu=noise_hu,
     )
 
 
-def implant_mask(phantom: Phantom, geometry: Geometry) -> NDArray[np.bool_]:
-    """Tell which pixels of a scan's slices a phantom's implants fill by half or more: (slices, rows, columns)."""
-    mask = np.zeros(geometry.shape, dtype=np.bool_)
+def filled_by_implants(phantom: Phantom, geometry: Geometry) -> NDArray[np.float32]:
+    """Tell how much of each pixel of a scan's slices a phantom's implants fill, 0 to 1: (slices, rows, columns)."""
+    filled = np.zeros(geometry.shape, dtype=np.float32)
     _, rows, columns = geometry.shape
     if not metals_of(phantom):
-        return mask
+        return filled
     thickness = _ct_of(phantom).slice_thickness_mm or _THIN_MM
     for k in range(geometry.shape[0]):
         first = geometry.to_lps((k, 0, 0))
         thin = Geometry.axial((1, rows, columns), (thickness, *geometry.spacing_mm[1:]), tuple(first))
-        mask[k] = concentration_map(phantom, 0.0, thin, samples=4).array[0] >= 0.5
-    return mask
+        filled[k] = concentration_map(phantom, 0.0, thin, samples=4).array[0]
+    return filled
 
 
 def _ct_of(phantom: Phantom) -> CtAcquisition:
