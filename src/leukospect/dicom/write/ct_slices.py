@@ -34,9 +34,10 @@ def ct_slice_pixels(image: Image, *, signed: bool) -> NDArray[np.int16] | NDArra
     InputError
         A value is not finite or beyond what 16 bits hold.
     """
-    kind: type[np.int16] | type[np.uint16] = np.int16 if signed else np.uint16
-    limits = np.iinfo(kind)
-    stored: NDArray[np.int16] | NDArray[np.uint16] = np.empty(image.array.shape, dtype=kind)
+    limits = np.iinfo(np.int16 if signed else np.uint16)
+    shape = image.array.shape
+    stored: NDArray[np.int16] | NDArray[np.uint16]
+    stored = np.empty(shape, np.int16) if signed else np.empty(shape, np.uint16)
     ends: list[int] = []
     for k, plane in enumerate(image.array):  # a slice at a time: wider numbers of the whole volume fill the memory
         if not np.all(np.isfinite(plane)):
@@ -45,7 +46,7 @@ def ct_slice_pixels(image: Image, *, signed: bool) -> NDArray[np.int16] | NDArra
         if not signed:
             np.maximum(values, 0, out=values)
         ends += [int(values.min()), int(values.max())]
-        stored[k] = values.astype(kind)
+        stored[k] = values.astype(stored.dtype)
     low, high = min(ends), max(ends)
     if low < limits.min or high > limits.max:
         found = f"{low + _INTERCEPT} to {high + _INTERCEPT} HU"
