@@ -22,8 +22,8 @@ from tests.conftest import SmallRun
 from tests.dicom.written import dciodvfy_errors
 
 SPECT_FILES = {
-    "recon.nii.gz", "recon_nac.nii.gz", "mu_map.nii.gz", "regions.nii.gz", "ct_mar.nii.gz", "metal_mask.nii.gz",
-    "recon_on_ct.nii.gz", "recon_ct_as_scanned.nii.gz", "spect_to_ct.tfm", "dicom",
+    "recon.nii.gz", "recon_nac.nii.gz", "mu_map.nii.gz", "regions.nii.gz", "ct.nii.gz", "ct_mar.nii.gz",
+    "metal_mask.nii.gz", "recon_on_ct.nii.gz", "recon_ct_as_scanned.nii.gz", "spect_to_ct.tfm", "dicom",
 }  # fmt: skip
 SCREW_2, LEFT_NAIL, MUSCLE = "right plate, screw 2", "left nail", "left thigh muscle"
 TIMES = ("delayed", "late")

@@ -121,12 +121,19 @@ def _calibrate(options: argparse.Namespace, progress: TerminalProgress) -> int:
 def _mar(options: argparse.Namespace, progress: TerminalProgress) -> int:
     from leukospect.volume_jobs import mar_job
 
-    reduction, notes = mar_job(options.ct, options.output, threads=options.threads, progress=progress)
+    summary, notes = mar_job(
+        options.ct,
+        options.output,
+        method=options.method,
+        threshold_hu=options.metal_threshold_hu,
+        threads=options.threads,
+        progress=progress,
+    )
     progress.close()
-    slices = len(reduction.measures)
     _tell_notes(notes, options)
     if not options.quiet:
-        print(f"{slices} slices hold metal; {len(reduction.slices)} were corrected, the others are as they were.")
+        print(summary.found)
+        print(summary.sentence())
         print(f"CT: {options.output / 'ct_mar.nii.gz'}")
     return DONE
 

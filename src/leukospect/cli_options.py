@@ -41,8 +41,9 @@ def _add_global(parser: argparse.ArgumentParser, *, top: bool = False) -> None:
     parser.add_argument("--debug", action="store_true", default=missing, help="show the traceback of an error")
 
 
-def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+def _command(commands: Any, name: str, text: str, more: str = "") -> argparse.ArgumentParser:
+    description = f"{text[0].upper()}{text[1:]}. {more}".strip()
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=description)
     _add_global(parser)
     return parser
 
@@ -148,10 +149,32 @@ def _add_calibrate(commands: Any) -> None:
 
 
 def _add_volumes(commands: Any) -> None:
-    mar = _command(commands, "mar", "reduce the metal artefacts of a CT series")
+    mar = _command(
+        commands,
+        "mar",
+        "reduce the metal artefacts of a CT series",
+        "The slices are projected again; what metal spoils of the rays is made anew by normalised interpolation and a "
+        "model of the beam hardening in the metal's trace, and the difference is added to the slices. Each slice is "
+        "judged, and the correction used wholly, half or not at all; all others stay as they are. The CT as scanned "
+        "is written beside.",
+    )
     mar.add_argument("ct", type=Path, metavar="CT_DIR")
     mar.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    mar.add_argument("--threads", type=_positive, metavar="N")
+    mar.add_argument(
+        "--method",
+        choices=["adaptive", "linear", "normalised", "frequency-split", "trace-model"],
+        default="adaptive",
+        metavar="NAME",
+        help="adaptive (taken without it): the mean of normalised interpolation and two models of the metal's trace, "
+        "weighed for each slice; linear, normalised, frequency-split, trace-model: one by itself",
+    )
+    mar.add_argument(
+        "--metal-threshold-hu",
+        type=float,
+        metavar="H",
+        help="metal lies above, 1000 or more; without it each piece of metal has its own",
+    )
+    mar.add_argument("--threads", type=_positive, metavar="N", help="slices worked on at a time")
     mar.set_defaults(job="mar")
     register = _command(commands, "register", "register one image to another, rigidly")
     register.add_argument("fixed", type=Path, metavar="FIXED", help="CT series, reconstructed SPECT or NIfTI file")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from leukospect import __version__
+from leukospect.ct.metal_summary import metal_summary
 from leukospect.data import Acquisition, CtSeries, Projections
 from leukospect.dicom.read.archive import on_disk
 from leukospect.dicom.read.ct import read_ct
@@ -138,6 +139,7 @@ def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: li
         settings=settings,
         software_version=__version__,
         effect=result.effect,
+        metal_reduction=[_metal_of(spect) for spect in result.spect if spect.reduction is not None],
     )
     write_results(document, folder / "results.json")
     write_report(study_content(result, texts), folder / "report.html")
@@ -159,10 +161,20 @@ def _write_each_spect(folder: Path, result: StudyResult, digest: str, threads: i
     return notes
 
 
+def _metal_of(spect: SpectResult) -> dict[str, object]:
+    assert spect.reduction is not None
+    return {
+        "time_point": spect.time_point,
+        "hours": spect.hours,
+        **metal_summary(spect.reduction).as_values(),
+    }
+
+
 def _notes_of(spect: SpectResult) -> dict[str, Any]:
+    metal = {} if spect.reduction is None else {"metal reduction": metal_summary(spect.reduction).as_values()}
     passes = {} if spect.log is None else {"passes over all views": spect.log.passes}
     maps = {f"attenuation map: {part}": sentence for part, sentence in spect.map_notes.items()}
-    return {"alignment to CT": spect.registration_note, **maps, **passes}
+    return {"alignment to CT": spect.registration_note, **maps, **metal, **passes}
 
 
 def recon_job(

@@ -73,12 +73,15 @@ class AttenuationSettings(_Section):
 
 
 class MetalSettings(_Section):
-    """CT metal artefact reduction; `show_effect` reconstructs the SPECT with the CT as scanned as well, to compare."""
+    """CT metal artefact reduction; see `leukospect.ct.metal` for the methods and the threshold.
+
+    `show_effect` reconstructs the SPECT with the CT as scanned as well, to compare.
+    """
 
     enabled: bool = True
     show_effect: bool = True
-    method: Literal["linear"] = "linear"
-    threshold_hu: float | None = Field(None, gt=500, le=30000)
+    method: Literal["adaptive", "linear", "normalised", "frequency-split", "trace-model"] = "adaptive"
+    threshold_hu: float | None = Field(None, ge=1000, le=30000)
 
 
 class RegistrationSettings(_Section):

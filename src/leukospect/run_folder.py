@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from leukospect.data import Image
-from leukospect.dicom.write.ct_series import write_derived_ct
 from leukospect.dicom.write.recon_tomo import write_reconstruction
 from leukospect.files.nifti import write_nifti
 from leukospect.files.transforms import write_transform
+from leukospect.reduced_ct_files import write_reduced_ct, write_reduced_ct_dicom
 from leukospect.spect_algorithms import ReconstructionLog
 from leukospect.study_result import SpectResult
 
@@ -43,11 +43,8 @@ def write_images(folder: Path, result: SpectResult, labels: Image | None) -> Non
     if on_ct is not None:
         write_nifti(replace(on_ct, array=np.asarray(on_ct.array, np.float32)), folder / "recon_on_ct.nii.gz")
         write_transform(result.spect_to_ct, folder / "spect_to_ct.tfm")
-    if result.reduction is not None:
-        reduced = result.reduction.image
-        rounded = np.rint(np.clip(reduced.array, -32768, 32767)).astype(np.int16)
-        write_nifti(replace(reduced, array=rounded), folder / "ct_mar.nii.gz")
-        write_nifti(result.reduction.metal, folder / "metal_mask.nii.gz")
+    if result.reduction is not None and result.ct is not None:
+        write_reduced_ct(folder, result.ct, result.reduction)
 
 
 def _write_objective(path: Path, log: ReconstructionLog) -> None:
@@ -76,14 +73,7 @@ def write_dicom(folder: Path, result: SpectResult, settings_digest: str) -> dict
     """
     notes = _write_volumes(folder, result, settings_digest)
     if result.reduction is not None and result.reduction.slices and result.ct is not None:
-        write_derived_ct(
-            result.reduction.image,
-            folder / "ct_mar",
-            source=result.ct,
-            description="CT, metal artefacts reduced",
-            derivation="Metal artefact reduction by linear interpolation of the metal's trace in parallel projections",
-            settings_digest=settings_digest,
-        )
+        write_reduced_ct_dicom(folder, result.ct, result.reduction, settings_digest)
     return notes
 
 

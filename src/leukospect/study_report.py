@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from leukospect import __version__
+from leukospect.ct.metal_summary import metal_summary
 from leukospect.data import AcquisitionHeader, Image, PlanarImages
 from leukospect.interpretation.rule import Rule
 from leukospect.joint_peaks import shares_in_words
@@ -99,8 +100,7 @@ def spect_facts(result: SpectResult) -> dict[str, str]:
         kvp = "unknown" if result.ct.kvp is None else f"{result.ct.kvp:g} kV"
         facts["CT"] = f"{result.ct.image.geometry.shape[0]} slices, {kvp}"
     if result.reduction is not None:
-        corrected = len(result.reduction.slices)
-        facts["Metal reduction"] = f"{corrected} slices corrected" if corrected else "no slice changed"
+        facts["Metal reduction"] = metal_summary(result.reduction).sentence()
     facts["Alignment to CT"] = result.registration_note
     return facts
 
@@ -142,6 +142,7 @@ def spect_pictures(result: SpectResult, labels: Image | None) -> SpectPictures:
         mu_map=result.mu_map,
         mu_map_as_scanned=None if result.as_scanned is None else result.as_scanned.mu_map,
         recon_as_scanned=None if result.as_scanned is None else result.as_scanned.recon,
+        metal_summary=None if result.reduction is None else metal_summary(result.reduction),
     )
 
 

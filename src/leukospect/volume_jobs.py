@@ -9,16 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from leukospect.ct.metal import MetalReduction, reduce_metal
+from leukospect.ct.metal import reduce_metal
+from leukospect.ct.metal_summary import MetalSummary, metal_summary
 from leukospect.data import CtSeries, Image, ReconstructedSeries
 from leukospect.dicom.read.ct import read_ct
 from leukospect.dicom.read.study import read_study
-from leukospect.dicom.write.ct_series import write_derived_ct
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.files.nifti import read_nifti, write_nifti
 from leukospect.files.transforms import write_transform
 from leukospect.jobs import collected_assumptions, inputs_of
 from leukospect.provenance import digest_of, provenance_document, write_provenance
+from leukospect.reduced_ct_files import write_reduced_ct, write_reduced_ct_dicom
 from leukospect.registration import Registration, register_rigid, resample
 from leukospect.whole_files import whole_folder
 
@@ -26,8 +27,14 @@ Progress = Callable[[str, float], None]
 
 
 def mar_job(
-    ct_path: Path, output: Path, *, threads: int | None = None, progress: Progress
-) -> tuple[MetalReduction, tuple[str, ...]]:
+    ct_path: Path,
+    output: Path,
+    *,
+    method: str = "adaptive",
+    threshold_hu: float | None = None,
+    threads: int | None = None,
+    progress: Progress,
+) -> tuple[MetalSummary, tuple[str, ...]]:
     """Reduce the metal artefacts of a CT series.
 
     Parameters
@@ -35,42 +42,40 @@ def mar_job(
     ct_path : Path
         Folder, zip archive or DICOMDIR of the series.
     output : Path
-        Appears whole: ct_mar.nii.gz, metal_mask.nii.gz, ``dicom/ct_mar/`` and provenance.json.
+        Appears whole: ct.nii.gz as scanned, ct_mar.nii.gz, metal_mask.nii.gz, ``dicom/ct_mar/`` and provenance.json.
+    method : str
+    threshold_hu : float or None
+        See `reduce_metal`.
     threads : int or None
     progress : function of a stage's name and the fraction of it done
+
+    Returns
+    -------
+    (MetalSummary, every assumption and warning)
     """
     texts: list[str] = []
     with whole_folder(output, command="mar", inputs=[ct_path]) as folder, collected_assumptions(texts):
         progress("reading the CT", 0.0)
         ct = read_ct(ct_path, metal_reduced=False)
-        reduction = reduce_metal(ct, threads=threads, progress=lambda done: progress("reducing metal artefacts", done))
+        reduction = reduce_metal(
+            ct,
+            method=method,
+            threshold_hu=threshold_hu,
+            threads=threads,
+            progress=lambda done: progress("reducing metal artefacts", done),
+        )
         progress("writing the results", 0.0)
-        settings = {"command": "mar", "method": reduction.method}
-        rounded = np.rint(np.clip(reduction.image.array, -32768, 32767)).astype(np.int16)
-        write_nifti(replace(reduction.image, array=rounded), folder / "ct_mar.nii.gz")
-        write_nifti(reduction.metal, folder / "metal_mask.nii.gz")
-        _write_ct(folder, reduction, ct, digest_of(settings))
+        settings = {"command": "mar", "method": method, "threshold_hu": threshold_hu}
+        write_reduced_ct(folder, ct, reduction)
+        write_reduced_ct_dicom(folder / "dicom", ct, reduction, digest_of(settings))
+        summary = metal_summary(reduction)
         notes = {
-            "slices corrected": list(reduction.slices),
-            "streaks": [
-                {"slice": m.slice_index, "before_hu": m.before_hu, "after_hu": m.after_hu, "corrected": m.corrected}
-                for m in reduction.measures
-            ],
+            "CT as scanned": "ct.nii.gz, on the same grid; the DICOM files that were read are not changed.",
+            "metal reduction": summary.as_values(),
         }
         write_provenance(provenance_document(settings, inputs_of([ct]), texts, notes), folder / "provenance.json")
         texts += [text for text in ct.header.assumptions if text not in texts]
-    return reduction, tuple(texts)
-
-
-def _write_ct(folder: Path, reduction: MetalReduction, ct: CtSeries, digest: str) -> None:
-    write_derived_ct(
-        reduction.image,
-        folder / "dicom" / "ct_mar",
-        source=ct,
-        description="CT, metal artefacts reduced",
-        derivation="Metal artefact reduction by linear interpolation of the metal's trace in parallel projections",
-        settings_digest=digest,
-    )
+    return summary, tuple(texts)
 
 
 def register_job(

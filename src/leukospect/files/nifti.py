@@ -72,14 +72,13 @@ def write_nifti(image: Image, path: Path) -> None:
     nifti.set_qform(affine, code=_SCANNER)
     nifti.header.set_xyzt_units(xyz="mm")
     nifti.header["descrip"] = (_UNIT_LABEL + image.unit).encode("ascii", "replace")[:79] if image.unit else b""
-    content = nifti.to_bytes()
     with whole_file(path) as partial, partial.open("wb") as stream:
         if path.name.endswith(".gz"):
             # No name and no time in the gzip header: equal images make equal files.
             with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=3) as packed:
-                packed.write(content)
+                nifti.to_stream(packed)
         else:
-            stream.write(content)
+            nifti.to_stream(stream)
 
 
 def _storable(array: NDArray[np.generic]) -> NDArray[np.generic]:

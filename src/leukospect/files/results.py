@@ -18,7 +18,7 @@ from leukospect.quantification.measurements import Change, Measurement, Ratio, R
 from leukospect.whole_files import whole_file
 
 SCHEMA_VERSION = "1.1"
-"""1.1: `attenuation_effect`, and of each flag `with_other_maps` and `dependence`."""
+"""1.1: `metal_reduction`, `attenuation_effect`, and of each flag `with_other_maps` and `dependence`."""
 DISCLAIMER = "leukospect is a research tool. This result is not a diagnosis."
 
 
@@ -34,6 +34,7 @@ def results_document(
     settings: Mapping[str, object] | None = None,
     software_version: str = "",
     effect: AttenuationEffect | None = None,
+    metal_reduction: Sequence[Mapping[str, object]] = (),
 ) -> dict[str, object]:
     """Put a study's results together as plain values that JSON can hold.
 
@@ -53,6 +54,8 @@ def results_document(
     software_version : str
     effect : AttenuationEffect or None
         What other attenuation maps give; None (null) where none was tried, as without metal in the CT.
+    metal_reduction : sequence of mappings
+        Of each CT that was looked through for metal: its time point, what was found and what was done.
 
     Raises
     ------
@@ -75,6 +78,7 @@ def results_document(
         "measurements": [asdict(measurement) for measurement in measurements],
         "ratios": [asdict(ratio) for ratio in ratios],
         "changes": [_change(change, rule.threshold) for change in changes],
+        "metal_reduction": [dict(one) for one in metal_reduction],
         "attenuation_effect": None if effect is None else _effect(effect, rule.threshold),
         "warnings": list(dict.fromkeys((*flag.warnings, *warnings))),
         "settings": dict(settings or {}),

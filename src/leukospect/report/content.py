@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from leukospect.ct.metal_summary import MetalSummary
 from leukospect.data import Image, PlanarImages
 from leukospect.errors import GeometryError, InputError
 from leukospect.interpretation.flag import LesionFlag, StudyFlag
@@ -47,6 +48,8 @@ class SpectPictures:
         Takes LPS mm of the SPECT to LPS mm of the CT; None where they are aligned as they are.
     refers_to : str
         To what moment the values of `recon` belong, in words.
+    metal_summary : MetalSummary or None
+        What the metal reduction found and did; None where the CT was not looked through for it.
     mu_map, mu_map_as_scanned, recon_as_scanned : Image or None
         What `recon` was corrected with, the map of the CT as scanned, and what the same counts become with that.
     """
@@ -67,6 +70,7 @@ class SpectPictures:
     mu_map: Image | None = None
     mu_map_as_scanned: Image | None = None
     recon_as_scanned: Image | None = None
+    metal_summary: MetalSummary | None = None
 
     def __post_init__(self) -> None:
         for name in ("ct_reduced", "metal", "recon_on_ct"):

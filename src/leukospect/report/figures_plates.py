@@ -17,6 +17,7 @@ from leukospect.report.figures_metal import metal_reduction
 from leukospect.report.figures_mip import decay_factors, mip_angles, mip_series
 from leukospect.report.figures_planar import planar_series
 from leukospect.report.figures_ratios import ratio_curves
+from leukospect.report.figures_streaks import streaks_by_slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,18 @@ def spect_plates(content: ReportContent) -> tuple[Plate, ...]:
         *_effect(spect),
         _correction(latest, focus),
     )
+
+
+def streak_plates(content: ReportContent) -> tuple[Plate, ...]:
+    """Give the streaks around metal by slice."""
+    figure = streaks_by_slice(in_time_order(content.spect)) if content.spect else None
+    if figure is None:
+        return ()
+    caption = (
+        "Root mean square of soft tissue 2.5 to 60 mm from the metal about its mean over 6 mm, of each slice with "
+        "metal, before and after; one point where the slice was left as scanned."
+    )
+    return (_plate(figure, "Streaks by slice", caption),)
 
 
 def ratio_plates(content: ReportContent) -> tuple[Plate, ...]:

@@ -11,7 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from leukospect.quantification.measurements import Interval
 from leukospect.report.content import ReportContent, change_behind, driving_lesion, modality_name, when
 from leukospect.report.effect_table import effect_shown
-from leukospect.report.figures_plates import planar_plates, ratio_plates, spect_plates
+from leukospect.report.figures_plates import planar_plates, ratio_plates, spect_plates, streak_plates
+from leukospect.report.metal_table import metal_shown
 from leukospect.whole_files import whole_file
 
 DISCLAIMER = "Research tool, not a diagnosis."
@@ -78,6 +79,8 @@ def render(content: ReportContent) -> str:
         ratio_plots=ratio_plates(content),
         ratio_rows=ratio_table(content),
         ratio_columns=ratio_times(content),
+        metal=metal_shown(content),
+        streaks=streak_plates(content),
         effect=effect_shown(content, number, finer_percent),
         when=when,
     )

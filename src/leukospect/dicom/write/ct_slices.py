@@ -34,17 +34,24 @@ def ct_slice_pixels(image: Image, *, signed: bool) -> NDArray[np.int16] | NDArra
     InputError
         A value is not finite or beyond what 16 bits hold.
     """
-    if not np.all(np.isfinite(image.array)):
-        raise InputError("A CT with values that are not finite cannot be written as DICOM.")
-    stored = np.rint(image.array.astype(np.float32)).astype(np.int32) - _INTERCEPT
-    if not signed:
-        np.maximum(stored, 0, out=stored)
     limits = np.iinfo(np.int16 if signed else np.uint16)
-    low, high = int(stored.min()), int(stored.max())
+    shape = image.array.shape
+    stored: NDArray[np.int16] | NDArray[np.uint16]
+    stored = np.empty(shape, np.int16) if signed else np.empty(shape, np.uint16)
+    ends: list[int] = []
+    for k, plane in enumerate(image.array):  # a slice at a time: wider numbers of the whole volume fill the memory
+        if not np.all(np.isfinite(plane)):
+            raise InputError("A CT with values that are not finite cannot be written as DICOM.")
+        values = np.rint(plane.astype(np.float32)).astype(np.int32) - _INTERCEPT
+        if not signed:
+            np.maximum(values, 0, out=values)
+        ends += [int(values.min()), int(values.max())]
+        stored[k] = values.astype(stored.dtype)
+    low, high = min(ends), max(ends)
     if low < limits.min or high > limits.max:
         found = f"{low + _INTERCEPT} to {high + _INTERCEPT} HU"
         raise InputError(f"The CT runs from {found}, which 16-bit DICOM pixels do not hold; clip it first.")
-    return stored.astype(np.int16) if signed else stored.astype(np.uint16)
+    return stored
 
 
 def write_slices(

@@ -1,0 +1,46 @@
+"""The files of a CT with reduced metal artefacts, the CT as scanned beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from leukospect.ct.metal import MetalReduction
+from leukospect.ct.metal_summary import metal_summary
+from leukospect.data import CtSeries, Image
+from leukospect.dicom.write.ct_series import write_derived_ct
+from leukospect.files.nifti import write_nifti
+
+
+def write_reduced_ct(folder: Path, ct: CtSeries, reduction: MetalReduction) -> None:
+    """Write ``ct.nii.gz`` as scanned, ``ct_mar.nii.gz`` and ``metal_mask.nii.gz``.
+
+    Both CTs hold whole HU, rounded alike: slices that were not changed hold the same numbers in both.
+    """
+    write_nifti(whole_hu(ct.image), folder / "ct.nii.gz")
+    write_nifti(whole_hu(reduction.image), folder / "ct_mar.nii.gz")
+    write_nifti(reduction.metal, folder / "metal_mask.nii.gz")
+
+
+def write_reduced_ct_dicom(folder: Path, ct: CtSeries, reduction: MetalReduction, settings_digest: str) -> None:
+    """Write the reduced CT as a derived series into ``folder/ct_mar``."""
+    write_derived_ct(
+        reduction.image,
+        folder / "ct_mar",
+        source=ct,
+        description="CT, metal artefacts reduced",
+        derivation=metal_summary(reduction).derivation(),
+        settings_digest=settings_digest,
+    )
+
+
+def whole_hu(image: Image) -> Image:
+    """Round a CT to int16, a slice at a time: a copy of the volume in floats would take as much memory as the CT."""
+    if image.array.dtype == np.int16:
+        return image
+    limits = np.iinfo(np.int16)
+    rounded = np.empty(image.array.shape, dtype=np.int16)
+    for k, plane in enumerate(image.array):
+        rounded[k] = np.rint(np.clip(plane, limits.min, limits.max))
+    return Image(rounded, image.geometry, image.unit)
