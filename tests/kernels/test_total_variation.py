@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -45,7 +47,7 @@ def test_the_mean_is_kept_and_the_image_not_written_to(shape: tuple[int, int]) -
 def test_the_energy_falls_towards_its_minimum() -> None:
     image = _disc(40.0)
     energies = [_energy(denoised(image, 60.0, steps), image, 60.0) for steps in (0, 2, 5, 15, 60, 300)]
-    assert all(later < earlier for earlier, later in zip(energies, energies[1:], strict=False))
+    assert all(later < earlier for earlier, later in itertools.pairwise(energies))
     # Neither a little more nor a little less of the change is better than the minimiser.
     best = denoised(image, 60.0, 300)
     for share in (0.9, 1.1):
