@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukospect.ct.body import body_outline
+from leukospect.ct.metal_doubt import confirmed
 from leukospect.ct.metal_segmentation import MetalFinding, metal_finding
 from leukospect.ct.metal_trace import MetalTrace, beam_of_slice
 from leukospect.ct.slice_beam import fan_beam_of_slice
@@ -97,7 +98,7 @@ def reduce_metal(
         raise InputError(f"Metal reduction knows the methods {', '.join(METHODS)}; '{method}' is none of them.")
     _check_axial(ct.image)
     finding = metal_finding(ct.image, threshold_hu)
-    metal = finding.mask
+    metal = finding.mask.copy()
     reduced = np.array(ct.image.array, dtype=np.float32)
     with_metal = [int(k) for k in np.flatnonzero(metal.any(axis=(1, 2)))]
     beam = _beam_of(ct) if with_metal else None
@@ -106,6 +107,9 @@ def reduce_metal(
     def work(k: int) -> SliceMeasure:
         assert beam is not None
         trace = MetalTrace(beam, reduced[k].copy(), metal[k], body[k] | metal[k])
+        if threshold_hu is None:
+            metal[k] = confirmed(trace)
+            trace = MetalTrace(beam, trace.slice_hu, metal[k], trace.body)
         reduced[k], measure = reduced_slice(method, trace, k)
         return measure
 

@@ -25,6 +25,8 @@ from leukospect.errors import InputError
 METAL_THRESHOLD_HU = 2500.0
 
 _LOWEST_THRESHOLD_HU = 1000.0
+_ABOVE_ALL_TISSUE_HU = 4000.0
+_BLUR_PIXELS = 2.0
 _SHARE_OVER_METAL = 0.4
 
 
@@ -151,6 +153,8 @@ def metal_finding(
     if not found:
         return MetalFinding(mask, (), (), threshold_hu)
     taken, others = _in_patient(image, found, body, mask)
+    if threshold_hu is None:
+        taken += _weaker_parts(image, mask)
     return MetalFinding(mask, _components(taken, mask, image.geometry), _left_out(others, image.geometry), threshold_hu)
 
 
@@ -213,6 +217,29 @@ def _in_patient(
     taken += [doubtful[n].taken_for("metal") for n in joined]
     others += [piece for n, piece in enumerate(doubtful) if n not in joined]
     return taken, others
+
+
+def _weaker_parts(image: Image, mask: NDArray[np.bool_]) -> list[Piece]:
+    """Draw into the mask what hangs together with metal above all tissue but below half of the metal's height.
+
+    A thin screw, or one that leaves the slice obliquely, is a fraction of its head's height on an extended scale. What
+    lies within the metal's own blur is not counted.
+    """
+    added: list[Piece] = []
+    pixel_mm = image.geometry.spacing_mm[1:]
+    for k in np.flatnonzero(mask.any(axis=(1, 2))):
+        plane = _plane(image.array, int(k))
+        if float(plane.max()) < 2.0 * _ABOVE_ALL_TISSUE_HU:
+            continue
+        labels, _ = ndimage.label((plane > _ABOVE_ALL_TISSUE_HU) | mask[k], structure=np.ones((3, 3)))
+        joined = np.isin(labels, np.unique(labels[mask[k]]))
+        beyond = joined & (ndimage.distance_transform_edt(~mask[k]) > _BLUR_PIXELS)
+        if not beyond.any():
+            continue
+        part = joined & ~mask[k] & (ndimage.distance_transform_edt(~beyond) <= _BLUR_PIXELS)
+        mask[k] |= part
+        added += _above(np.where(part, plane, np.float32(-1000.0)), int(k), _ABOVE_ALL_TISSUE_HU, pixel_mm)
+    return added
 
 
 def _outline(image: Image, pieces: Sequence[Piece], body: NDArray[np.bool_] | None) -> tuple[int, NDArray[np.bool_]]:
