@@ -31,14 +31,14 @@ def write_thigh(folder: Path, with_metal: tuple[int, ...]) -> Path:
     return folder
 
 
-def stored(path: Path) -> NDArray[np.generic]:
+def stored(path: Path) -> NDArray[np.integer]:
     """Give a NIfTI file's numbers as stored, (slices, rows, columns), with no scaling between."""
     image = nib.load(path)
     assert (image.dataobj.slope, image.dataobj.inter) == (1, 0)
     return np.asarray(image.dataobj.get_unscaled()).transpose(2, 1, 0)
 
 
-def of_dicom(folder: Path) -> NDArray[np.generic]:
+def of_dicom(folder: Path) -> NDArray[np.integer]:
     return np.stack([dcmread(path).pixel_array for path in sorted(folder.glob("*.dcm"))])
 
 
