@@ -54,6 +54,28 @@ def test_the_files_of_the_contract_are_there_for_each_time(small_run: SmallRun) 
     assert not list(small_run.folder.parent.glob(".partial*"))
 
 
+def test_what_was_done_about_metal_is_told_for_each_time(small_run: SmallRun) -> None:
+    told = results(small_run)["metal_reduction"]
+    assert [one["time_point"] for one in told] == list(TIMES)
+    notes = json.loads((small_run.folder / "provenance.json").read_text())["notes"]
+    page = " ".join((small_run.folder / "report.html").read_text().split())
+    assert "<h2>Metal in the CT</h2>" in page
+    for one in told:
+        assert notes[one["time_point"]]["metal reduction"]["slices"] == one["slices"]
+        assert one["method"] == "adaptive"
+        assert one["found"] in page
+        scanned, reduced, metal = (
+            volume(small_run.folder / one["time_point"] / name).array
+            for name in ("ct.nii.gz", "ct_mar.nii.gz", "metal_mask.nii.gz")
+        )
+        with_metal = np.flatnonzero(metal.any(axis=(0, 1)))
+        assert [each["slice"] for each in one["each_slice"]] == with_metal.tolist()
+        changed = np.flatnonzero((scanned != reduced).any(axis=(0, 1)))
+        assert set(changed) <= {each["slice"] for each in one["each_slice"] if each["strength"] > 0}
+        assert len(with_metal) == one["slices"]["with_metal"] > 0
+        assert one["median_streaks_hu"]["after"] <= one["median_streaks_hu"]["before"]
+
+
 def test_the_infection_is_positive_and_the_left_nail_negative(small_run: SmallRun) -> None:
     flag = results(small_run)["flag"]
     assert flag["value"] == "positive"

@@ -1,0 +1,160 @@
+"""`leukospect mar`: streaks fall, the rest keeps its stored numbers, and what was done is told truly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydicom import dcmread
+
+from leukospect.data import CtSeries, Geometry, Image
+from leukospect.dicom.write.acquisition import write_ct
+from leukospect.reduced_ct_files import whole_hu
+from tests.command_line import Said, leukospect
+from tests.ct.polychromatic_slice import NAILS, thigh_slice
+from tests.dicom.written import FRAME, IDENTITY, header
+
+WITH_METAL = (1, 2)
+
+
+def write_thigh(folder: Path, with_metal: tuple[int, ...]) -> Path:
+    """Write four slices as DICOM; some show nails."""
+    nailed, bare = (thigh_slice(nails, size=160, pixel_mm=1.3)[0] for nails in (NAILS, ()))
+    array = np.rint([nailed if k in with_metal else bare for k in range(4)]).astype(np.int16)
+    geometry = Geometry.axial((4, 160, 160), (2.5, 1.3, 1.3), (-100.0, -110.0, 40.0), FRAME)
+    write_ct(CtSeries(Image(array, geometry, "HU"), header("CT"), kvp=110.0, kernel="B31s"), folder, IDENTITY)
+    return folder
+
+
+def stored(path: Path) -> NDArray[np.integer]:
+    """Give a NIfTI file's numbers as stored, (slices, rows, columns), with no scaling between."""
+    image = nib.load(path)
+    assert (image.dataobj.slope, image.dataobj.inter) == (1, 0)
+    return np.asarray(image.dataobj.get_unscaled()).transpose(2, 1, 0)
+
+
+def of_dicom(folder: Path) -> NDArray[np.integer]:
+    return np.stack([dcmread(path).pixel_array for path in sorted(folder.glob("*.dcm"))])
+
+
+def provenance(folder: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((folder / "provenance.json").read_text())
+    return document
+
+
+@pytest.fixture(scope="module")
+def thigh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_thigh(tmp_path_factory.mktemp("thigh") / "ct", WITH_METAL)
+
+
+@pytest.fixture(scope="module")
+def reduced(thigh: Path) -> tuple[Path, Said]:
+    return thigh.parent / "mar", leukospect("mar", thigh, "-o", thigh.parent / "mar", "--threads", 2)
+
+
+def test_what_was_found_and_done_is_printed(reduced: tuple[Path, Said]) -> None:
+    _, said = reduced
+    assert said.code == 0, said.stderr
+    found, done, where = said.stdout.splitlines()
+    assert found.startswith("2 pieces of metal")
+    assert "2 slices hold metal, of 4: 2 corrected, 0 in part, 0 left as scanned; median streaks" in done
+    assert done.endswith("method adaptive, parallel rays.")
+    assert where.endswith("ct_mar.nii.gz")
+
+
+def test_slices_that_were_not_changed_keep_their_stored_numbers(reduced: tuple[Path, Said], thigh: Path) -> None:
+    folder, _ = reduced
+    scanned, corrected, metal = (stored(folder / f"{n}.nii.gz") for n in ("ct", "ct_mar", "metal_mask"))
+    assert np.array_equal(scanned, of_dicom(thigh) - 1024)
+    assert np.array_equal(corrected, of_dicom(folder / "dicom" / "ct_mar") - 1024)
+    for k in range(4):
+        assert np.array_equal(corrected[k], scanned[k]) == (k not in WITH_METAL)
+        assert bool(metal[k].any()) == (k in WITH_METAL)
+    assert np.array_equal(corrected[metal > 0], scanned[metal > 0])
+
+
+def test_provenance_tells_each_slice(reduced: tuple[Path, Said]) -> None:
+    folder, said = reduced
+    document = provenance(folder)
+    assert document["settings"] == {"command": "mar", "method": "adaptive", "threshold_hu": None}
+    told = document["notes"]["metal reduction"]
+    assert (told["method"], told["rays"]) == ("adaptive", "parallel")
+    assert told["found"] == said.stdout.splitlines()[0]
+    assert [one["slice"] for one in told["each_slice"]] == list(WITH_METAL)
+    for one in told["each_slice"]:
+        assert one["strength"] == 1.0
+        assert one["metal_pixels"] == np.count_nonzero(stored(folder / "metal_mask.nii.gz")[one["slice"]])
+        assert one["after"]["streaks_hu"] < 0.95 * one["before"]["streaks_hu"]
+        assert one["after"]["edge_agreement"] <= one["before"]["edge_agreement"] == pytest.approx(1.0)
+    counts = told["slices"]
+    assert (counts["all"], counts["with_metal"], counts["corrected"], counts["left_as_scanned"]) == (4, 2, 2, 0)
+    assert told["median_streaks_hu"]["before"] == pytest.approx(
+        np.median([one["before"]["streaks_hu"] for one in told["each_slice"]])
+    )
+    assert "ct.nii.gz" in document["notes"]["CT as scanned"]
+
+
+def test_the_derived_series_names_method_and_rays(reduced: tuple[Path, Said]) -> None:
+    text = dcmread(reduced[0] / "dicom" / "ct_mar" / "0002.dcm").DerivationDescription
+    assert "(adaptive)" in text
+    assert "weighed for each slice, along parallel rays through the slices; 2 of 4 slices changed" in text
+
+
+def test_method_and_threshold_reach_the_reduction(thigh: Path, tmp_path: Path, reduced: tuple[Path, Said]) -> None:
+    out = tmp_path / "out"
+    said = leukospect("mar", thigh, "-o", out, "--method", "linear", "--metal-threshold-hu", 2900)
+    assert said.code == 0, said.stderr
+    assert "above 2900 HU" in said.stdout
+    assert "method linear" in said.stdout
+    assert provenance(out)["settings"]["threshold_hu"] == 2900
+    assert "(linear): linear interpolation" in dcmread(out / "dicom" / "ct_mar" / "0001.dcm").DerivationDescription
+    assert not np.array_equal(stored(out / "ct_mar.nii.gz"), stored(reduced[0] / "ct_mar.nii.gz"))
+
+
+def test_a_ct_without_metal_is_told_plainly_and_unchanged(tmp_path: Path) -> None:
+    ct = write_thigh(tmp_path / "ct", ())
+    said = leukospect("mar", ct, "-o", tmp_path / "out")
+    assert said.code == 0, said.stderr
+    assert said.stdout.splitlines()[:2] == ["No metal was found in the patient.", "None of the 4 slices was changed."]
+    assert np.array_equal(stored(tmp_path / "out" / "ct_mar.nii.gz"), of_dicom(ct) - 1024)
+    told = provenance(tmp_path / "out")["notes"]["metal reduction"]
+    assert told["rays"] is None
+    assert told["median_streaks_hu"] == {"before": None, "after": None}
+    derived = dcmread(tmp_path / "out" / "dicom" / "ct_mar" / "0001.dcm")
+    assert "no metal was found" in derived.DerivationDescription
+
+
+@pytest.mark.parametrize("threshold", ["999", "nan", "inf"])
+def test_a_threshold_that_takes_bone_for_metal_is_refused(thigh: Path, tmp_path: Path, threshold: str) -> None:
+    said = leukospect("mar", thigh, "-o", tmp_path / "out", "--metal-threshold-hu", threshold)
+    assert said.code == 3
+    assert "above 1000 HU" in said.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_method_is_wrong_usage(thigh: Path, tmp_path: Path) -> None:
+    assert leukospect("mar", thigh, "-o", tmp_path / "out", "--method", "magic").code == 2
+
+
+def test_the_methods_are_the_same_everywhere() -> None:
+    from leukospect.cli_options import parser
+    from leukospect.ct.metal import METHODS
+    from leukospect.ct.metal_summary import METHOD_WORDS
+    from leukospect.protocol import load_protocol
+
+    assert set(METHODS) == set(METHOD_WORDS)
+    assert load_protocol("tc99m-hmpao-spect-ct").metal.method == "adaptive"
+    for name in METHODS:
+        assert load_protocol("tc99m-hmpao-spect-ct", [f"metal.method={name}"]).metal.method == name
+        assert parser().parse_args(["mar", "ct", "-o", "out", "--method", name]).method == name
+
+
+def test_hu_beyond_16_bits_are_cut_and_the_rest_rounded() -> None:
+    values = np.array([40000.0, -1024.4, 2.6, 3.5], np.float32).reshape(1, 1, 4)
+    image = Image(values, Geometry.axial((1, 1, 4), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)), "HU")
+    assert whole_hu(image).array.ravel().tolist() == [32767, -1024, 3, 4]
