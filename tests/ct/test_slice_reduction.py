@@ -57,9 +57,7 @@ def test_a_worse_image_is_not_used(made: HardenedSlice, monkeypatch: pytest.Monk
     assert measure.before == measure.after
 
 
-def test_an_image_that_goes_twice_too_far_is_used_by_half(
-    made: HardenedSlice, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_image_that_goes_twice_too_far_is_used_by_half(made: HardenedSlice, monkeypatch: pytest.MonkeyPatch) -> None:
     streaks = made.scanned_hu - made.truth_hu
     _with(monkeypatch, lambda trace: trace.slice_hu - np.float32(1.8) * streaks)
     image, measure = reduced_slice("told", made.trace, 0)
