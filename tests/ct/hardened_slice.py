@@ -46,8 +46,9 @@ class HardenedSlice:
     @property
     def places(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """y and x of the pixels' centres, mm."""
-        rows, columns = np.indices(self.metal.shape)
-        return (rows - rows.shape[0] // 2) * self.pixel_mm, (columns - columns.shape[1] // 2) * self.pixel_mm
+        height, width = self.metal.shape
+        rows, columns = np.indices((height, width))
+        return (rows - height // 2) * self.pixel_mm, (columns - width // 2) * self.pixel_mm
 
     @property
     def soft_tissue(self) -> NDArray[np.bool_]:

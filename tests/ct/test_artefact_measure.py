@@ -47,7 +47,6 @@ def test_smoothing_the_whole_image_lowers_the_agreement_of_edges(made: HardenedS
     images = [trace.slice_hu, *(ndimage.gaussian_filter(filled, width) for width in (1.5, 4.0))]
     judge = SliceJudge(trace, images)
     scan, soft, softer = (judge.measure(image) for image in images)
-    print(scan, soft, softer)
     assert soft.streaks_hu < 0.8 * scan.streaks_hu
     assert scan.edge_agreement > 0.999
     assert softer.edge_agreement < soft.edge_agreement - 0.02 < 0.98

@@ -85,7 +85,7 @@ def test_parallel_rays_cover_the_slice_as_finely_as_its_pixels(
 ) -> None:
     beam = beam_of_slice(shape, pixel_mm)
     assert beam.bin_mm <= min(pixel_mm)
-    diagonal = np.hypot(*(n * mm for n, mm in zip(shape, pixel_mm, strict=True)))
+    diagonal = np.hypot(shape[0] * pixel_mm[0], shape[1] * pixel_mm[1])
     assert beam.bins * beam.bin_mm >= diagonal
     assert len(beam.angles_rad) >= 90
 

@@ -17,7 +17,8 @@ from leukospect.ct.trace_model import CAUTIOUS, TRUSTING, TraceModel, with_trace
 
 # By how much streaks must fall for a change, or more of it, to be worth its risk.
 _WORTH = 0.98
-_LEAST_AGREEMENT = 0.8
+# Edges of the strongest streaks, which ought to go, bring a change down to 0.7; anatomy moved by a centimetre, below 0.6.
+_LEAST_AGREEMENT = 0.65
 _STRENGTHS = (1.0, 0.5)
 # How the images of `adaptive` are weighed; streaks are looked for where anatomy beside the metal does not interfere.
 _FAR_STREAKS_MM, _BY_RAYS, _PREFERENCE = 15.0, 0.6, 5.0
