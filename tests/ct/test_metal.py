@@ -18,7 +18,7 @@ from leukospect.errors import GeometryError, InputError
 from leukospect.phantoms.acquisitions import CtAcquisition
 from leukospect.phantoms.ct_scanner import CtScanner
 from leukospect.phantoms.metal_anatomies import FAMILIES, metal_phantom
-from leukospect.phantoms.scanned_anatomy import implant_mask
+from leukospect.phantoms.scanned_anatomy import filled_by_implants
 from leukospect.phantoms.scene import scene_of
 from tests.ct.hardened_slice import METAL, SECOND_METAL, HardenedSlice, hardened_slice
 from tests.ct.polychromatic_slice import NAILS, Ellipse, thigh_slice
@@ -322,7 +322,7 @@ def _anatomy(family: str, seed: int) -> tuple[CtSeries, NDArray[np.float32], NDA
     truth = scanners[1].scan_hu((None,), 2)[0].astype(np.float32)
     geometry = Geometry.axial(seen.shape, (scan.slice_spacing_mm, *scan.pixel_mm), scanners[0].first_voxel_mm)
     series = CtSeries(Image(seen, geometry, "HU"), AcquisitionHeader("CT"), kvp=scan.kvp)
-    return series, truth, implant_mask(both[0], geometry)
+    return series, truth, (filled_by_implants(both[0], geometry) >= 0.5)
 
 
 def test_anatomies_gain_and_none_is_harmed() -> None:
