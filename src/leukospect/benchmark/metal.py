@@ -92,7 +92,8 @@ class _Run:
             identical = same_outside_body(scan, after)
             self.volumes.append(Volume(family, scan.seed, True, scan.metal.shape[0], metal_slices, seconds, identical))
             shown += [picture_of(scan, after, measure) for measure in found]
-            for method in METHODS:
+            compared = scan.seed < self.settings.first_anatomy + self.settings.compared
+            for method in METHODS if compared else ():
                 if method != self.default:
                     self.slices += measured_slices(scan, reduced(scan.series, method, self.threads)[0], method)[0]
             self.without_metal(scan)

@@ -32,6 +32,8 @@ class MetalSettings:
         Rows and columns; 512 for results that count.
     large_slices, large_metal_slices : int
         Of the CT by which time and memory of a whole one are measured; 0 leaves it out.
+    compared : int
+        Anatomies of each family that every method is tried on; the others are for the default method alone.
     seed : int
         Chooses the anatomies: see `first_anatomy`.
     families : tuple of str
@@ -39,11 +41,12 @@ class MetalSettings:
         Implants whose SPECT is simulated and reconstructed with the CT as scanned and with its metal reduced.
     """
 
-    volumes: int = 9
+    volumes: int = 8
     slices: int = 6
     matrix: int = 512
     large_slices: int = 400
     large_metal_slices: int = 150
+    compared: int = 2
     seed: int = 1
     families: tuple[str, ...] = FAMILIES
     spect: tuple[SpectCase, ...] = CASES
