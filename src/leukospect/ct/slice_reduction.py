@@ -17,7 +17,7 @@ from leukospect.ct.trace_model import CAUTIOUS, TRUSTING, TraceModel, with_trace
 
 # By how much streaks must fall for a change, or more of it, to be worth its risk.
 _WORTH = 0.98
-# Edges of the strongest streaks, which ought to go, bring a change down to 0.7; anatomy moved by a centimetre, below 0.6.
+# Edges of the strongest streaks, which ought to go, bring a change down to 0.7; anatomy moved by 1 cm, below 0.6.
 _LEAST_AGREEMENT = 0.65
 _STRENGTHS = (1.0, 0.5)
 # How the images of `adaptive` are weighed; streaks are looked for where anatomy beside the metal does not interfere.
