@@ -105,7 +105,7 @@ def accuracy_figures() -> list[str]:
     return [*FIGURES, "slices"]
 
 
-def test_both_benchmarks_lie_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_benchmarks_lie_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Path] = []
 
     def noted(output: Path, *_: object, **__: object) -> accuracy.AccuracyResults:
@@ -115,6 +115,8 @@ def test_both_benchmarks_lie_side_by_side(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("leukospect.benchmark.accuracy.run_accuracy", noted)
     monkeypatch.setattr("leukospect.benchmark.speed.run_speed", noted)
     monkeypatch.setattr("leukospect.benchmark.speed_report.as_text", lambda results: "")
+    monkeypatch.setattr("leukospect.benchmark.metal.run_metal", noted)
+    monkeypatch.setattr("leukospect.benchmark.metal_report.as_text", lambda results: "")
     assert leukospect("bench", "-o", tmp_path / "out").code == 0
     assert leukospect("bench", "speed", "-o", tmp_path / "out").code == 0
-    assert made == [tmp_path / "out" / "accuracy", tmp_path / "out" / "speed", tmp_path / "out"]
+    assert made == [*(tmp_path / "out" / part for part in ("accuracy", "speed", "metal")), tmp_path / "out"]
