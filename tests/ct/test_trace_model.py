@@ -73,7 +73,6 @@ def test_a_better_image_explains_its_rays_better() -> None:
     model = TraceModel(made.trace)
     worse = np.where(made.distance_mm(BONE) < 14.0, np.float32(50.0), made.truth_hu)
     assert model.unexplained_hu_m(made.truth_hu) < 0.8 * model.unexplained_hu_m(worse)
-    assert model.unexplained_hu_m(made.truth_hu) < 0.9 * model.unexplained_hu_m(made.scanned_hu)
 
 
 def test_nothing_to_model_changes_nothing_much() -> None:

@@ -89,7 +89,8 @@ class MetalFinding:
     def __str__(self) -> str:
         """Say in a few sentences what was found and what was left out."""
         if not self.components:
-            said = "No metal was found in the patient."
+            above = "" if self.threshold_hu is None else f" above the threshold of {self.threshold_hu:.0f} HU"
+            said = f"No metal was found in the patient{above}."
         else:
             low, high = (edge(c.threshold_hu[n] for c in self.components) for n, edge in ((0, min), (1, max)))
             how = (
@@ -97,8 +98,9 @@ class MetalFinding:
             )
             cut_off = ", in part cut off by the scale" if any(c.cut_off for c in self.components) else ""
             volume = sum(c.volume_ml for c in self.components)
+            size = f"{volume:.2g}" if volume < 100.0 else f"{volume:.0f}"
             parts = "1 piece" if len(self.components) == 1 else f"{len(self.components)} pieces"
-            said = f"{parts} of metal, {volume:.2g} mL, {how}{cut_off}."
+            said = f"{parts} of metal, {size} mL, {how}{cut_off}."
         for one in self.left_out:
             where = "1 slice" if one.slices == 1 else f"{one.slices} slices"
             said += (

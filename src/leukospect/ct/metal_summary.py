@@ -85,7 +85,9 @@ class MetalSummary:
     def sentence(self) -> str:
         """Say what was done with the slices that hold metal."""
         if not self.measures:
-            return f"None of the {self.slices} slices was changed."
+            return (
+                "The slice was not changed." if self.slices == 1 else f"None of the {self.slices} slices was changed."
+            )
         verb = "slice holds" if self.with_metal == 1 else "slices hold"
         text = (
             f"{self.with_metal} {verb} metal, of {self.slices}: {self.wholly} corrected, {self.in_part} in part, "
