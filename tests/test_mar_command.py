@@ -120,7 +120,7 @@ def test_a_ct_without_metal_is_told_plainly_and_unchanged(tmp_path: Path) -> Non
     ct = write_thigh(tmp_path / "ct", ())
     said = leukospect("mar", ct, "-o", tmp_path / "out")
     assert said.code == 0, said.stderr
-    assert said.stdout.splitlines()[:2] == ["No metal was found in the patient.", "None of 4 slices was changed."]
+    assert said.stdout.splitlines()[:2] == ["No metal was found in the patient.", "None of the 4 slices was changed."]
     assert np.array_equal(stored(tmp_path / "out" / "ct_mar.nii.gz"), of_dicom(ct) - 1024)
     told = provenance(tmp_path / "out")["notes"]["metal reduction"]
     assert told["rays"] is None
