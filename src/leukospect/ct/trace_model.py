@@ -28,7 +28,7 @@ from leukospect.kernels.least_squares import add_normal_equations
 Doubles = NDArray[np.float64]
 
 # HU m, a metre of 1 HU or a millimetre of water: what a prior lacks of anatomy along a ray, at first and at last.
-CAUTIOUS, TRUSTING = (12.0, 8.0, 5.0, 4.0), (30.0, 10.0, 5.0)
+CAUTIOUS, TRUSTING = (12.0, 8.0, 6.0, 5.0, 4.0, 4.0, 4.0), (30.0, 10.0, 5.0)
 _HU_M = 1e-3
 _KNOT_QUANTILES = (0.15, 0.35, 0.55, 0.75, 0.92, 1.0)
 _SHORTEST_PATH_CM = 0.02
