@@ -87,6 +87,14 @@ def test_a_body_cut_off_by_the_field_of_view_is_noticed(padding_hu: int, shift_m
     assert is_truncated(image) is truncated
 
 
+@pytest.mark.parametrize("rows", [100, 124])
+def test_an_oval_body_in_a_close_rectangle_is_whole(rows: int) -> None:
+    y, x = np.meshgrid(np.arange(rows) - (rows - 1) / 2, np.arange(130) - 64.5, indexing="ij")
+    hu = np.full((3, rows, 130), -1000.0, dtype=np.float32)
+    hu[:, (x / 61.5) ** 2 + (y / (rows / 2 - 3.5)) ** 2 < 1] = 0.0
+    assert not is_truncated(Image(hu, Geometry.axial((3, rows, 130), (2.4, 2.4, 2.4), (0, 0, 0)), "HU"))
+
+
 @pytest.mark.real_data
 def test_an_arm_out_of_the_field_of_view_is_noticed(real_data: Path) -> None:
     slices = [pydicom.dcmread(path) for path in sorted((real_data / "ct" / "siemens_mct_abdomen").iterdir())]

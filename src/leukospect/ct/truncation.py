@@ -12,6 +12,7 @@ from leukospect.data import Image
 # A reconstruction circle's corners hold one constant padding value; skin within this many pixels of it is cut off.
 _EDGE_PIXELS = 2
 _LEAST_CUT_MM = 20.0
+_SQUARE = 0.02
 
 
 def is_truncated(ct_image: Image) -> bool:
@@ -49,9 +50,12 @@ def truncated_slices(ct_image: Image, body: NDArray[np.bool_] | None = None) -> 
 def field_of_view(ct_image: Image) -> NDArray[np.bool_]:
     """Mark the pixels of a slice that were scanned: (rows, columns).
 
-    The image's rectangle or, where its corners hold one constant padding value, the circle within.
+    The image's rectangle or, where it is square and its corners hold one constant padding value, the circle within.
     """
     array = ct_image.array
+    height_mm, width_mm = np.array(array.shape[1:]) * ct_image.geometry.spacing_mm[1:]
+    if abs(height_mm - width_mm) > _SQUARE * width_mm:  # a round body that fills its rectangle is no circle of rays
+        return np.ones(array.shape[1:], dtype=np.bool_)
     never_differs = np.all(array == array[:1, :1, :1], axis=0)
     corners = never_differs[[0, 0, -1, -1], [0, -1, 0, -1]]
     padding = np.zeros_like(never_differs)
