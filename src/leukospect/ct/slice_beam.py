@@ -10,7 +10,7 @@ from leukospect.kernels.ct_beam import FanBeam
 
 # A slice of n pixels across holds features that about pi n views of a full turn resolve; the difference that metal
 # reduction reconstructs is smoother than that.
-_VIEWS_PER_PIXEL = 2.8
+_VIEWS_PER_PIXEL = 2.0
 _FEWEST_VIEWS = 180
 _UPRIGHT = float(np.cos(np.deg2rad(1.0)))
 

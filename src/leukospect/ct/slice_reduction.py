@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leukospect.ct.artefact_measure import ArtefactMeasure, SliceJudge
 from leukospect.ct.frequency_split import frequency_split
@@ -13,7 +14,7 @@ from leukospect.ct.linear_interpolation import linear
 from leukospect.ct.metal_trace import Floats, MetalTrace
 from leukospect.ct.normalised import normalised
 from leukospect.ct.tissue_prior import smoothed_prior
-from leukospect.ct.trace_model import CAUTIOUS, TRUSTING, TraceModel, with_trace_model
+from leukospect.ct.trace_model import CAUTIOUS, DENSE_BONE, TRUSTING, TraceModel
 
 # By how much streaks must fall for a change, or more of it, to be worth its risk.
 _WORTH = 0.98
@@ -21,7 +22,8 @@ _WORTH = 0.98
 _LEAST_AGREEMENT = 0.65
 _STRENGTHS = (1.0, 0.5)
 # How the images of `adaptive` are weighed; streaks are looked for where anatomy beside the metal does not interfere.
-_FAR_STREAKS_MM, _BY_RAYS, _PREFERENCE = 15.0, 0.6, 5.0
+# Streaks are compared among images of the same anatomy and noise, so that a twentieth tells.
+_FAR_STREAKS_MM, _BY_STREAKS, _BY_RAYS = 15.0, 20.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +89,27 @@ def _frequency_split(trace: MetalTrace) -> Floats:
 
 
 def _trace_model(trace: MetalTrace) -> Floats:
-    return with_trace_model(TraceModel(trace), _normalised(trace), CAUTIOUS)
+    return TraceModel(trace).reduced(_normalised(trace), DENSE_BONE)
 
 
 def _adaptive(trace: MetalTrace) -> Floats:
-    """Average three reductions whose errors differ, by the streaks each leaves and how well it explains its rays."""
-    start = _normalised(trace)
-    model = TraceModel(trace)
-    first = model.improved(start, CAUTIOUS[0])
-    images = (start, with_trace_model(model, first, CAUTIOUS[1:]), with_trace_model(model, first, TRUSTING))
+    """Average four reductions whose errors differ, by the streaks each leaves and how well it explains its rays."""
+    start, model = _normalised(trace), TraceModel(trace)
+    images = (start, *(model.reduced(start, passes) for passes in (CAUTIOUS, TRUSTING, DENSE_BONE)))
     judge = SliceJudge(trace, [trace.slice_hu, *images], from_mm=_FAR_STREAKS_MM)
     if not judge.can_judge:
         return images[1]
-    scores = [judge.measure(image).streaks_hu * model.unexplained_hu_m(image) ** _BY_RAYS for image in images]
-    weights = np.array([(min(scores) / score) ** _PREFERENCE if score > 0 else 1.0 for score in scores])
+    streaks = np.array([judge.measure(image).streaks_hu for image in images])
+    unexplained = np.array([model.unexplained_hu_m(image) for image in images])
+    weights = _below_best(streaks) ** _BY_STREAKS * _below_best(unexplained) ** _BY_RAYS
     weights /= weights.sum()
     mean = sum((np.float32(weight) * image for weight, image in zip(weights, images, strict=True)), np.float32(0))
     return np.asarray(mean, dtype=np.float32)
+
+
+def _below_best(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the least of some values as a part of each."""
+    return np.asarray(np.minimum(1.0, (values.min() + 1e-6) / (values + 1e-6)))
 
 
 METHODS: dict[str, Callable[[MetalTrace], Floats]] = {

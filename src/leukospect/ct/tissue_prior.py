@@ -16,31 +16,31 @@ _AIR_BELOW_HU, _FAT_BELOW_HU, _BONE_FROM_HU = -500.0, -40.0, 300.0
 _FAT_HU, _SOFT_TISSUE_HU = -100.0, 50.0
 _SMOOTHING_PIXELS = 1.2
 # Flattens noise and fine streaks, and leaves the step from fat to muscle.
-_VARIATION_HU, _VARIATION_ITERATIONS = 80.0, 20
-_DENSEST_HU = 2500.0
+_VARIATION_HU, _VARIATION_ITERATIONS = 240.0, 30
+_DENSEST_HU = 4000.0
 
 
 def smoothed_prior(trace: MetalTrace, hu: Floats) -> Floats:
     """Classify a slice by its smoothed values; where the rim would be air it is tissue."""
-    prior = _classified(ndimage.gaussian_filter(hu, _SMOOTHING_PIXELS), hu)
+    prior = _classified(ndimage.gaussian_filter(hu, _SMOOTHING_PIXELS), hu, _BONE_FROM_HU)
     prior[trace.rim & (prior < _AIR_BELOW_HU)] = trace.tissue_hu
     return prior
 
 
-def denoised_prior(trace: MetalTrace, hu: Floats) -> Floats:
-    """Classify a slice after denoising it by total variation, bone included."""
+def denoised_prior(trace: MetalTrace, hu: Floats, bone_from_hu: float = _BONE_FROM_HU) -> Floats:
+    """Classify a slice after denoising it by total variation, bone included, which begins at `bone_from_hu`."""
     tissue = trace.within | (hu > _AIR_BELOW_HU)
     values = np.where(tissue, np.clip(hu, AIR_HU, _DENSEST_HU), np.float32(AIR_HU)).astype(np.float32)
     box = _box_around(trace.within)
     values[box] = denoised(values[box], _VARIATION_HU, _VARIATION_ITERATIONS)
-    prior = _classified(values, values)
+    prior = _classified(values, values, bone_from_hu)
     prior[trace.rim & (prior < _AIR_BELOW_HU)] = trace.tissue_hu
     return prior
 
 
-def _classified(guide: Floats, values: Floats) -> Floats:
+def _classified(guide: Floats, values: Floats, bone_from_hu: float) -> Floats:
     soft = np.where(guide < _FAT_BELOW_HU, np.float32(_FAT_HU), np.float32(_SOFT_TISSUE_HU))
-    inside = np.where(guide < _BONE_FROM_HU, soft, values)
+    inside = np.where(guide < bone_from_hu, soft, values)
     return np.where(guide < _AIR_BELOW_HU, np.float32(AIR_HU), inside).astype(np.float32)
 
 

@@ -11,7 +11,7 @@ of the distance to the source.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -106,6 +106,15 @@ class FanBeam:
         reach = (_corner_mm(shape, pixel_mm, isocentre_mm) + max(pixel_mm)) / max(source_to_isocentre_mm, min(pixel_mm))
         bins = 2 * int(np.ceil(np.arcsin(min(reach, 1.0)) / bin_rad)) + 4
         return cls(shape, pixel_mm, views, min(bins, int(3.0 / bin_rad)), bin_rad, source_to_isocentre_mm, isocentre_mm)
+
+    @property
+    def degrees_per_view(self) -> float:
+        """Angle from view to view."""
+        return 360.0 / self.views
+
+    def with_half_the_views(self) -> FanBeam:
+        """Give the same fan with half as many views over its turn."""
+        return replace(self, views=max(1, self.views // 2))
 
     @property
     def fan_angles_rad(self) -> NDArray[np.float64]:

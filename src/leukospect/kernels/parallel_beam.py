@@ -5,7 +5,7 @@ A ray of view angle t and detector position s is the line  x cos t + y sin t = s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,16 @@ class ParallelBeam:
         diagonal = float(np.hypot(shape[0] * pixel_mm[0], shape[1] * pixel_mm[1]))
         bins = int(np.ceil(diagonal / bin_mm)) + 8
         return cls(shape, pixel_mm, np.arange(views, dtype=np.float64) * (np.pi / views), bins, bin_mm)
+
+    @property
+    def degrees_per_view(self) -> float:
+        """Angle from view to view, of views spread evenly over half a turn."""
+        return 180.0 / self.angles_rad.size
+
+    def with_half_the_views(self) -> ParallelBeam:
+        """Give the same detector with half as many views, spread evenly over half a turn."""
+        views = max(1, self.angles_rad.size // 2)
+        return replace(self, angles_rad=np.arange(views, dtype=np.float64) * (np.pi / views))
 
     @property
     def offsets_mm(self) -> NDArray[np.float64]:
