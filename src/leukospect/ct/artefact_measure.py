@@ -21,6 +21,7 @@ _STREAK_MM = 6.0
 _FEWEST_PIXELS = 50
 _EDGE_HU_PER_MM = 100.0
 _EDGES_FROM_MM = 10.0
+_SKIN_MM = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ class ArtefactMeasure:
     tissue_hu : float
         Standard deviation of the same tissue.
     edge_agreement : float
-        Correlation of the gradients with those of the scan at its edges more than 10 mm from the metal; 1 where there
-        are none.
+        Correlation of the gradients away from the metal with those of the scan, at its edges within the body, more than
+        10 mm from the metal and 8 mm from the skin; 1 where there are hardly any.
     """
 
     streaks_hu: float
@@ -64,9 +65,13 @@ class SliceJudge:
         self.tissue: Mask = near & (np.abs(typical) < _TISSUE_HU)
         self._width = [_STREAK_MM / mm for mm in pixel_mm]
         self._share = np.maximum(ndimage.gaussian_filter(self.tissue.astype(np.float32), self._width), 1e-3)
-        self._scan_gradient = _gradient(trace.slice_hu[self._box], pixel_mm)
-        length = np.hypot(*self._scan_gradient)
-        self._edges: Mask = (length > _EDGE_HU_PER_MM) & (distance > _EDGES_FROM_MM) & trace.body[self._box]
+        # Streaks run away from the metal and hardly change along their way: edges are looked for along it.
+        self._away = _unit(_gradient(distance.astype(np.float32), pixel_mm))
+        self._scan_gradient = self._along(trace.slice_hu[self._box], pixel_mm)
+        # The skin would outweigh all edges within, and no reduction touches it.
+        depth = np.asarray(ndimage.distance_transform_edt(trace.body[self._box], sampling=pixel_mm))
+        within = (distance > _EDGES_FROM_MM) & (depth > _SKIN_MM)
+        self._edges: Mask = within & (np.abs(self._scan_gradient) > _EDGE_HU_PER_MM)
         self._pixel_mm = pixel_mm
 
     @property
@@ -79,19 +84,25 @@ class SliceJudge:
         values = np.clip(image[self._box], -_CLIPPED_HU, _CLIPPED_HU)
         mean = ndimage.gaussian_filter(np.where(self.tissue, values, np.float32(0)), self._width) / self._share
         streaks = float(np.std((values - mean)[self.tissue], dtype=np.float64))
-        gradient = _gradient(image[self._box], self._pixel_mm)
-        return ArtefactMeasure(streaks, float(np.std(values[self.tissue], dtype=np.float64)), self._agreement(gradient))
+        found = self._agreement(self._along(image[self._box], self._pixel_mm))
+        return ArtefactMeasure(streaks, float(np.std(values[self.tissue], dtype=np.float64)), found)
 
-    def _agreement(self, gradient: tuple[Floats, Floats]) -> float:
-        if not self._edges.any():
+    def _along(self, image: Floats, pixel_mm: tuple[float, float]) -> Floats:
+        """Give how steeply an image rises away from the metal, HU per mm."""
+        down, across = _gradient(image, pixel_mm)
+        return np.asarray(down * self._away[0] + across * self._away[1], dtype=np.float32)
+
+    def _agreement(self, gradient: Floats) -> float:
+        if np.count_nonzero(self._edges) < _FEWEST_PIXELS:
             return 1.0
-        pairs = zip(gradient, self._scan_gradient, strict=True)
-        together = sum(float(np.sum((a * b)[self._edges], dtype=np.float64)) for a, b in pairs)
-        sizes = [
-            sum(float(np.sum(part[self._edges] ** 2, dtype=np.float64)) for part in one)
-            for one in (gradient, self._scan_gradient)
-        ]
-        return together / float(np.sqrt(sizes[0] * sizes[1])) if min(sizes) > 0 else 0.0
+        ours, scans = (one[self._edges].astype(np.float64) for one in (gradient, self._scan_gradient))
+        size = float(np.sqrt(np.sum(ours**2) * np.sum(scans**2)))
+        return float(np.sum(ours * scans)) / size if size > 0 else 0.0
+
+
+def _unit(gradient: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    length = np.maximum(np.hypot(*gradient), np.float32(1e-3))
+    return gradient[0] / length, gradient[1] / length
 
 
 def _gradient(image: Floats, pixel_mm: tuple[float, float]) -> tuple[Floats, Floats]:

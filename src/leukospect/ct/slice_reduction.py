@@ -18,8 +18,9 @@ from leukospect.ct.trace_model import CAUTIOUS, DENSE_BONE, TRUSTING, TraceModel
 
 # By how much streaks must fall for a change, or more of it, to be worth its risk.
 _WORTH = 0.98
-# Edges of the strongest streaks, which ought to go, bring a change down to 0.7; anatomy moved by 10 mm, below 0.6.
-_LEAST_AGREEMENT = 0.65
+# Streaks six times as strong as any simulated bring even the truth down to 0.73; anatomy moved by 10 mm comes below
+# 0.5, anatomy that is gone to 0.
+_LEAST_AGREEMENT = 0.7
 _STRENGTHS = (1.0, 0.5)
 # How the images of `adaptive` are weighed; streaks are looked for where anatomy beside the metal does not interfere.
 # Streaks are compared among images of the same anatomy and noise, so that a twentieth tells.
@@ -68,10 +69,12 @@ def reduced_slice(method: str, trace: MetalTrace, slice_index: int) -> tuple[Flo
         return trace.slice_hu, SliceMeasure(slice_index, pixels, 0.0, None, None)
     before = judge.measure(trace.slice_hu)
     best, strength, after = trace.slice_hu, 0.0, before
-    for share in _STRENGTHS:
+    # What lost anatomy is not used in part either.
+    usable = judge.measure(image).edge_agreement >= _LEAST_AGREEMENT
+    for share in _STRENGTHS if usable else ():
         mixed = image if share == 1.0 else trace.slice_hu + np.float32(share) * (image - trace.slice_hu)
         found = judge.measure(mixed)
-        if found.streaks_hu < _WORTH * after.streaks_hu and found.edge_agreement >= _LEAST_AGREEMENT:
+        if found.streaks_hu < _WORTH * after.streaks_hu:
             best, strength, after = mixed, share, found
     return best, SliceMeasure(slice_index, pixels, strength, before, after)
 
