@@ -60,6 +60,11 @@ def test_a_lost_bone_lowers_the_agreement(made: HardenedSlice) -> None:
     assert judge.measure(without).edge_agreement < judge.measure(made.scanned_hu).edge_agreement - 0.02
 
 
+def test_skin_alone_does_not_speak_for_the_anatomy(made: HardenedSlice) -> None:
+    emptied = np.where(ndimage.binary_erosion(made.body, iterations=5), np.float32(50.0), made.scanned_hu)
+    assert SliceJudge(made.trace, [made.scanned_hu, emptied]).measure(emptied).edge_agreement < 0.1
+
+
 def test_it_does_not_depend_on_the_pixels() -> None:
     values = []
     for size, pixel_mm in ((160, 1.0), (228, 0.7)):

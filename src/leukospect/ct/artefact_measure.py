@@ -102,7 +102,8 @@ class SliceJudge:
 
 def _unit(gradient: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
     length = np.maximum(np.hypot(*gradient), np.float32(1e-3))
-    return gradient[0] / length, gradient[1] / length
+    down, across = (np.asarray(one / length, dtype=np.float32) for one in gradient)
+    return down, across
 
 
 def _gradient(image: Floats, pixel_mm: tuple[float, float]) -> tuple[Floats, Floats]:
