@@ -9,6 +9,7 @@ used.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from leukospect.ct.slice_beam import fan_beam_of_slice
 from leukospect.ct.slice_reduction import METHODS as _METHODS
 from leukospect.ct.slice_reduction import SliceMeasure, reduced_slice
 from leukospect.data import CtSeries, Geometry, Image
-from leukospect.errors import GeometryError, InputError
+from leukospect.errors import AssumptionWarning, GeometryError, InputError
 from leukospect.kernels.ct_beam import Beam, FanBeam
 
 METHODS: tuple[str, ...] = tuple(_METHODS)
@@ -93,6 +94,11 @@ def reduce_metal(
         The method is not known, or values are not finite.
     GeometryError
         The slices are not axial, so that they are not the planes that the scanner's rays ran in.
+
+    Warns
+    -----
+    AssumptionWarning
+        The fan that the header tells cannot be placed in the slices.
     """
     if method not in METHODS:
         raise InputError(f"Metal reduction knows the methods {', '.join(METHODS)}; '{method}' is none of them.")
@@ -138,13 +144,19 @@ def _check_axial(image: Image) -> None:
 
 
 def _beam_of(ct: CtSeries) -> Beam:
-    """Take the fan that the header tells, else parallel rays."""
+    """Take the fan that the header tells, else parallel rays; say so where the fan cannot be placed."""
     geometry = ct.image.geometry
     if ct.fan is not None:
         try:
             return fan_beam_of_slice(geometry, ct.fan)
-        except GeometryError:  # tilted, or a source within the slice: parallel rays serve either
-            pass
+        except GeometryError as error:  # parallel rays serve any slice
+            why = str(error).rstrip(".")
+            warnings.warn(
+                f"The fan of rays that the CT's header tells cannot be placed in its slices, because "
+                f"{why[:1].lower()}{why[1:]}; parallel rays are taken.",
+                AssumptionWarning,
+                stacklevel=3,
+            )
     return beam_of_slice(geometry.shape[1:], geometry.spacing_mm[1:])
 
 
