@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from leukospect.ct.body import body_outline
 from leukospect.ct.metal_doubt import confirmed
+from leukospect.ct.metal_left import with_metal_left
 from leukospect.ct.metal_segmentation import MetalFinding, metal_finding
 from leukospect.ct.metal_trace import MetalTrace, beam_of_slice
 from leukospect.ct.slice_beam import fan_beam_of_slice
@@ -49,7 +50,7 @@ class MetalReduction:
     rays : str
         ``fan`` or ``parallel``.
     finding : MetalFinding or None
-        What metal was found, and what was not taken for it.
+        What metal is in `metal`, and what was not taken for it.
     """
 
     image: Image
@@ -133,7 +134,7 @@ def reduce_metal(
         measures=tuple(measures),
         method=method,
         rays="fan" if isinstance(beam, FanBeam) else "parallel",
-        finding=finding,
+        finding=with_metal_left(finding, metal, "bone brightened by other metal's streaks", geometry),
     )
 
 
