@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -108,11 +108,11 @@ def reduce_metal(
     metal = finding.mask.copy()
     reduced = np.array(ct.image.array, dtype=np.float32)
     with_metal = [int(k) for k in np.flatnonzero(metal.any(axis=(1, 2)))]
-    beam = _beam_of(ct) if with_metal else None
-    body = _body_of(ct.image, with_metal)
+    if not with_metal:
+        return _reduction(ct.image, reduced, finding, method)
+    beam, body = _beam_of(ct), _body_of(ct.image, with_metal)
 
     def work(k: int) -> SliceMeasure:
-        assert beam is not None
         trace = MetalTrace(beam, reduced[k].copy(), metal[k], body[k] | metal[k])
         if threshold_hu is None:
             metal[k] = confirmed(trace)
@@ -126,15 +126,27 @@ def reduce_metal(
             measures.append(measure)
             if progress:
                 progress(len(measures) / len(with_metal))
-    geometry = ct.image.geometry
+    left = with_metal_left(finding, metal, "bone brightened by other metal's streaks", ct.image.geometry)
+    rays = "fan" if isinstance(beam, FanBeam) else "parallel"
+    return _reduction(ct.image, reduced, left, method, measures, rays)
+
+
+def _reduction(
+    scanned: Image,
+    reduced: NDArray[np.float32],
+    finding: MetalFinding,
+    method: str,
+    measures: Sequence[SliceMeasure] = (),
+    rays: str = "parallel",
+) -> MetalReduction:
     return MetalReduction(
-        image=Image(reduced, geometry, ct.image.unit),
-        metal=Image(metal.astype(np.uint8), geometry, "1"),
+        image=Image(reduced, scanned.geometry, scanned.unit),
+        metal=Image(finding.mask.astype(np.uint8), scanned.geometry, "1"),
         slices=tuple(m.slice_index for m in measures if m.corrected),
         measures=tuple(measures),
         method=method,
-        rays="fan" if isinstance(beam, FanBeam) else "parallel",
-        finding=with_metal_left(finding, metal, "bone brightened by other metal's streaks", geometry),
+        rays=rays,
+        finding=finding,
     )
 
 
@@ -162,9 +174,7 @@ def _beam_of(ct: CtSeries) -> Beam:
 
 
 def _body_of(image: Image, with_metal: list[int]) -> dict[int, NDArray[np.bool_]]:
-    """Outline the patient in the slices with metal."""
-    if not with_metal:
-        return {}
+    """Outline the patient in the slices with metal, of which there are some."""
     first, last = with_metal[0], with_metal[-1]
     shape = (last + 1 - first, *image.geometry.shape[1:])
     # Only sizes of pixels are asked of the geometry, not where the slices lie.
