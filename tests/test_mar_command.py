@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,19 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import dcmread
 
+from leukospect.ct_stages import reduced_ct
 from leukospect.data import CtSeries, Geometry, Image
+from leukospect.dicom.read.ct import read_ct
 from leukospect.dicom.write.acquisition import write_ct
+from leukospect.errors import AssumptionWarning
+from leukospect.protocol import load_protocol
 from leukospect.reduced_ct_files import whole_hu
 from tests.command_line import Said, leukospect
 from tests.ct.polychromatic_slice import NAILS, thigh_slice
 from tests.dicom.written import FRAME, IDENTITY, header
 
 WITH_METAL = (1, 2)
+DONE_HERE = "This program, leukospect, has reduced metal artefacts in this CT already."
 
 
 def write_thigh(folder: Path, with_metal: tuple[int, ...]) -> Path:
@@ -105,6 +111,37 @@ def test_the_derived_series_names_method_and_rays(reduced: tuple[Path, Said]) ->
     assert "weighed for each slice, along parallel rays through the slices; 2 of 4 slices changed" in text
 
 
+def test_what_this_program_reduced_is_known_as_its_own(reduced: tuple[Path, Said], thigh: Path, tmp_path: Path) -> None:
+    ours = reduced[0] / "dicom" / "ct_mar"
+    with pytest.warns(AssumptionWarning):
+        series = read_ct(ours)
+    assert series.metal_reduction == "leukospect"
+    assert DONE_HERE in series.header.assumptions
+    assert "scanner" not in " ".join(series.header.assumptions)
+    said = leukospect("mar", ours, "-o", tmp_path / "again")
+    assert said.code == 0
+    assert DONE_HERE in said.stderr
+    assert "The scanner has" not in said.stderr
+    protocol = load_protocol("tc99m-hmpao-spect-ct", ["metal.enabled=true"])
+    with pytest.warns(AssumptionWarning, match="^This program, leukospect, has reduced .* is not done on top"):
+        assert reduced_ct(series, protocol, 1, lambda *_: None) is None
+
+
+def test_of_a_ct_and_its_reduced_twin_the_one_as_scanned_is_reduced(
+    reduced: tuple[Path, Said], thigh: Path, tmp_path: Path
+) -> None:
+    for name, folder in (("scanned", thigh), ("ours", reduced[0] / "dicom" / "ct_mar")):
+        shutil.copytree(folder, tmp_path / "both" / name)
+    with pytest.warns(AssumptionWarning):
+        series = read_ct(tmp_path / "both", metal_reduced=False)
+    assert series.metal_reduction == ""
+    chosen = series.header.assumptions[0]
+    assert "with metal reduced by this program before" in chosen
+    assert chosen.endswith("the one in which metal was not reduced before is taken.")
+    with pytest.warns(AssumptionWarning):
+        assert read_ct(tmp_path / "both").metal_reduction == "leukospect"
+
+
 def test_method_and_threshold_reach_the_reduction(thigh: Path, tmp_path: Path, reduced: tuple[Path, Said]) -> None:
     out = tmp_path / "out"
     said = leukospect("mar", thigh, "-o", out, "--method", "linear", "--metal-threshold-hu", 2900)
@@ -145,7 +182,6 @@ def test_the_methods_are_the_same_everywhere() -> None:
     from leukospect.cli_options import parser
     from leukospect.ct.metal import METHODS
     from leukospect.ct.metal_summary import METHOD_WORDS
-    from leukospect.protocol import load_protocol
 
     assert set(METHODS) == set(METHOD_WORDS)
     assert load_protocol("tc99m-hmpao-spect-ct").metal.method == "adaptive"

@@ -422,7 +422,8 @@ class CtSeries:
     saturated_voxels : int
         How many lie at the top of a 12-bit scale, where metal is cut off.
     metal_reduction : str
-        The name of the metal artefact reduction that the scanner already did, such as ``iMAR``; empty where none shows.
+        The name of the metal artefact reduction that was already done, such as ``iMAR`` by the scanner or
+        ``leukospect`` by this program; empty where none shows.
     fan : FanGeometry or None
         How its rays ran, in the planes of the slices; None where that is not known.
     contrast_recorded : bool

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from leukospect.ct.reduced_before import done_already
 from leukospect.ct.series_choice import choose_reconstruction, place_of_spect
 from leukospect.data import AcquisitionHeader, CtSeries, Geometry, Image, Projections
 from leukospect.dicom.elements import library_warnings_silenced, named, number, text
@@ -52,7 +53,7 @@ def read_ct(
     beside : Projections, AcquisitionHeader or None
         The SPECT that the CT is for.
     metal_reduced : bool
-        Of reconstructions otherwise alike, take the one in which the scanner reduced metal artefacts, or the other.
+        Of reconstructions otherwise alike, take the one in which metal artefacts were reduced, or the other.
 
     Returns
     -------
@@ -117,7 +118,7 @@ def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
     kernel = common_kernel(slices, assumptions)
     reduction = metal_reduction(first)
     if reduction:
-        assumptions.append(f"The scanner has reduced metal artefacts in this CT already ({reduction}).")
+        assumptions.append(f"{done_already(reduction, 'this CT')}.")
     fan = None if tilted else fan_geometry(slices, geometry, assumptions)
     derived = derived_as(entries[0])
     if derived:
