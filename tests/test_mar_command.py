@@ -22,7 +22,7 @@ from leukospect.protocol import load_protocol
 from leukospect.reduced_ct_files import whole_hu
 from tests.command_line import Said, leukospect
 from tests.ct.polychromatic_slice import NAILS, thigh_slice
-from tests.dicom.written import FRAME, IDENTITY, header
+from tests.dicom.written import FRAME, IDENTITY, dciodvfy_errors, header
 
 WITH_METAL = (1, 2)
 DONE_HERE = "This program, leukospect, has reduced metal artefacts in this CT already."
@@ -109,6 +109,40 @@ def test_the_derived_series_names_method_and_rays(reduced: tuple[Path, Said]) ->
     text = dcmread(reduced[0] / "dicom" / "ct_mar" / "0002.dcm").DerivationDescription
     assert "(adaptive)" in text
     assert "weighed for each slice, along parallel rays through the slices; 2 of 4 slices changed" in text
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("padding", [-2000, -3024, -32768])
+def test_padding_keeps_its_value(thigh: Path, tmp_path: Path, padding: int, recorded: bool) -> None:
+    """As Siemens and GE fill what lies outside the field of view, with and without telling the value."""
+    folder = shutil.copytree(thigh, tmp_path / "ct")
+    rows, columns = np.indices((160, 160)) - 79.5
+    outside = np.hypot(rows, columns) > 79.0
+    for path in folder.iterdir():
+        dataset = dcmread(path)
+        hu = dataset.pixel_array.astype(np.int32) - 1024
+        hu[outside] = padding
+        dataset.PixelData = hu.astype(np.int16).tobytes()
+        dataset.PixelRepresentation, dataset.RescaleIntercept = 1, 0
+        if recorded:
+            dataset.add_new("PixelPaddingValue", "SS", padding)
+        dataset.save_as(path)
+    said = leukospect("mar", folder, "-o", tmp_path / "out", "--method", "linear")
+    assert said.code == 0, said.stderr
+    derived = tmp_path / "out" / "dicom" / "ct_mar"
+    scanned, reduced = of_dicom(folder), of_dicom(derived) - 1024
+    assert np.all(reduced[:, outside] == padding)
+    assert np.any(reduced[WITH_METAL[0]] != scanned[WITH_METAL[0]])
+    for k in set(range(4)) - set(WITH_METAL):
+        assert np.array_equal(reduced[k], scanned[k])
+    assert np.array_equal(stored(tmp_path / "out" / "ct.nii.gz"), scanned)
+    assert np.array_equal(stored(tmp_path / "out" / "ct_mar.nii.gz"), reduced)
+    one = derived / "0002.dcm"
+    assert dcmread(one).PixelPaddingValue == padding + 1024
+    assert dciodvfy_errors(one) == []
+    with pytest.warns(AssumptionWarning):
+        again = read_ct(derived)
+    assert np.all(np.asarray(again.image.array)[:, outside] == -1024)
 
 
 def test_what_this_program_reduced_is_known_as_its_own(reduced: tuple[Path, Said], thigh: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from leukospect.ct.padding import PaddedPixels
 from leukospect.errors import GeometryError, InputError
 
 Kind = Literal[
@@ -430,6 +431,8 @@ class CtSeries:
         The header names a contrast agent.
     spectral : str
         What the numbers are, where the header says that they are not of the tube's spectrum: ``a monoenergetic image``.
+    padding : tuple of PaddedPixels
+        What filled the slices outside the field of view, where `image` holds -1024 HU instead.
     """
 
     image: Image
@@ -442,6 +445,7 @@ class CtSeries:
     fan: FanGeometry | None = None
     contrast_recorded: bool = False
     spectral: str = ""
+    padding: tuple[PaddedPixels, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

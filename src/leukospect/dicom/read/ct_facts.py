@@ -139,8 +139,8 @@ def at_the_top(values: NDArray[np.float32], dataset: Dataset) -> tuple[int, bool
     return near, near > 0 and bool(values.max() > top + _HALF_HU)
 
 
-def without_padding(values: NDArray[np.float32], dataset: Dataset) -> float | None:
-    """Set what fills a slice outside the field of view to -1024 HU, in place, and give its value; None where none is.
+def without_padding(values: NDArray[np.float32], dataset: Dataset) -> list[tuple[float, NDArray[np.bool_]]]:
+    """Set what fills a slice outside the field of view to -1024 HU, in place; give its values and where each was.
 
     Filling is what Pixel Padding Value says, and the value that at least three corners share, where it is below
     -1024 HU: no tissue is, and interpolated with it the rim of the field of view would be less than air.
@@ -150,13 +150,13 @@ def without_padding(values: NDArray[np.float32], dataset: Dataset) -> float | No
     recorded = _recorded_padding_hu(dataset)
     if recorded is not None:
         candidates.add(recorded)
-    lowest = None
+    found = []
     for padding in sorted(value for value in candidates if value < LOWEST_HU):
         mask = values == np.float32(padding)
         if mask.any():
             values[mask] = LOWEST_HU
-            lowest = padding if lowest is None else lowest
-    return lowest
+            found.append((padding, mask[0]))
+    return found
 
 
 def _recorded_padding_hu(dataset: Dataset) -> float | None:
