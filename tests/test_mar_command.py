@@ -208,6 +208,21 @@ def test_a_threshold_that_takes_bone_for_metal_is_refused(thigh: Path, tmp_path:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("command", ["mar", "run", "recon", "register", "calibrate"])
+def test_an_output_in_the_input_is_refused_by_every_command(thigh: Path, small_spect: Path, command: str) -> None:
+    more = {
+        "register": (thigh,),
+        "recon": ("--ct", thigh),
+        "calibrate": ("--activity-mbq", 100, "--assayed-at", "2024-01-01T10:00:00", "--volume-ml", 1000),
+    }
+    first = small_spect if command == "recon" else thigh
+    said = leukospect(command, first, *more.get(command, ()), "-o", thigh / "out")
+    assert said.code == 3, said.stderr
+    assert len(said.stderr.strip().splitlines()) == 1
+    assert "lies in the input folder" in said.stderr
+    assert not (thigh / "out").exists()
+
+
 def test_an_unknown_method_is_wrong_usage(thigh: Path, tmp_path: Path) -> None:
     assert leukospect("mar", thigh, "-o", tmp_path / "out", "--method", "magic").code == 2
 
