@@ -204,8 +204,15 @@ def test_a_ct_without_metal_is_told_plainly_and_unchanged(tmp_path: Path) -> Non
 def test_a_threshold_that_takes_bone_for_metal_is_refused(thigh: Path, tmp_path: Path, threshold: str) -> None:
     said = leukospect("mar", thigh, "-o", tmp_path / "out", "--metal-threshold-hu", threshold)
     assert said.code == 3
-    assert "above 1000 HU" in said.stderr
+    assert "give 1000 or more" in said.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_the_least_threshold_is_what_help_and_refusal_tell(thigh: Path, tmp_path: Path) -> None:
+    assert "1000 or more" in " ".join(leukospect("mar", "--help").stdout.split())
+    said = leukospect("mar", thigh, "-o", tmp_path / "out", "--method", "linear", "--metal-threshold-hu", 1000)
+    assert said.code == 0, said.stderr
+    assert "above 1000 HU" in said.stdout
 
 
 @pytest.mark.parametrize("command", ["mar", "run", "recon", "register", "calibrate"])

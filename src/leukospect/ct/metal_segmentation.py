@@ -168,7 +168,9 @@ def _check(image: Image, threshold_hu: float | None, body: NDArray[np.bool_] | N
     if image.unit not in ("HU", ""):
         raise InputError(f"Metal is looked for in a CT in HU; this image is in {image.unit}.")
     if threshold_hu is not None and not _LOWEST_THRESHOLD_HU <= threshold_hu < np.inf:
-        raise InputError(f"A metal threshold of {threshold_hu} HU would take bone for metal; give one above 1000 HU.")
+        raise InputError(
+            f"A metal threshold of {threshold_hu} HU cannot be used, since bone reaches 1000 HU; give 1000 or more."
+        )
     if body is not None and body.shape != image.array.shape:
         raise InputError(f"The outline of shape {body.shape} does not fit the CT of {image.array.shape}.")
 
