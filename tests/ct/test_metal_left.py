@@ -13,7 +13,7 @@ from leukospect.ct.metal_pieces import Reason
 from leukospect.ct.metal_segmentation import MetalFinding, metal_finding
 from leukospect.data import AcquisitionHeader, CtSeries, Geometry, Image
 
-BONE: Reason = "bone brightened by other metal's streaks"
+BONE: Reason = "bone brightened by streaks of other metal"
 PIN, SPOT = (60, 45), (80, 90)
 
 

@@ -126,7 +126,7 @@ def reduce_metal(
             measures.append(measure)
             if progress:
                 progress(len(measures) / len(with_metal))
-    left = with_metal_left(finding, metal, "bone brightened by other metal's streaks", ct.image.geometry)
+    left = with_metal_left(finding, metal, "bone brightened by streaks of other metal", ct.image.geometry)
     rays = "fan" if isinstance(beam, FanBeam) else "parallel"
     return _reduction(ct.image, reduced, left, method, measures, rays)
 

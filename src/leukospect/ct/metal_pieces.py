@@ -35,7 +35,7 @@ Reason = Literal[
     "streak",
     "too large",
     "outside the patient",
-    "bone brightened by other metal's streaks",
+    "bone brightened by streaks of other metal",
 ]
 
 _AROUND = np.ones((3, 3), dtype=np.bool_)
