@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,19 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import dcmread
 
+from leukospect.ct_stages import reduced_ct
 from leukospect.data import CtSeries, Geometry, Image
+from leukospect.dicom.read.ct import read_ct
 from leukospect.dicom.write.acquisition import write_ct
+from leukospect.errors import AssumptionWarning
+from leukospect.protocol import load_protocol
 from leukospect.reduced_ct_files import whole_hu
 from tests.command_line import Said, leukospect
 from tests.ct.polychromatic_slice import NAILS, thigh_slice
-from tests.dicom.written import FRAME, IDENTITY, header
+from tests.dicom.written import FRAME, IDENTITY, dciodvfy_errors, header
 
 WITH_METAL = (1, 2)
+DONE_HERE = "This program, leukospect, has reduced metal artefacts in this CT already."
 
 
 def write_thigh(folder: Path, with_metal: tuple[int, ...]) -> Path:
@@ -105,6 +111,71 @@ def test_the_derived_series_names_method_and_rays(reduced: tuple[Path, Said]) ->
     assert "weighed for each slice, along parallel rays through the slices; 2 of 4 slices changed" in text
 
 
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("padding", [-2000, -3024, -32768])
+def test_padding_keeps_its_value(thigh: Path, tmp_path: Path, padding: int, recorded: bool) -> None:
+    """As Siemens and GE fill what lies outside the field of view, with and without telling the value."""
+    folder = shutil.copytree(thigh, tmp_path / "ct")
+    rows, columns = np.indices((160, 160)) - 79.5
+    outside = np.hypot(rows, columns) > 79.0
+    for path in folder.iterdir():
+        dataset = dcmread(path)
+        hu = dataset.pixel_array.astype(np.int32) - 1024
+        hu[outside] = padding
+        dataset.PixelData = hu.astype(np.int16).tobytes()
+        dataset.PixelRepresentation, dataset.RescaleIntercept = 1, 0
+        if recorded:
+            dataset.add_new("PixelPaddingValue", "SS", padding)
+        dataset.save_as(path)
+    said = leukospect("mar", folder, "-o", tmp_path / "out", "--method", "linear")
+    assert said.code == 0, said.stderr
+    derived = tmp_path / "out" / "dicom" / "ct_mar"
+    scanned, reduced = of_dicom(folder), of_dicom(derived) - 1024
+    assert np.all(reduced[:, outside] == padding)
+    assert np.any(reduced[WITH_METAL[0]] != scanned[WITH_METAL[0]])
+    for k in set(range(4)) - set(WITH_METAL):
+        assert np.array_equal(reduced[k], scanned[k])
+    assert np.array_equal(stored(tmp_path / "out" / "ct.nii.gz"), scanned)
+    assert np.array_equal(stored(tmp_path / "out" / "ct_mar.nii.gz"), reduced)
+    one = derived / "0002.dcm"
+    assert dcmread(one).PixelPaddingValue == padding + 1024
+    assert dciodvfy_errors(one) == []
+    with pytest.warns(AssumptionWarning):
+        again = read_ct(derived)
+    assert np.all(np.asarray(again.image.array)[:, outside] == -1024)
+
+
+def test_what_this_program_reduced_is_known_as_its_own(reduced: tuple[Path, Said], thigh: Path, tmp_path: Path) -> None:
+    ours = reduced[0] / "dicom" / "ct_mar"
+    with pytest.warns(AssumptionWarning):
+        series = read_ct(ours)
+    assert series.metal_reduction == "leukospect"
+    assert DONE_HERE in series.header.assumptions
+    assert "scanner" not in " ".join(series.header.assumptions)
+    said = leukospect("mar", ours, "-o", tmp_path / "again")
+    assert said.code == 0
+    assert DONE_HERE in said.stderr
+    assert "The scanner has" not in said.stderr
+    protocol = load_protocol("tc99m-hmpao-spect-ct", ["metal.enabled=true"])
+    with pytest.warns(AssumptionWarning, match="^This program, leukospect, has reduced .* is not done on top"):
+        assert reduced_ct(series, protocol, 1, lambda *_: None) is None
+
+
+def test_of_a_ct_and_its_reduced_twin_the_one_as_scanned_is_reduced(
+    reduced: tuple[Path, Said], thigh: Path, tmp_path: Path
+) -> None:
+    for name, folder in (("scanned", thigh), ("ours", reduced[0] / "dicom" / "ct_mar")):
+        shutil.copytree(folder, tmp_path / "both" / name)
+    with pytest.warns(AssumptionWarning):
+        series = read_ct(tmp_path / "both", metal_reduced=False)
+    assert series.metal_reduction == ""
+    chosen = series.header.assumptions[0]
+    assert "with metal reduced by this program before" in chosen
+    assert chosen.endswith("the one in which metal was not reduced before is taken.")
+    with pytest.warns(AssumptionWarning):
+        assert read_ct(tmp_path / "both").metal_reduction == "leukospect"
+
+
 def test_method_and_threshold_reach_the_reduction(thigh: Path, tmp_path: Path, reduced: tuple[Path, Said]) -> None:
     out = tmp_path / "out"
     said = leukospect("mar", thigh, "-o", out, "--method", "linear", "--metal-threshold-hu", 2900)
@@ -133,8 +204,30 @@ def test_a_ct_without_metal_is_told_plainly_and_unchanged(tmp_path: Path) -> Non
 def test_a_threshold_that_takes_bone_for_metal_is_refused(thigh: Path, tmp_path: Path, threshold: str) -> None:
     said = leukospect("mar", thigh, "-o", tmp_path / "out", "--metal-threshold-hu", threshold)
     assert said.code == 3
-    assert "above 1000 HU" in said.stderr
+    assert "give 1000 or more" in said.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_the_least_threshold_is_what_help_and_refusal_tell(thigh: Path, tmp_path: Path) -> None:
+    assert "1000 or more" in " ".join(leukospect("mar", "--help").stdout.split())
+    said = leukospect("mar", thigh, "-o", tmp_path / "out", "--method", "linear", "--metal-threshold-hu", 1000)
+    assert said.code == 0, said.stderr
+    assert "above 1000 HU" in said.stdout
+
+
+@pytest.mark.parametrize("command", ["mar", "run", "recon", "register", "calibrate"])
+def test_an_output_in_the_input_is_refused_by_every_command(thigh: Path, small_spect: Path, command: str) -> None:
+    more = {
+        "register": (thigh,),
+        "recon": ("--ct", thigh),
+        "calibrate": ("--activity-mbq", 100, "--assayed-at", "2024-01-01T10:00:00", "--volume-ml", 1000),
+    }
+    first = small_spect if command == "recon" else thigh
+    said = leukospect(command, first, *more.get(command, ()), "-o", thigh / "out")
+    assert said.code == 3, said.stderr
+    assert len(said.stderr.strip().splitlines()) == 1
+    assert "lies in the input folder" in said.stderr
+    assert not (thigh / "out").exists()
 
 
 def test_an_unknown_method_is_wrong_usage(thigh: Path, tmp_path: Path) -> None:
@@ -145,7 +238,6 @@ def test_the_methods_are_the_same_everywhere() -> None:
     from leukospect.cli_options import parser
     from leukospect.ct.metal import METHODS
     from leukospect.ct.metal_summary import METHOD_WORDS
-    from leukospect.protocol import load_protocol
 
     assert set(METHODS) == set(METHOD_WORDS)
     assert load_protocol("tc99m-hmpao-spect-ct").metal.method == "adaptive"

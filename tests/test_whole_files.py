@@ -164,6 +164,28 @@ def test_an_output_that_holds_its_input_is_refused(below: str, tmp_path: Path) -
     assert (target / "dicom" / "0001.dcm").read_text() == "recon"
 
 
+@pytest.mark.parametrize("below", ["out", "a/b/out"])
+def test_an_output_in_a_folder_that_is_read_is_refused(below: str, tmp_path: Path) -> None:
+    source = tmp_path / "study"
+    source.mkdir()
+    (source / "0001.dcm").write_text("slice")
+    (tmp_path / "link").symlink_to(source)
+    for way in (source, tmp_path / "link"):
+        with (
+            pytest.raises(InputError, match="lies in the input folder"),
+            whole_folder(way / below, command="mar", inputs=[None, source]),
+        ):
+            pytest.fail("the block was entered")
+    assert [path.name for path in source.iterdir()] == ["0001.dcm"]
+
+
+def test_an_output_beside_the_file_that_is_read_is_made(tmp_path: Path) -> None:
+    (tmp_path / "scan.dcm").write_text("scan")
+    with whole_folder(tmp_path / "out", command="recon", inputs=[tmp_path / "scan.dcm"]) as partial:
+        _fill(partial, "a")
+    assert (tmp_path / "out" / "dicom" / "0001.dcm").is_file()
+
+
 def test_what_a_file_browser_leaves_is_no_hindrance(tmp_path: Path) -> None:
     _run(tmp_path / "out")
     (tmp_path / "out" / "dicom" / ".DS_Store").touch()

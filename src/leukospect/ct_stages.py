@@ -13,6 +13,7 @@ from leukospect.ct.body import body_outline
 from leukospect.ct.ct_numbers import voltage_of_numbers
 from leukospect.ct.metal import MetalReduction, reduce_metal
 from leukospect.ct.metal_segmentation import find_metal
+from leukospect.ct.reduced_before import done_already
 from leukospect.ct_matter import matter_of_ct
 from leukospect.data import CtSeries, Geometry, Image, Projections
 from leukospect.errors import AssumptionWarning, InputError
@@ -41,8 +42,8 @@ def reduced_ct(
         return None
     if ct.metal_reduction:
         warnings.warn(
-            f"The scanner has reduced metal artefacts in the CT already ({ct.metal_reduction}), so the metal "
-            "reduction asked for is not done on top; `leukospect mar` does it all the same.",
+            f"{done_already(ct.metal_reduction, 'the CT')}, so the metal reduction asked for is not done on top; "
+            "`leukospect mar` does it all the same.",
             AssumptionWarning,
             stacklevel=2,
         )

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from leukospect.ct.padding import PaddedPixels
 from leukospect.errors import GeometryError, InputError
 
 Kind = Literal[
@@ -422,13 +423,16 @@ class CtSeries:
     saturated_voxels : int
         How many lie at the top of a 12-bit scale, where metal is cut off.
     metal_reduction : str
-        The name of the metal artefact reduction that the scanner already did, such as ``iMAR``; empty where none shows.
+        The name of the metal artefact reduction that was already done, such as ``iMAR`` by the scanner or
+        ``leukospect`` by this program; empty where none shows.
     fan : FanGeometry or None
         How its rays ran, in the planes of the slices; None where that is not known.
     contrast_recorded : bool
         The header names a contrast agent.
     spectral : str
         What the numbers are, where the header says that they are not of the tube's spectrum: ``a monoenergetic image``.
+    padding : tuple of PaddedPixels
+        What filled the slices outside the field of view, where `image` holds -1024 HU instead.
     """
 
     image: Image
@@ -441,6 +445,7 @@ class CtSeries:
     fan: FanGeometry | None = None
     contrast_recorded: bool = False
     spectral: str = ""
+    padding: tuple[PaddedPixels, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

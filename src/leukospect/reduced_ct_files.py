@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from leukospect.ct.metal import MetalReduction
 from leukospect.ct.metal_summary import metal_summary
+from leukospect.ct.padding import PaddedPixels
 from leukospect.data import CtSeries, Image
 from leukospect.dicom.write.ct_series import write_derived_ct
 from leukospect.files.nifti import write_nifti
@@ -16,10 +18,11 @@ from leukospect.files.nifti import write_nifti
 def write_reduced_ct(folder: Path, ct: CtSeries, reduction: MetalReduction) -> None:
     """Write ``ct.nii.gz`` as scanned, ``ct_mar.nii.gz`` and ``metal_mask.nii.gz``.
 
-    Both CTs hold whole HU, rounded alike: slices that were not changed hold the same numbers in both.
+    Both CTs hold whole HU, rounded alike: slices that were not changed hold the same numbers in both, and padding its
+    own value.
     """
-    write_nifti(whole_hu(ct.image), folder / "ct.nii.gz")
-    write_nifti(whole_hu(reduction.image), folder / "ct_mar.nii.gz")
+    write_nifti(whole_hu(ct.image, ct.padding), folder / "ct.nii.gz")
+    write_nifti(whole_hu(reduction.image, ct.padding), folder / "ct_mar.nii.gz")
     write_nifti(reduction.metal, folder / "metal_mask.nii.gz")
 
 
@@ -35,12 +38,18 @@ def write_reduced_ct_dicom(folder: Path, ct: CtSeries, reduction: MetalReduction
     )
 
 
-def whole_hu(image: Image) -> Image:
-    """Round a CT to int16, a slice at a time: a copy of the volume in floats would take as much memory as the CT."""
-    if image.array.dtype == np.int16:
+def whole_hu(image: Image, padding: Sequence[PaddedPixels] = ()) -> Image:
+    """Round a CT to int16 and put its padding back.
+
+    A slice at a time: a copy of the volume in floats would take as much memory as the CT.
+    """
+    if image.array.dtype == np.int16 and not padding:
         return image
     limits = np.iinfo(np.int16)
     rounded = np.empty(image.array.shape, dtype=np.int16)
     for k, plane in enumerate(image.array):
         rounded[k] = np.rint(np.clip(plane, limits.min, limits.max))
+    _, rows, columns = image.geometry.shape
+    for one in padding:
+        rounded[one.slice_index][one.mask((rows, columns))] = round(max(one.value_hu, limits.min))
     return Image(rounded, image.geometry, image.unit)

@@ -55,18 +55,15 @@ def whole_folder(path: Path, *, command: str = "", inputs: Iterable[Path | None]
     command : str
         Whose results these are.
     inputs : iterable of Path or None
-        What is read to make them; must not lie in `path`.
+        What is read to make them; must not lie in `path`, nor `path` in a folder among them.
 
     Raises
     ------
     InputError
-        `path` is a file, a folder with other contents, or holds an input.
+        `path` is a file, a folder with other contents, holds an input or lies in one.
     """
     target = path.resolve()
-    if any(source is not None and source.resolve().is_relative_to(target) for source in inputs):
-        raise InputError(
-            f"The output folder '{path}' holds the input, which would be replaced; choose another with -o."
-        )
+    _refuse_among_inputs(path, target, [source.resolve() for source in inputs if source is not None])
     if target.exists() and not (target.is_dir() and _is_ours(target, command)):
         raise InputError(f"The output folder '{path}' holds other files; choose an empty or a new folder with -o.")
     made = _make_parents(target)
@@ -85,6 +82,19 @@ def whole_folder(path: Path, *, command: str = "", inputs: Iterable[Path | None]
         shutil.rmtree(partial, ignore_errors=True)
         for folder in made:
             folder.rmdir()
+
+
+def _refuse_among_inputs(path: Path, target: Path, sources: Iterable[Path]) -> None:
+    for source in sources:
+        if source.is_relative_to(target):
+            raise InputError(
+                f"The output folder '{path}' holds the input, which would be replaced; choose another with -o."
+            )
+        if source.is_dir() and target.is_relative_to(source):
+            raise InputError(
+                f"The output folder '{path}' lies in the input folder, which is only read; choose one beside it with "
+                "-o."
+            )
 
 
 def _is_ours(folder: Path, command: str) -> bool:

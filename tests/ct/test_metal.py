@@ -14,7 +14,7 @@ from scipy import ndimage
 from leukospect.ct.body import body_outline
 from leukospect.ct.metal import METHODS, reduce_metal
 from leukospect.data import AcquisitionHeader, CtSeries, FanGeometry, Geometry, Image
-from leukospect.errors import GeometryError, InputError
+from leukospect.errors import AssumptionWarning, GeometryError, InputError
 from leukospect.phantoms.acquisitions import CtAcquisition
 from leukospect.phantoms.ct_scanner import CtScanner
 from leukospect.phantoms.metal_anatomies import FAMILIES, metal_phantom
@@ -192,9 +192,18 @@ def test_a_fan_and_parallel_rays_give_nearly_the_same() -> None:
     assert all(made.error_hu(np.asarray(r.image.array[0], dtype=np.float32), soft) < 0.6 * before for r in results)
 
 
-def test_a_source_within_the_slice_leaves_parallel_rays(hardened: HardenedSlice) -> None:
+def test_a_source_within_the_slice_leaves_parallel_rays_and_is_said(hardened: HardenedSlice) -> None:
     series = dataclasses.replace(_small(hardened.scanned_hu), fan=FanGeometry(60.0, (-30.0, -160.0)))
-    assert reduce_metal(series).rays == "parallel"
+    why = r"cannot be placed in its slices, because the source turns 60 mm from .*; parallel rays are taken\.$"
+    with pytest.warns(AssumptionWarning, match=why) as said:
+        assert reduce_metal(series).rays == "parallel"
+    assert len(said) == 1
+
+
+def test_without_metal_no_rays_are_placed_and_none_missed() -> None:
+    empty = np.full((16, 16), 40.0, dtype=np.float32)
+    reduction = reduce_metal(dataclasses.replace(_small(empty), fan=FanGeometry(60.0, (-30.0, -160.0))))
+    assert (reduction.slices, reduction.measures) == ((), ())
 
 
 @pytest.mark.parametrize("turned", [False, True])

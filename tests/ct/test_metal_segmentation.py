@@ -303,7 +303,7 @@ def test_what_was_found_is_said() -> None:
 def test_what_cannot_be_searched_is_refused() -> None:
     array, _ = dense_slice(BODY)
     image = ct_image(array)
-    with pytest.raises(InputError, match="above 1000 HU"):
+    with pytest.raises(InputError, match="give 1000 or more"):
         find_metal(image, 300.0)
     with pytest.raises(InputError, match="1/cm"):
         find_metal(Image(image.array, image.geometry, "1/cm"))

@@ -120,7 +120,7 @@ def test_metal_reduction_and_saturation_are_told_by_inspect(tmp_path: Path) -> N
     [facts] = describe(study)
     assert (facts["saturated_voxels"], facts["metal_reduction"]) == (37, "iMAR")
     assert "37 voxels at the top of a 12-bit scale" in table(study)
-    assert "reduced by the scanner: iMAR" in table(study)
+    assert "artefacts reduced by the scanner (iMAR)" in table(study)
     [plain] = describe(read_study(save(tmp_path / "plain", *ct(tissue(40, 1)))))
     assert (plain["saturated_voxels"], plain["metal_reduction"]) == (0, None)
 

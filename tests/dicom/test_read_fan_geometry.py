@@ -55,7 +55,7 @@ def test_what_the_header_tells_is_read(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("distance", [None, "", "0"])
+@pytest.mark.parametrize("distance", [None, ""])
 def test_without_a_distance_nothing_is_known_and_nothing_said(distance: str | None, tmp_path: Path) -> None:
     series = read(tmp_path, written(DistanceSourceToPatient=distance))
     assert series.fan is None
@@ -67,6 +67,14 @@ def test_without_a_distance_nothing_is_known_and_nothing_said(distance: str | No
     [
         ({"DistanceSourceToPatient": "59.5"}, "59.5 mm, which no scanner has"),
         ({"DistanceSourceToPatient": "5950"}, "5950 mm, which no scanner has"),
+        ({"DistanceSourceToPatient": "0"}, "Distance Source to Patient (0018,1111) is 0 mm, which no scanner has"),
+        ({"DistanceSourceToPatient": "-595"}, "Distance Source to Patient (0018,1111) is -595 mm"),
+        ({"DistanceSourceToDetector": "0"}, "Distance Source to Detector (0018,1110) is 0 mm, which no scanner has"),
+        ({"DistanceSourceToDetector": "-1085"}, "Distance Source to Detector (0018,1110) is -1085 mm"),
+        (
+            {"DistanceSourceToDetector": "0", "DistanceSourceToPatient": None},
+            "Distance Source to Detector (0018,1110) is 0 mm",
+        ),
         ({"DistanceSourceToDetector": "541"}, "the detector is nearer to the source than the isocentre"),
         ({"DataCollectionCenterPatient": [0.0, 700.0, 0.0]}, "the source would run through the slices"),
         ({"DataCollectionCenterPatient": None}, "Data Collection Center (Patient) (0018,9313) is not recorded"),
@@ -84,6 +92,14 @@ def test_ge_has_its_isocentre_at_the_origin_and_that_is_said(tmp_path: Path) -> 
     series = read(tmp_path, written(DataCollectionCenterPatient=None, Manufacturer="GE MEDICAL SYSTEMS"))
     assert series.fan == FanGeometry(595.0, (0.0, 0.0), 1085.6)
     assert "x = 0 and y = 0" in said(series)
+
+
+def test_a_distance_of_one_slice_that_cannot_be_is_said(tmp_path: Path) -> None:
+    slices = written()
+    slices[2].DistanceSourceToPatient = "0"
+    series = read(tmp_path, slices)
+    assert series.fan is None
+    assert "is 0 mm, which no scanner has; metal reduction takes the CT's rays as parallel." in said(series)
 
 
 def test_slices_that_disagree_are_not_used(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ used.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -18,13 +19,14 @@ from numpy.typing import NDArray
 
 from leukospect.ct.body import body_outline
 from leukospect.ct.metal_doubt import confirmed
+from leukospect.ct.metal_left import with_metal_left
 from leukospect.ct.metal_segmentation import MetalFinding, metal_finding
 from leukospect.ct.metal_trace import MetalTrace, beam_of_slice
 from leukospect.ct.slice_beam import fan_beam_of_slice
 from leukospect.ct.slice_reduction import METHODS as _METHODS
 from leukospect.ct.slice_reduction import SliceMeasure, reduced_slice
 from leukospect.data import CtSeries, Geometry, Image
-from leukospect.errors import GeometryError, InputError
+from leukospect.errors import AssumptionWarning, GeometryError, InputError
 from leukospect.kernels.ct_beam import Beam, FanBeam
 
 METHODS: tuple[str, ...] = tuple(_METHODS)
@@ -48,7 +50,7 @@ class MetalReduction:
     rays : str
         ``fan`` or ``parallel``.
     finding : MetalFinding or None
-        What metal was found, and what was not taken for it.
+        What metal is in `metal`, and what was not taken for it.
     """
 
     image: Image
@@ -93,6 +95,11 @@ def reduce_metal(
         The method is not known, or values are not finite.
     GeometryError
         The slices are not axial, so that they are not the planes that the scanner's rays ran in.
+
+    Warns
+    -----
+    AssumptionWarning
+        The fan that the header tells cannot be placed in the slices.
     """
     if method not in METHODS:
         raise InputError(f"Metal reduction knows the methods {', '.join(METHODS)}; '{method}' is none of them.")
@@ -101,11 +108,11 @@ def reduce_metal(
     metal = finding.mask.copy()
     reduced = np.array(ct.image.array, dtype=np.float32)
     with_metal = [int(k) for k in np.flatnonzero(metal.any(axis=(1, 2)))]
-    beam = _beam_of(ct) if with_metal else None
-    body = _body_of(ct.image, with_metal)
+    if not with_metal:
+        return _reduction(ct.image, reduced, finding, method)
+    beam, body = _beam_of(ct), _body_of(ct.image, with_metal)
 
     def work(k: int) -> SliceMeasure:
-        assert beam is not None
         trace = MetalTrace(beam, reduced[k].copy(), metal[k], body[k] | metal[k])
         if threshold_hu is None:
             metal[k] = confirmed(trace)
@@ -119,14 +126,26 @@ def reduce_metal(
             measures.append(measure)
             if progress:
                 progress(len(measures) / len(with_metal))
-    geometry = ct.image.geometry
+    left = with_metal_left(finding, metal, "bone brightened by streaks of other metal", ct.image.geometry)
+    rays = "fan" if isinstance(beam, FanBeam) else "parallel"
+    return _reduction(ct.image, reduced, left, method, measures, rays)
+
+
+def _reduction(
+    scanned: Image,
+    reduced: NDArray[np.float32],
+    finding: MetalFinding,
+    method: str,
+    measures: Sequence[SliceMeasure] = (),
+    rays: str = "parallel",
+) -> MetalReduction:
     return MetalReduction(
-        image=Image(reduced, geometry, ct.image.unit),
-        metal=Image(metal.astype(np.uint8), geometry, "1"),
+        image=Image(reduced, scanned.geometry, scanned.unit),
+        metal=Image(finding.mask.astype(np.uint8), scanned.geometry, "1"),
         slices=tuple(m.slice_index for m in measures if m.corrected),
         measures=tuple(measures),
         method=method,
-        rays="fan" if isinstance(beam, FanBeam) else "parallel",
+        rays=rays,
         finding=finding,
     )
 
@@ -138,20 +157,24 @@ def _check_axial(image: Image) -> None:
 
 
 def _beam_of(ct: CtSeries) -> Beam:
-    """Take the fan that the header tells, else parallel rays."""
+    """Take the fan that the header tells, else parallel rays; say so where the fan cannot be placed."""
     geometry = ct.image.geometry
     if ct.fan is not None:
         try:
             return fan_beam_of_slice(geometry, ct.fan)
-        except GeometryError:  # tilted, or a source within the slice: parallel rays serve either
-            pass
+        except GeometryError as error:  # parallel rays serve any slice
+            why = str(error).rstrip(".")
+            warnings.warn(
+                f"The fan of rays that the CT's header tells cannot be placed in its slices, because "
+                f"{why[:1].lower()}{why[1:]}; parallel rays are taken.",
+                AssumptionWarning,
+                stacklevel=3,
+            )
     return beam_of_slice(geometry.shape[1:], geometry.spacing_mm[1:])
 
 
 def _body_of(image: Image, with_metal: list[int]) -> dict[int, NDArray[np.bool_]]:
-    """Outline the patient in the slices with metal."""
-    if not with_metal:
-        return {}
+    """Outline the patient in the slices with metal, of which there are some."""
     first, last = with_metal[0], with_metal[-1]
     shape = (last + 1 - first, *image.geometry.shape[1:])
     # Only sizes of pixels are asked of the geometry, not where the slices lie.

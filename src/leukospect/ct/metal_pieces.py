@@ -28,7 +28,15 @@ from leukospect.ct.metal_extent import (
 )
 from leukospect.ct.metal_shape import aspect, connected, noise_hu, width_mm
 
-Reason = Literal["metal", "bone or contrast medium", "noise", "streak", "too large", "outside the patient"]
+Reason = Literal[
+    "metal",
+    "bone or contrast medium",
+    "noise",
+    "streak",
+    "too large",
+    "outside the patient",
+    "bone brightened by streaks of other metal",
+]
 
 _AROUND = np.ones((3, 3), dtype=np.bool_)
 # No bone, tooth or contrast medium reaches it; metal that fills its voxels does, where the scale does.

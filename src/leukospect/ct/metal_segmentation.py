@@ -79,12 +79,15 @@ class MetalFinding:
         Largest first.
     threshold_hu : float or None
         The one threshold that was given; None where each piece had its own.
+    pieces : tuple of Piece
+        What the components consist of, slice by slice.
     """
 
     mask: NDArray[np.bool_]
     components: tuple[MetalComponent, ...]
     left_out: tuple[LeftOut, ...]
     threshold_hu: float | None
+    pieces: tuple[Piece, ...] = ()
 
     def __str__(self) -> str:
         """Say in a few sentences what was found and what was left out."""
@@ -157,14 +160,17 @@ def metal_finding(
     taken, others = _in_patient(image, found, body, mask)
     if threshold_hu is None:
         taken += _weaker_parts(image, mask)
-    return MetalFinding(mask, _components(taken, mask, image.geometry), _left_out(others, image.geometry), threshold_hu)
+    components, left_out = components_of(taken, mask, image.geometry), left_out_of(others, image.geometry)
+    return MetalFinding(mask, components, left_out, threshold_hu, tuple(taken))
 
 
 def _check(image: Image, threshold_hu: float | None, body: NDArray[np.bool_] | None) -> None:
     if image.unit not in ("HU", ""):
         raise InputError(f"Metal is looked for in a CT in HU; this image is in {image.unit}.")
     if threshold_hu is not None and not _LOWEST_THRESHOLD_HU <= threshold_hu < np.inf:
-        raise InputError(f"A metal threshold of {threshold_hu} HU would take bone for metal; give one above 1000 HU.")
+        raise InputError(
+            f"A metal threshold of {threshold_hu} HU cannot be used, since bone reaches 1000 HU; give 1000 or more."
+        )
     if body is not None and body.shape != image.array.shape:
         raise InputError(f"The outline of shape {body.shape} does not fit the CT of {image.array.shape}.")
 
@@ -254,7 +260,7 @@ def _outline(image: Image, pieces: Sequence[Piece], body: NDArray[np.bool_] | No
     return first, body_outline(Image(image.array[first : last + 1], Geometry(shape, geometry.affine), image.unit))
 
 
-def _components(pieces: Sequence[Piece], mask: NDArray[np.bool_], geometry: Geometry) -> tuple[MetalComponent, ...]:
+def components_of(pieces: Sequence[Piece], mask: NDArray[np.bool_], geometry: Geometry) -> tuple[MetalComponent, ...]:
     """Join the pieces of all slices that touch, edges and corners included."""
     if not pieces:
         return ()
@@ -288,7 +294,8 @@ def _components(pieces: Sequence[Piece], mask: NDArray[np.bool_], geometry: Geom
     return tuple(sorted(made, key=lambda one: -one.volume_ml))
 
 
-def _left_out(pieces: Sequence[Piece], geometry: Geometry) -> tuple[LeftOut, ...]:
+def left_out_of(pieces: Sequence[Piece], geometry: Geometry) -> tuple[LeftOut, ...]:
+    """Sum up pieces that are no metal, by reason."""
     made = []
     for reason in sorted({piece.reason for piece in pieces}):
         own = [piece for piece in pieces if piece.reason == reason]

@@ -11,6 +11,7 @@ from datetime import datetime
 import numpy as np
 
 from leukospect.ct.reconstruction_kernel import KernelKind, kernel_kind
+from leukospect.ct.reduced_before import by_whom
 from leukospect.data import AcquisitionHeader, CtSeries, Geometry, Projections, ReconstructedSeries
 
 ONE_SCAN_S = 600.0  # reconstructions of one scan
@@ -34,7 +35,7 @@ class Reconstruction:
     thickness_mm : float or None
     kernel, manufacturer : str
     metal_reduction : str
-        The scanner's own, empty where none shows.
+        Its name, empty where none shows.
     original_axial : bool
         False for what was derived from other slices, and for slices that are not axial.
     complete : bool
@@ -67,7 +68,7 @@ class Reconstruction:
         if self.kernel:
             facts.append(f"kernel {self.kernel}")
         if self.metal_reduction:
-            facts.append(self.metal_reduction)
+            facts.append(f"with metal reduced {by_whom(self.metal_reduction)}")
         if not self.original_axial:
             facts.append("not original axial")
         if not self.complete:
@@ -136,7 +137,7 @@ def choose_reconstruction(
     In this order each criterion keeps the best of what is left: the SPECT's frame of reference; nearest in time, where
     ten minutes are one scan; no gaps; original axial slices; a soft-tissue kernel rather than an unknown or medium,
     and these rather than a sharp one; covering the SPECT, or as much of the scan as any where its place is not known;
-    metal artefacts reduced by the scanner; the thinnest slices; the most slices; the first.
+    metal artefacts reduced; the thinnest slices; the most slices; the first.
 
     Parameters
     ----------
@@ -144,7 +145,7 @@ def choose_reconstruction(
         At least one.
     beside : SpectPlace or None
     metal_reduced : bool
-        False prefers those without the scanner's metal artefact reduction.
+        False prefers those in which metal artefacts were not reduced.
 
     Returns
     -------
@@ -189,9 +190,9 @@ def _criteria(
         ),
         (
             lambda one: (
-                f"with metal reduced by the scanner ({one.metal_reduction})"
+                f"with metal reduced {by_whom(one.metal_reduction)}"
                 if one.metal_reduction
-                else "without metal reduced by the scanner"
+                else "in which metal was not reduced before"
             ),
             each(lambda one: bool(one.metal_reduction) != metal_reduced),
         ),

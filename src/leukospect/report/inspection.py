@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from leukospect.consistency.views import views_of_heads
+from leukospect.ct.reduced_before import by_whom
 from leukospect.data import (
     Acquisition,
     AcquisitionHeader,
@@ -226,7 +227,7 @@ _LINES = {
         "extent", lambda e: ", ".join(f"{a} {low:g} to {high:g}" for a, (low, high) in e.items()) + " mm"
     ),
     "saturated_voxels": _Line("cut off", lambda voxels: f"{voxels:,} voxels at the top of a 12-bit scale"),
-    "metal_reduction": _Line("metal", lambda name: f"artefacts reduced by the scanner: {name}"),
+    "metal_reduction": _Line("metal", lambda name: f"artefacts reduced {by_whom(name)}"),
     "range_hu": _Line("values", lambda limits: f"{limits[0]:g} to {limits[1]:g} HU"),
     "unit": _Line("unit", str),
     "frame_duration_s": _Line("frame", lambda duration: f"{duration:g} s"),

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from leukospect.ct.padding import PaddedPixels
+from leukospect.ct.reduced_before import done_already
 from leukospect.ct.series_choice import choose_reconstruction, place_of_spect
 from leukospect.data import AcquisitionHeader, CtSeries, Geometry, Image, Projections
 from leukospect.dicom.elements import library_warnings_silenced, named, number, text
@@ -52,7 +54,7 @@ def read_ct(
     beside : Projections, AcquisitionHeader or None
         The SPECT that the CT is for.
     metal_reduced : bool
-        Of reconstructions otherwise alike, take the one in which the scanner reduced metal artefacts, or the other.
+        Of reconstructions otherwise alike, take the one in which metal artefacts were reduced, or the other.
 
     Returns
     -------
@@ -109,7 +111,7 @@ def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
     """
     slices = [entry.dataset for entry in entries]
     _check_unit(slices, assumptions)
-    array, geometry, saturated, tilted = _volume(entries, slices, assumptions)
+    array, geometry, saturated, tilted, padding = _volume(entries, slices, assumptions)
     first = slices[0]
     kvp = common_number(slices, "KVP", assumptions)
     if kvp is None:
@@ -117,7 +119,7 @@ def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
     kernel = common_kernel(slices, assumptions)
     reduction = metal_reduction(first)
     if reduction:
-        assumptions.append(f"The scanner has reduced metal artefacts in this CT already ({reduction}).")
+        assumptions.append(f"{done_already(reduction, 'this CT')}.")
     fan = None if tilted else fan_geometry(slices, geometry, assumptions)
     derived = derived_as(entries[0])
     if derived:
@@ -134,6 +136,7 @@ def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
         fan=fan,
         contrast_recorded=any(names_contrast_agent(one) for one in slices),
         spectral=spectral_kind(first),
+        padding=() if tilted else tuple(padding),
     )
 
 
@@ -152,10 +155,13 @@ def _check_unit(slices: Sequence[Dataset], assumptions: list[str]) -> None:
 
 def _volume(
     entries: Sequence[Entry], slices: Sequence[Dataset], assumptions: list[str]
-) -> tuple[NDArray[np.float32], Geometry, int, bool]:
-    """Give the voxels in HU, where they lie, how many lie at the top of a 12-bit scale, and if the gantry tilted."""
+) -> tuple[NDArray[np.float32], Geometry, int, bool, list[PaddedPixels]]:
+    """Give the voxels in HU, where they lie, how many lie at the top of a 12-bit scale, if the gantry tilted, padding.
+
+    The padding is that of the slices as scanned.
+    """
     tops: list[tuple[int, bool]] = []
-    paddings: list[float] = []
+    paddings: list[PaddedPixels] = []
 
     def values(index: int) -> NDArray[np.float32]:
         try:
@@ -165,9 +171,8 @@ def _volume(
 
     def in_hu(index: int) -> NDArray[np.float32]:
         found = values(index)
-        padding = without_padding(found, slices[index])
-        if padding is not None:
-            paddings.append(padding)
+        k = len(tops)  # slices are asked for in the order of the volume
+        paddings.extend(PaddedPixels.of(k, value, mask) for value, mask in without_padding(found, slices[index]))
         tops.append(at_the_top(found, slices[index]))
         return found
 
@@ -175,8 +180,9 @@ def _volume(
     tilt = gantry_tilt_deg(stack, slices)
     array = fill_stack(stack, in_hu)
     if paddings:
+        lowest = min(one.value_hu for one in paddings)
         assumptions.append(
-            f"What lies outside the field of view is filled with {min(paddings):g} HU; it is taken as {LOWEST_HU:g} HU."
+            f"What lies outside the field of view is filled with {lowest:g} HU; it is taken as {LOWEST_HU:g} HU."
         )
     # Values beyond the top show an extended scale, on which 3071 HU is a value like others.
     saturated = 0 if any(beyond for _, beyond in tops) else sum(number_of for number_of, _ in tops)
@@ -186,8 +192,8 @@ def _volume(
             "attenuation is underestimated; a reconstruction on the extended scale would not be."
         )
     if not tilt:
-        return array, stack.geometry(), saturated, False
-    return *_resampled(array, stack, tilt, assumptions), saturated, True
+        return array, stack.geometry(), saturated, False, paddings
+    return *_resampled(array, stack, tilt, assumptions), saturated, True, paddings
 
 
 def _resampled(

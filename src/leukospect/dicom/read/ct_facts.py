@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from leukospect.ct.reduced_before import THIS_PROGRAM
 from leukospect.dicom.elements import count, items, named, number, text, texts
 from leukospect.errors import InputError
 
@@ -22,6 +23,7 @@ _CORNERS = 3  # that hold one value: fewer may by noise
 
 # As the makers spell them: Siemens, Philips, Canon, GE, Hitachi, GE's spectral CT; then spelt out, and alone.
 _BEFORE, _AFTER = "(?<![A-Za-z])", "(?![A-Za-z])"
+_SPELT_OUT = re.compile(r"metal\W+art[ei]fact\w*\W+(reduc|correct|suppress)\w*", re.IGNORECASE)
 _NAMES = (
     ("iMAR", re.compile(rf"{_BEFORE}i-?MAR{_AFTER}", re.IGNORECASE)),
     ("O-MAR", re.compile(rf"{_BEFORE}O[-_]MAR{_AFTER}", re.IGNORECASE)),
@@ -29,10 +31,7 @@ _NAMES = (
     ("Smart MAR", re.compile(rf"{_BEFORE}Smart[-_ ]?MAR{_AFTER}", re.IGNORECASE)),
     ("HiMAR", re.compile(rf"{_BEFORE}Hi-?MAR{_AFTER}", re.IGNORECASE)),
     ("MARs", re.compile(rf"{_BEFORE}MARs{_AFTER}")),
-    (
-        "metal artefact reduction",
-        re.compile(r"metal\W+art[ei]fact\w*\W+(reduc|correct|suppress)\w*", re.IGNORECASE),
-    ),
+    ("metal artefact reduction", _SPELT_OUT),
     ("MAR", re.compile(rf"{_BEFORE}(?<![OoIi][-_])MAR{_AFTER}")),
 )
 _CODED_NAMES = (("O-MAR", re.compile(rf"{_BEFORE}OMAR{_AFTER}", re.IGNORECASE)),)  # a person's name elsewhere
@@ -45,12 +44,16 @@ _CODED_IN = ("ConvolutionKernel", "ImageType", "ReconstructionAlgorithm")
 
 
 def metal_reduction(dataset: Dataset) -> str:
-    """Tell which metal artefact reduction the scanner did, by its name; empty where none shows.
+    """Tell which metal artefact reduction was done, by the scanner's name for it or ours; empty where none shows.
 
     No standard element of a CT image says it, so descriptions, kernel and Image Type are searched for the makers'
     names. The protocol is that of the whole examination, reconstructions without it included, so its name counts only
-    where the series has no description.
+    where the series has no description. This program names itself among the equipment of what it derives.
     """
+    if _derived_here(dataset) and any(
+        _SPELT_OUT.search(text(dataset, keyword)) for keyword in ("SeriesDescription", "DerivationDescription")
+    ):
+        return THIS_PROGRAM
     described = [text(dataset, keyword) for keyword in _DESCRIBED_IN]
     coded = [part for keyword in _CODED_IN for part in texts(dataset, keyword)]
     if not text(dataset, "SeriesDescription"):
@@ -60,6 +63,16 @@ def metal_reduction(dataset: Dataset) -> str:
             if any(_is_meant(name, words, match) for match in pattern.finditer(words)):
                 return name
     return ""
+
+
+def _derived_here(dataset: Dataset) -> bool:
+    """Tell whether this program derived an image from others."""
+    try:
+        equipment = items(dataset, "ContributingEquipmentSequence")
+        models = [text(one, "ManufacturerModelName") for one in equipment]
+    except InputError:  # damaged equipment is no reason to refuse a CT
+        return False
+    return texts(dataset, "ImageType")[:1] == ("DERIVED",) and THIS_PROGRAM in models
 
 
 def _is_meant(name: str, words: str, match: re.Match[str]) -> bool:
@@ -126,8 +139,8 @@ def at_the_top(values: NDArray[np.float32], dataset: Dataset) -> tuple[int, bool
     return near, near > 0 and bool(values.max() > top + _HALF_HU)
 
 
-def without_padding(values: NDArray[np.float32], dataset: Dataset) -> float | None:
-    """Set what fills a slice outside the field of view to -1024 HU, in place, and give its value; None where none is.
+def without_padding(values: NDArray[np.float32], dataset: Dataset) -> list[tuple[float, NDArray[np.bool_]]]:
+    """Set what fills a slice outside the field of view to -1024 HU, in place; give its values and where each was.
 
     Filling is what Pixel Padding Value says, and the value that at least three corners share, where it is below
     -1024 HU: no tissue is, and interpolated with it the rim of the field of view would be less than air.
@@ -137,13 +150,13 @@ def without_padding(values: NDArray[np.float32], dataset: Dataset) -> float | No
     recorded = _recorded_padding_hu(dataset)
     if recorded is not None:
         candidates.add(recorded)
-    lowest = None
+    found = []
     for padding in sorted(value for value in candidates if value < LOWEST_HU):
         mask = values == np.float32(padding)
         if mask.any():
             values[mask] = LOWEST_HU
-            lowest = padding if lowest is None else lowest
-    return lowest
+            found.append((padding, mask[0]))
+    return found
 
 
 def _recorded_padding_hu(dataset: Dataset) -> float | None:

@@ -48,16 +48,16 @@ def fan_geometry(slices: Sequence[Dataset], geometry: Geometry, assumptions: lis
     Returns
     -------
     FanGeometry or None
-        None where distances or isocentre are not recorded or cannot be, and for slices that are not axial.
+        None where the source's distance or the isocentre is not recorded, where a distance cannot be, and for slices
+        that are not axial.
     """
     normal = geometry.affine[:3, 0] / np.linalg.norm(geometry.affine[:3, 0])
     if abs(normal[2]) < _UPRIGHT:
         return None
     try:
-        source = _common(slices, "DistanceSourceToPatient", 1)
+        source, detector = _common(slices, "DistanceSourceToPatient", 1), _common(slices, "DistanceSourceToDetector", 1)
         if source is None:
             return None
-        detector = _common(slices, "DistanceSourceToDetector", 1)
         to_isocentre, to_detector = float(source[0]), None if detector is None else float(detector[0])
         _check_distances(to_isocentre, to_detector)
         isocentre = _isocentre_mm(slices, geometry, assumptions)
@@ -70,15 +70,17 @@ def fan_geometry(slices: Sequence[Dataset], geometry: Geometry, assumptions: lis
 
 
 def _common(slices: Sequence[Dataset], keyword: str, length: int) -> NDArray[np.float64] | None:
-    """Give an element that all slices share; None where one lacks it or it is not positive as a distance must be."""
+    """Give an element that all slices share, None where one lacks it; a distance (length 1) must be positive."""
     found = []
     for one in slices:
         try:
             values = numbers(one, keyword)
         except InputError:  # what only tells of the rays is no reason to refuse a CT
             raise _NotToldError(f"{named(keyword)} is no number") from None
-        if len(values) != length or (length == 1 and values[0] == 0):
+        if len(values) != length:
             return None
+        if length == 1 and values[0] <= 0:
+            raise _NotToldError(f"{named(keyword)} is {values[0]:g} mm, which no scanner has")
         found.append(values[:2])
     if np.ptp(np.array(found), axis=0).max() > _SAME_MM:
         raise _NotToldError(f"{named(keyword)} differs between slices")

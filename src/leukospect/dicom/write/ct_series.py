@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from leukospect.ct.padding import PaddedPixels
 from leukospect.data import CtSeries, Geometry, Image
-from leukospect.dicom.write.ct_slices import ct_slice_pixels, write_slices
+from leukospect.dicom.write.ct_slices import ct_slice_pixels, stored_value, write_slices
 from leukospect.dicom.write.derivation import begin_derived, read_source_headers, source_items
 from leukospect.dicom.write.elements import decimal
 from leukospect.dicom.write.instances import array_digest
@@ -36,7 +38,8 @@ def write_derived_ct(
     """Write a CT derived from `source`, a file for each slice: ``0001.dcm`` and so on.
 
     Patient, study and equipment are those of the source's files; each slice names the source slices it lies on. A
-    source that is not DICOM gives an anonymous patient and a new study.
+    source that is not DICOM gives an anonymous patient and a new study. On the source's own grid its padding keeps the
+    value it had.
 
     Parameters
     ----------
@@ -87,6 +90,8 @@ def write_derived_ct(
 
     stored = ct_slice_pixels(image, signed=True)
     thickness = source.slice_thickness_mm or image.geometry.spacing_mm[0]
+    if image.geometry.same_grid(source.image.geometry):
+        _put_padding_back(stored, source.padding, template)
     write_slices(template, stored, image.geometry, folder, thickness_mm=thickness, complete=name_sources)
 
 
@@ -99,6 +104,19 @@ def _add_scan(template: Dataset, first: Dataset, source: CtSeries) -> None:
         template.AcquisitionNumber = None
     if "PatientPosition" not in template:
         template.PatientPosition = source.header.patient_position
+
+
+def _put_padding_back(
+    stored: NDArray[np.int16] | NDArray[np.uint16], padding: Sequence[PaddedPixels], template: Dataset
+) -> None:
+    """Fill the pixels outside the field of view as the source does, and record the value where it is one."""
+    values = set()
+    for one in padding:
+        value = max(stored_value(one.value_hu), np.iinfo(np.int16).min)
+        stored[one.slice_index][one.mask((stored.shape[1], stored.shape[2]))] = value
+        values.add(value)
+    if len(values) == 1:
+        template.add_new("PixelPaddingValue", "SS", values.pop())
 
 
 def _take_over(keywords: tuple[str, ...], source: Dataset, derived: Dataset) -> None:

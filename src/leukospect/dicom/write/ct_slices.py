@@ -54,6 +54,11 @@ def ct_slice_pixels(image: Image, *, signed: bool) -> NDArray[np.int16] | NDArra
     return stored
 
 
+def stored_value(hu: float) -> int:
+    """Give the stored value of a pixel of so many HU."""
+    return round(hu) - _INTERCEPT
+
+
 def write_slices(
     template: Dataset,
     stored: NDArray[np.int16] | NDArray[np.uint16],
