@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from leukospect.ct.padding import PaddedPixels
 from leukospect.errors import GeometryError, InputError
+from leukospect.padded_pixels import PaddedPixels
 
 Kind = Literal[
     "TOMO", "GATED TOMO", "STATIC", "WHOLE BODY", "DYNAMIC", "GATED", "RECON TOMO", "RECON GATED TOMO", "CT", "PET"

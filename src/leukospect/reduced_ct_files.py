@@ -9,10 +9,10 @@ import numpy as np
 
 from leukospect.ct.metal import MetalReduction
 from leukospect.ct.metal_summary import metal_summary
-from leukospect.ct.padding import PaddedPixels
 from leukospect.data import CtSeries, Image
 from leukospect.dicom.write.ct_series import write_derived_ct
 from leukospect.files.nifti import write_nifti
+from leukospect.padded_pixels import PaddedPixels
 
 
 def write_reduced_ct(folder: Path, ct: CtSeries, reduction: MetalReduction) -> None:

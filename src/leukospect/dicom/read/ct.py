@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from leukospect.ct.padding import PaddedPixels
 from leukospect.ct.reduced_before import done_already
 from leukospect.ct.series_choice import choose_reconstruction, place_of_spect
 from leukospect.data import AcquisitionHeader, CtSeries, Geometry, Image, Projections
@@ -35,6 +34,7 @@ from leukospect.dicom.read.pixels import pixel_values
 from leukospect.dicom.read.slices import Stack, fill_stack, place_slices
 from leukospect.dicom.read.tilt import gantry_tilt_deg, upright
 from leukospect.errors import AssumptionWarning, InputError
+from leukospect.padded_pixels import PaddedPixels
 
 _HANDFUL = 10  # of voxels at the scale's top, which dense bone may reach by chance
 

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from leukospect.ct.padding import PaddedPixels
 from leukospect.data import CtSeries, Geometry, Image
 from leukospect.dicom.write.ct_slices import ct_slice_pixels, stored_value, write_slices
 from leukospect.dicom.write.derivation import begin_derived, read_source_headers, source_items
 from leukospect.dicom.write.elements import decimal
 from leukospect.dicom.write.instances import array_digest
 from leukospect.errors import InputError
+from leukospect.padded_pixels import PaddedPixels
 
 _TAKEN_OVER = (
     *("KVP", "XRayTubeCurrent", "ExposureTime", "Exposure", "FilterType", "ConvolutionKernel", "AcquisitionNumber"),
