@@ -57,6 +57,7 @@ _ABOVE_BONE_HU = 2150.0
 _LEAST_CONTRAST_HU = 1000.0
 _LINKED_CONTRAST_HU = 800.0
 _STREAK_ASPECT = 3.0
+_ROUND_ASPECT = 1.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,7 +161,7 @@ def pieces_of_slice(plane: NDArray[np.float32], slice_index: int, scale: SliceSc
             lower.append(_low_piece(plane[window], seed, slice_index, window, scale, beside_metal=has_metal))
     for window, seed in connected(dense, scale.pixel_mm):
         lower.append(_low_piece(plane[window], seed, slice_index, window, scale, beside_metal=has_metal))
-    teeth = _teeth(lower, scale.pixel_mm)
+    teeth = _as_teeth(lower, scale.pixel_mm) >= (_MUCH_ENAMEL if much_enamel else _FEWEST_TEETH)
     if teeth:
         lower = [one.not_by_itself("bone or contrast medium") for one in lower]
     if teeth or sum(cores(piece.mask, scale.pixel_mm)[1] for piece in pieces) >= _FEWEST_CROWNS:
@@ -175,15 +176,14 @@ def _without_bridges(piece: Piece, scale: SliceScale) -> list[Piece]:
     return [replace(piece, mask=without_bridges(piece.mask, scale.pixel_mm))]
 
 
-def _teeth(lower: list[Piece], pixel_mm: tuple[float, float]) -> bool:
-    """Tell whether several of the lower things of a slice are as wide as teeth: they stand in a row."""
-    as_teeth = sum(
+def _as_teeth(lower: list[Piece], pixel_mm: tuple[float, float]) -> int:
+    """Count the lower things of a slice that are as wide and as round as teeth: several stand in a row."""
+    return sum(
         piece.reason != "noise"
         and width_mm(piece.mask, pixel_mm) >= _TOOTH_MM
         and aspect(piece.mask, pixel_mm) <= _TOOTH_ASPECT
         for piece in lower
     )
-    return as_teeth >= _FEWEST_TEETH
 
 
 def _high_pieces(
@@ -255,8 +255,11 @@ def _is_filling(patch: NDArray[np.float32], seed: NDArray[np.bool_], scale: Slic
     at_top = np.count_nonzero(patch[seed] >= scale.top_hu - 1.0)
     around = _surroundings(patch, seed, scale)
     solid = at_top >= _FEWEST_SOLID and at_top >= _SOLID_SHARE * np.count_nonzero(seed)
-    narrow = width_mm(seed, scale.pixel_mm) <= _WIDEST_FILLING_MM
-    return bool(solid and narrow and around.size and (beside_metal or np.quantile(around, 0.9) > 2.0 * _BONE_HU))
+    if not solid or not around.size:
+        return False
+    if beside_metal:
+        return True
+    return bool(width_mm(seed, scale.pixel_mm) <= _WIDEST_FILLING_MM and np.quantile(around, 0.9) > 2.0 * _BONE_HU)
 
 
 def _filling(
@@ -336,7 +339,9 @@ def _low_piece(
     if peak - background < factor * scale.noise_hu:
         return replace(piece, reason="noise", linkable=False)
     thick = scale.spacing_mm >= _THICK_SLICE_MM
-    too_wide = width_mm(mask, scale.pixel_mm) > (_FULL_WIDTH_THICK_MM if thick else _FULL_WIDTH_MM)
+    # Thick slices show a screw that lies in them at less than its height; what is round runs through them.
+    in_part = thick and aspect(mask, scale.pixel_mm) > _ROUND_ASPECT
+    too_wide = width_mm(mask, scale.pixel_mm) > (_FULL_WIDTH_THICK_MM if in_part else _FULL_WIDTH_MM)
     alone = around.size == 0 or float(np.quantile(around, 0.9)) < _BONE_HU
     clear = peak - (float(np.quantile(around, 0.9)) if around.size else 0.0) >= _LEAST_CONTRAST_HU
     stands_out = thick and clear and not beside_metal and peak >= _ABOVE_BONE_HU
