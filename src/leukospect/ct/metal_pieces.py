@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from leukospect.ct.metal_bloom import cores, without_bloom, without_bridges, without_holes
+from leukospect.ct.metal_bloom import cores, fades, with_saddles, without_bloom, without_bridges, without_holes
 from leukospect.ct.metal_extent import (
     DENSE_LEVEL_HU,
     LARGEST_FALL,
     METAL_LEVEL_HU,
     Edge,
     edge_of,
+    least_bloom_mm,
+    moved_in,
     skin_blur_mm,
     usable_blur_mm,
     within_cut_off_edge,
@@ -45,6 +47,9 @@ _TOP_OF_SHORT_SCALE_HU = 4200.0
 _FEWEST_CUT_OFF = 4
 _FEWEST_SOLID, _SOLID_SHARE, _WIDEST_FILLING_MM = 6, 0.7, 10.0
 _PEELS = 4
+_STARVES_MM = 12.0
+# What bone beside other metal seldom reaches.
+_ABOVE_BRIGHTENED_BONE_HU = 4000.0
 _LEAST_SHARE_OF_NEIGHBOUR = 0.2
 _BLUR_REACH_PIXELS = 3
 _NOISE_FACTOR, _NOISE_FACTOR_OF_A_PIXEL = 6.0, 8.0
@@ -241,8 +246,24 @@ def _cut_off_extent(
     mask, height = within_cut_off_edge(patch, seed, edge, scale.pixel_mm, scale.blur_mm)
     mask = mask & seed
     if edge.steepest_hu < _DARK_STREAK_HU or edge.fall > _QUIET_FALL:
-        mask = without_bloom(patch, without_holes(patch, seed))
+        mask = _beside_streaks(patch, seed, edge, scale, blurred=bool(np.isfinite(height)))
     return (mask if mask.any() else seed & (patch >= patch[seed].max())), height
+
+
+def _beside_streaks(
+    patch: NDArray[np.float32], seed: NDArray[np.bool_], edge: Edge, scale: SliceScale, *, blurred: bool
+) -> NDArray[np.bool_]:
+    """Give how far cut-off metal reaches where streaks hide the height of its edge.
+
+    What is too thin to starve the rays has a contour outside its edge, titanium's the least far; thick metal has not,
+    and may fall below the scale's top between its parts.
+    """
+    mask = without_bloom(patch, without_holes(patch, seed), scale.pixel_mm)
+    if width_mm(seed, scale.pixel_mm) > _STARVES_MM:
+        return with_saddles(patch, mask, scale.pixel_mm)
+    if not blurred or edge.fall > _QUIET_FALL or fades(patch, mask):
+        return mask
+    return mask & moved_in(patch, mask, scale.pixel_mm, least_bloom_mm(edge, scale.blur_mm))
 
 
 def _is_filling(patch: NDArray[np.float32], seed: NDArray[np.bool_], scale: SliceScale, *, beside_metal: bool) -> bool:
@@ -282,6 +303,8 @@ def _peeled(
         if depth and height < max(_CERTAIN_HU, _LEAST_SHARE_OF_NEIGHBOUR * above):
             continue
         threshold = 0.5 * (height + background_hu)
+        if depth:
+            threshold = max(threshold, _ABOVE_BRIGHTENED_BONE_HU)
         mask = _grown(patch, core & (patch > threshold), threshold, _BLUR_REACH_PIXELS + (1 if depth else 0))
         # Beam hardening and starved rays may leave less than half within.
         mask = without_holes(patch, mask)
