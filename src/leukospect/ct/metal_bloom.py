@@ -3,7 +3,8 @@
 Beam hardening leaves tissue dark along a metal's long chords and bright beside its flat sides; where cortical bone lies
 there, its values pass a 12-bit scale's top, and steel seems up to twice as wide as it is. What tells them apart is the
 edge: metal's falls from beyond the top to tissue within two pixels, that of brightened bone fades over many. So metal
-is what the steep parts of the contour span.
+is what the steep parts of the contour span. A screw seen lengthwise borders on bone over its whole length, so that its
+steep parts span too little: it loses its rim only.
 """
 
 from __future__ import annotations

@@ -15,18 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from leukospect.ct.metal_bloom import cores, fades, with_saddles, without_bloom, without_bridges, without_holes
+from leukospect.ct.metal_bloom import cores, without_bridges, without_holes
+from leukospect.ct.metal_cut_off import cut_off_extent
 from leukospect.ct.metal_extent import (
     DENSE_LEVEL_HU,
     LARGEST_FALL,
     METAL_LEVEL_HU,
     Edge,
     edge_of,
-    least_bloom_mm,
-    moved_in,
     skin_blur_mm,
     usable_blur_mm,
-    within_cut_off_edge,
 )
 from leukospect.ct.metal_shape import aspect, connected, noise_hu, width_mm
 
@@ -37,7 +35,6 @@ _AROUND = np.ones((3, 3), dtype=np.bool_)
 _CERTAIN_HU = 4600.0
 # No enamel or contrast medium at the scale's top falls to this within the blur, metal with its dark streaks does.
 _STEEP_HU = 550.0
-_DARK_STREAK_HU, _QUIET_FALL = -100.0, 0.25
 _STEEP_BY_ENAMEL_HU, _FALL_BY_ENAMEL = 450.0, 0.25
 _TOOTH_MM, _TOOTH_ASPECT, _FEWEST_TEETH = 2.3, 2.2, 4
 _FEWEST_CROWNS = 8
@@ -47,7 +44,6 @@ _TOP_OF_SHORT_SCALE_HU = 4200.0
 _FEWEST_CUT_OFF = 4
 _FEWEST_SOLID, _SOLID_SHARE, _WIDEST_FILLING_MM = 6, 0.7, 10.0
 _PEELS = 4
-_STARVES_MM = 12.0
 # What bone beside other metal seldom reaches.
 _ABOVE_BRIGHTENED_BONE_HU = 4000.0
 _LEAST_SHARE_OF_NEIGHBOUR = 0.2
@@ -220,7 +216,7 @@ def _high_pieces(
     if reason != "metal":
         return [Piece(k, window, seed, peak, METAL_LEVEL_HU, cut_off, reason)]
     if cut_off:
-        mask, height = _cut_off_extent(patch, seed, edge, scale)
+        mask, height = cut_off_extent(patch, seed, edge, scale.pixel_mm, scale.blur_mm)
         return [
             Piece(k, window, mask, max(peak, height) if np.isfinite(height) else peak, METAL_LEVEL_HU, True, reason)
         ]
@@ -233,37 +229,6 @@ def _is_shallow(values: NDArray[np.float32], edge: Edge, scale: SliceScale, *, m
         return False
     steepest, fall = (_STEEP_BY_ENAMEL_HU, _FALL_BY_ENAMEL) if much_enamel else (_STEEP_HU, LARGEST_FALL)
     return edge.fall > fall and not (scale.cuts_off(values) and edge.steepest_hu < steepest)
-
-
-def _cut_off_extent(
-    patch: NDArray[np.float32], seed: NDArray[np.bool_], edge: Edge, scale: SliceScale
-) -> tuple[NDArray[np.bool_], float]:
-    """Give how far metal reaches that the scale cuts off, and its estimated height, HU.
-
-    In a quiet slice its edge tells. Beside dark and bright streaks it does not: then all that is at the top counts but
-    what is brightened bone, as a rim that is missed leaves more streaks than one too wide.
-    """
-    mask, height = within_cut_off_edge(patch, seed, edge, scale.pixel_mm, scale.blur_mm)
-    mask = mask & seed
-    if edge.steepest_hu < _DARK_STREAK_HU or edge.fall > _QUIET_FALL:
-        mask = _beside_streaks(patch, seed, edge, scale, blurred=bool(np.isfinite(height)))
-    return (mask if mask.any() else seed & (patch >= patch[seed].max())), height
-
-
-def _beside_streaks(
-    patch: NDArray[np.float32], seed: NDArray[np.bool_], edge: Edge, scale: SliceScale, *, blurred: bool
-) -> NDArray[np.bool_]:
-    """Give how far cut-off metal reaches where streaks hide the height of its edge.
-
-    What is too thin to starve the rays has a contour outside its edge, titanium's the least far; thick metal has not,
-    and may fall below the scale's top between its parts.
-    """
-    mask = without_bloom(patch, without_holes(patch, seed), scale.pixel_mm)
-    if width_mm(seed, scale.pixel_mm) > _STARVES_MM:
-        return with_saddles(patch, mask, scale.pixel_mm)
-    if not blurred or edge.fall > _QUIET_FALL or fades(patch, mask):
-        return mask
-    return mask & moved_in(patch, mask, scale.pixel_mm, least_bloom_mm(edge, scale.blur_mm))
 
 
 def _is_filling(patch: NDArray[np.float32], seed: NDArray[np.bool_], scale: SliceScale, *, beside_metal: bool) -> bool:
@@ -287,7 +252,7 @@ def _filling(
     patch: NDArray[np.float32], seed: NDArray[np.bool_], k: int, window: tuple[slice, slice], scale: SliceScale
 ) -> Piece:
     edge = edge_of(patch, seed, scale.pixel_mm, scale.blur_mm)
-    mask, height = _cut_off_extent(patch, seed, edge, scale)
+    mask, height = cut_off_extent(patch, seed, edge, scale.pixel_mm, scale.blur_mm)
     return Piece(k, window, mask, height, METAL_LEVEL_HU, True, "metal")
 
 
