@@ -1,4 +1,4 @@
-"""How far metal reaches that a 12-bit scale cuts off: by its edge in a quiet slice, else by what streaks leave of it."""
+"""How far metal reaches that a 12-bit scale cuts off: by its edge in a quiet slice, else by what streaks leave."""
 
 from __future__ import annotations
 
