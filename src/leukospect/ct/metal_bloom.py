@@ -3,7 +3,8 @@
 Beam hardening leaves tissue dark along a metal's long chords and bright beside its flat sides; where cortical bone lies
 there, its values pass a 12-bit scale's top, and steel seems up to twice as wide as it is. What tells them apart is the
 edge: metal's falls from beyond the top to tissue within two pixels, that of brightened bone fades over many. So metal
-is what the steep parts of the contour span.
+is what the steep parts of the contour span. A screw seen lengthwise borders on bone over its whole length, so that its
+steep parts span too little: it loses its rim only.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
 from leukospect.ct.metal_extent import METAL_LEVEL_HU
+from leukospect.ct.metal_shape import aspect
 
 _OUTWARD_PIXELS = 2.0
 _NORMAL_SIGMA_PIXELS = 1.5
@@ -22,7 +24,9 @@ _LEAST_FADING, _LEAST_STEEP = 0.12, 0.15
 _FEWEST_STEEP = 8
 _LARGEST_HOLE = 0.25
 _SPANS_LESS = 0.93
+_LONG_ASPECT = 2.5
 _BRIDGE_MM = 1.6
+_SADDLE_MM, _DENSER_THAN_BONE_HU = 4.0, 2150.0
 _AROUND = np.ones((3, 3), dtype=np.bool_)
 
 
@@ -42,7 +46,9 @@ def without_holes(patch: NDArray[np.float32], metal: NDArray[np.bool_]) -> NDArr
     return np.asarray(filled & kept[holes], dtype=np.bool_)
 
 
-def without_bloom(patch: NDArray[np.float32], seed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def without_bloom(
+    patch: NDArray[np.float32], seed: NDArray[np.bool_], pixel_mm: tuple[float, float]
+) -> NDArray[np.bool_]:
     """Take brightened bone off metal that the scale cuts off.
 
     Parameters
@@ -51,6 +57,7 @@ def without_bloom(patch: NDArray[np.float32], seed: NDArray[np.bool_]) -> NDArra
         HU.
     seed : (rows, columns) bool array
         What reaches the scale's top.
+    pixel_mm : (between rows, between columns)
 
     Returns
     -------
@@ -60,11 +67,12 @@ def without_bloom(patch: NDArray[np.float32], seed: NDArray[np.bool_]) -> NDArra
     """
     rim, outside = _beyond_rim(patch, seed)
     steep = outside < _STEEP_HU
-    fades = outside > _FADING_HU
-    if not fades.size or np.mean(fades) < _LEAST_FADING:
+    fading = outside > _FADING_HU
+    if not fading.size or np.mean(fading) < _LEAST_FADING:
         return seed
     spanned = seed
-    if np.count_nonzero(steep) >= _FEWEST_STEEP and np.mean(steep) >= _LEAST_STEEP:
+    long = aspect(seed, pixel_mm) > _LONG_ASPECT
+    if not long and np.count_nonzero(steep) >= _FEWEST_STEEP and np.mean(steep) >= _LEAST_STEEP:
         spanned = seed & ndimage.binary_dilation(_hull(rim[:, steep], seed.shape))
     if np.count_nonzero(spanned) < _SPANS_LESS * np.count_nonzero(seed):
         return spanned
@@ -118,3 +126,21 @@ def without_bridges(mask: NDArray[np.bool_], pixel_mm: tuple[float, float]) -> N
         return mask
     near = ndimage.distance_transform_edt(labels == 0, sampling=pixel_mm) <= _BRIDGE_MM
     return np.asarray(mask & near, dtype=np.bool_)
+
+
+def fades(patch: NDArray[np.float32], metal: NDArray[np.bool_]) -> bool:
+    """Tell whether part of a contour falls as slowly as that of brightened bone."""
+    _, outside = _beyond_rim(patch, metal)
+    return bool(outside.size) and float(np.mean(outside > _FADING_HU)) >= _LEAST_FADING
+
+
+def with_saddles(
+    patch: NDArray[np.float32], metal: NDArray[np.bool_], pixel_mm: tuple[float, float]
+) -> NDArray[np.bool_]:
+    """Add what is narrow between parts of a metal and denser than bone: starved rays leave it below the scale's top."""
+    margin = int(np.ceil(_SADDLE_MM / min(pixel_mm))) + 1
+    framed = np.pad(metal, margin)
+    near = ndimage.distance_transform_edt(~framed, sampling=pixel_mm) <= _SADDLE_MM
+    closed = ndimage.distance_transform_edt(near, sampling=pixel_mm) > _SADDLE_MM
+    inner = closed[margin:-margin, margin:-margin]
+    return np.asarray(metal | (inner & (patch >= _DENSER_THAN_BONE_HU)), dtype=np.bool_)

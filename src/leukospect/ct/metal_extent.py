@@ -28,6 +28,7 @@ _HEIGHTS_HU = np.geomspace(3500.0, 30000.0, 64)
 # Of the height over the background, left 1.5 standard deviations outside the contour: 0.1 for metal, 0.5 for the rest.
 LARGEST_FALL = 0.36
 _USUAL_HU, _USUAL_SPREAD = 10000.0, 0.6
+_TITANIUM_HU = 8000.0
 _FOOT_DOUBT, _LEAST_FOOT, _BONE_DOUBT_HU = 0.12, 0.15, 2000.0
 _FEWEST_SKIN_EDGES = 16
 
@@ -189,6 +190,23 @@ def within_cut_off_edge(
             away = float(np.hypot(y * pixel_mm[0], x * pixel_mm[1]))
             depth = np.minimum(depth, framed[2 + y : 2 + y + rows, 2 + x : 2 + x + columns] + away)
     return (seed & (depth >= 0.0)) | (rim & (inward >= 0.0)), height
+
+
+def least_bloom_mm(edge: Edge, blur_mm: float) -> float:
+    """Give how far the contour of the least dense metal, titanium, lies outside its edge; any other's lies further."""
+    return float(-blur_mm * ndtri((METAL_LEVEL_HU - edge.background_hu) / (_TITANIUM_HU - edge.background_hu)))
+
+
+def moved_in(
+    patch: NDArray[np.float32], mask: NDArray[np.bool_], pixel_mm: tuple[float, float], by_mm: float
+) -> NDArray[np.bool_]:
+    """Mark the pixels of a mask that lie further than a distance within its contour."""
+    fine = ndimage.zoom(patch, [(_FINE * (n - 1) + 1) / n for n in patch.shape], order=1)
+    inside = (fine >= METAL_LEVEL_HU) | _finer(ndimage.binary_erosion(mask, structure=_AROUND), fine.shape)
+    inside &= _finer(ndimage.binary_dilation(mask, structure=_AROUND), fine.shape)
+    sampling = (pixel_mm[0] / _FINE, pixel_mm[1] / _FINE)
+    inward = np.asarray(ndimage.distance_transform_edt(inside, sampling=sampling)) - 0.5 * min(sampling)
+    return np.asarray(mask & (inward[::_FINE, ::_FINE] >= by_mm), dtype=np.bool_)
 
 
 def _finer(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from leukospect.ct.metal_bloom import cores, without_bloom, without_bridges, without_holes
+from leukospect.ct.metal_bloom import cores, without_bridges, without_holes
+from leukospect.ct.metal_cut_off import cut_off_extent
 from leukospect.ct.metal_extent import (
     DENSE_LEVEL_HU,
     LARGEST_FALL,
@@ -24,7 +25,6 @@ from leukospect.ct.metal_extent import (
     edge_of,
     skin_blur_mm,
     usable_blur_mm,
-    within_cut_off_edge,
 )
 from leukospect.ct.metal_shape import aspect, connected, noise_hu, width_mm
 
@@ -43,7 +43,6 @@ _AROUND = np.ones((3, 3), dtype=np.bool_)
 _CERTAIN_HU = 4600.0
 # No enamel or contrast medium at the scale's top falls to this within the blur, metal with its dark streaks does.
 _STEEP_HU = 550.0
-_DARK_STREAK_HU, _QUIET_FALL = -100.0, 0.25
 _STEEP_BY_ENAMEL_HU, _FALL_BY_ENAMEL = 450.0, 0.25
 _TOOTH_MM, _TOOTH_ASPECT, _FEWEST_TEETH = 2.3, 2.2, 4
 _FEWEST_CROWNS = 8
@@ -53,6 +52,8 @@ _TOP_OF_SHORT_SCALE_HU = 4200.0
 _FEWEST_CUT_OFF = 4
 _FEWEST_SOLID, _SOLID_SHARE, _WIDEST_FILLING_MM = 6, 0.7, 10.0
 _PEELS = 4
+# What bone beside other metal seldom reaches.
+_ABOVE_BRIGHTENED_BONE_HU = 4000.0
 _LEAST_SHARE_OF_NEIGHBOUR = 0.2
 _BLUR_REACH_PIXELS = 3
 _NOISE_FACTOR, _NOISE_FACTOR_OF_A_PIXEL = 6.0, 8.0
@@ -65,6 +66,7 @@ _ABOVE_BONE_HU = 2150.0
 _LEAST_CONTRAST_HU = 1000.0
 _LINKED_CONTRAST_HU = 800.0
 _STREAK_ASPECT = 3.0
+_ROUND_ASPECT = 1.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,7 +170,7 @@ def pieces_of_slice(plane: NDArray[np.float32], slice_index: int, scale: SliceSc
             lower.append(_low_piece(plane[window], seed, slice_index, window, scale, beside_metal=has_metal))
     for window, seed in connected(dense, scale.pixel_mm):
         lower.append(_low_piece(plane[window], seed, slice_index, window, scale, beside_metal=has_metal))
-    teeth = _teeth(lower, scale.pixel_mm)
+    teeth = _as_teeth(lower, scale.pixel_mm) >= (_MUCH_ENAMEL if much_enamel else _FEWEST_TEETH)
     if teeth:
         lower = [one.not_by_itself("bone or contrast medium") for one in lower]
     if teeth or sum(cores(piece.mask, scale.pixel_mm)[1] for piece in pieces) >= _FEWEST_CROWNS:
@@ -183,15 +185,14 @@ def _without_bridges(piece: Piece, scale: SliceScale) -> list[Piece]:
     return [replace(piece, mask=without_bridges(piece.mask, scale.pixel_mm))]
 
 
-def _teeth(lower: list[Piece], pixel_mm: tuple[float, float]) -> bool:
-    """Tell whether several of the lower things of a slice are as wide as teeth: they stand in a row."""
-    as_teeth = sum(
+def _as_teeth(lower: list[Piece], pixel_mm: tuple[float, float]) -> int:
+    """Count the lower things of a slice that are as wide and as round as teeth: several stand in a row."""
+    return sum(
         piece.reason != "noise"
         and width_mm(piece.mask, pixel_mm) >= _TOOTH_MM
         and aspect(piece.mask, pixel_mm) <= _TOOTH_ASPECT
         for piece in lower
     )
-    return as_teeth >= _FEWEST_TEETH
 
 
 def _high_pieces(
@@ -223,7 +224,7 @@ def _high_pieces(
     if reason != "metal":
         return [Piece(k, window, seed, peak, METAL_LEVEL_HU, cut_off, reason)]
     if cut_off:
-        mask, height = _cut_off_extent(patch, seed, edge, scale)
+        mask, height = cut_off_extent(patch, seed, edge, scale.pixel_mm, scale.blur_mm)
         return [
             Piece(k, window, mask, max(peak, height) if np.isfinite(height) else peak, METAL_LEVEL_HU, True, reason)
         ]
@@ -238,21 +239,6 @@ def _is_shallow(values: NDArray[np.float32], edge: Edge, scale: SliceScale, *, m
     return edge.fall > fall and not (scale.cuts_off(values) and edge.steepest_hu < steepest)
 
 
-def _cut_off_extent(
-    patch: NDArray[np.float32], seed: NDArray[np.bool_], edge: Edge, scale: SliceScale
-) -> tuple[NDArray[np.bool_], float]:
-    """Give how far metal reaches that the scale cuts off, and its estimated height, HU.
-
-    In a quiet slice its edge tells. Beside dark and bright streaks it does not: then all that is at the top counts but
-    what is brightened bone, as a rim that is missed leaves more streaks than one too wide.
-    """
-    mask, height = within_cut_off_edge(patch, seed, edge, scale.pixel_mm, scale.blur_mm)
-    mask = mask & seed
-    if edge.steepest_hu < _DARK_STREAK_HU or edge.fall > _QUIET_FALL:
-        mask = without_bloom(patch, without_holes(patch, seed))
-    return (mask if mask.any() else seed & (patch >= patch[seed].max())), height
-
-
 def _is_filling(patch: NDArray[np.float32], seed: NDArray[np.bool_], scale: SliceScale, *, beside_metal: bool) -> bool:
     """Tell a solid thing at the scale's top among bone or teeth, which hide its edge, but have no such plateau.
 
@@ -263,15 +249,18 @@ def _is_filling(patch: NDArray[np.float32], seed: NDArray[np.bool_], scale: Slic
     at_top = np.count_nonzero(patch[seed] >= scale.top_hu - 1.0)
     around = _surroundings(patch, seed, scale)
     solid = at_top >= _FEWEST_SOLID and at_top >= _SOLID_SHARE * np.count_nonzero(seed)
-    narrow = width_mm(seed, scale.pixel_mm) <= _WIDEST_FILLING_MM
-    return bool(solid and narrow and around.size and (beside_metal or np.quantile(around, 0.9) > 2.0 * _BONE_HU))
+    if not solid or not around.size:
+        return False
+    if beside_metal:
+        return True
+    return bool(width_mm(seed, scale.pixel_mm) <= _WIDEST_FILLING_MM and np.quantile(around, 0.9) > 2.0 * _BONE_HU)
 
 
 def _filling(
     patch: NDArray[np.float32], seed: NDArray[np.bool_], k: int, window: tuple[slice, slice], scale: SliceScale
 ) -> Piece:
     edge = edge_of(patch, seed, scale.pixel_mm, scale.blur_mm)
-    mask, height = _cut_off_extent(patch, seed, edge, scale)
+    mask, height = cut_off_extent(patch, seed, edge, scale.pixel_mm, scale.blur_mm)
     return Piece(k, window, mask, height, METAL_LEVEL_HU, True, "metal")
 
 
@@ -287,6 +276,8 @@ def _peeled(
         if depth and height < max(_CERTAIN_HU, _LEAST_SHARE_OF_NEIGHBOUR * above):
             continue
         threshold = 0.5 * (height + background_hu)
+        if depth:
+            threshold = max(threshold, _ABOVE_BRIGHTENED_BONE_HU)
         mask = _grown(patch, core & (patch > threshold), threshold, _BLUR_REACH_PIXELS + (1 if depth else 0))
         # Beam hardening and starved rays may leave less than half within.
         mask = without_holes(patch, mask)
@@ -344,7 +335,9 @@ def _low_piece(
     if peak - background < factor * scale.noise_hu:
         return replace(piece, reason="noise", linkable=False)
     thick = scale.spacing_mm >= _THICK_SLICE_MM
-    too_wide = width_mm(mask, scale.pixel_mm) > (_FULL_WIDTH_THICK_MM if thick else _FULL_WIDTH_MM)
+    # Thick slices show a screw that lies in them at less than its height; what is round runs through them.
+    in_part = thick and aspect(mask, scale.pixel_mm) > _ROUND_ASPECT
+    too_wide = width_mm(mask, scale.pixel_mm) > (_FULL_WIDTH_THICK_MM if in_part else _FULL_WIDTH_MM)
     alone = around.size == 0 or float(np.quantile(around, 0.9)) < _BONE_HU
     clear = peak - (float(np.quantile(around, 0.9)) if around.size else 0.0) >= _LEAST_CONTRAST_HU
     stands_out = thick and clear and not beside_metal and peak >= _ABOVE_BONE_HU
