@@ -9,7 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from leukospect.ct.metal_trace import MetalTrace, beam_of_slice
-from leukospect.ct.tissue_prior import denoised_prior, smoothed_prior
+from leukospect.ct.tissue_prior import PriorSettings, smoothed_prior
+from leukospect.ct.tissue_prior import denoised_prior as denoised_prior_by
+
+
+def denoised_prior(trace: MetalTrace, hu: NDArray[np.float32]) -> NDArray[np.float32]:
+    return denoised_prior_by(trace, hu, PriorSettings(bone_from_hu=300.0, variation_hu=80.0))
 
 
 def _slice(noise_hu: float = 0.0) -> tuple[MetalTrace, NDArray[np.float32]]:
@@ -55,6 +60,18 @@ def test_streaks_of_noise_do_not_reach_the_denoised_prior() -> None:
     soft = trace.body & ((clean == -100.0) | (clean == 50.0))
     assert np.mean(denoised_prior(trace, noisy)[soft] != clean[soft]) < 0.3 * np.mean(by_value[soft] != clean[soft])
     assert wrong < 0.25
+
+
+def test_what_is_smoothed_away_and_what_counts_as_bone_is_asked_for() -> None:
+    trace, values = _slice()
+    values[30:60, 38:40] = 400.0  # a thin sheet of bone in muscle
+    found = {
+        settings: denoised_prior_by(trace, values, PriorSettings(*settings))[45, 38]
+        for settings in ((200.0, 40.0), (380.0, 40.0), (200.0, 240.0))
+    }
+    # Total variation takes twice its weight from a sheet, spread over its width.
+    assert found[200.0, 40.0] == pytest.approx(400.0 - 2 * 40.0 / 2, abs=0.01)
+    assert found[380.0, 40.0] == found[200.0, 240.0] == 50.0
 
 
 def test_dark_streaks_at_the_rim_are_no_air_there() -> None:

@@ -49,7 +49,7 @@ def test_what_is_taken_for_noise_is_believed_less() -> None:
         ]
         middle = hardened_slice().distance_mm(HIDDEN) < 4.0
         for expected in (4.0, 30.0):
-            with_it, without = (RayModel(one).improved(linear(one), expected, 200.0) for one in made)
+            with_it, without = (RayModel(one).improved(linear(one), expected, CAUTIOUS.prior) for one in made)
             contrast[noise_mm, expected] = float((with_it - without)[middle].mean())
         bridged = float((linear(made[0]) - linear(made[1]))[middle].mean())
     true = 190.0
@@ -64,9 +64,8 @@ def test_what_is_taken_for_noise_is_believed_less() -> None:
 def test_noise_in_the_rays_spreads_less_where_less_is_expected() -> None:
     noisy = hardened_slice(noise_mm=60.0, per_mm=0.02, per_tissue_mm=0.0)
     model, start = RayModel(noisy.trace), linear(noisy.trace)
-    errors = [
-        noisy.error_hu(model.improved(start, expected, 200.0), noisy.soft_tissue) for expected in (2.0, 8.0, 40.0, 1e4)
-    ]
+    believed = [model.improved(start, expected, CAUTIOUS.prior) for expected in (2.0, 8.0, 40.0, 1e4)]
+    errors = [noisy.error_hu(image, noisy.soft_tissue) for image in believed]
     assert errors == sorted(errors)
     assert errors[0] < 0.5 * errors[-1]
     assert errors[-1] < noisy.error_hu(noisy.scanned_hu, noisy.soft_tissue)
@@ -76,7 +75,7 @@ def test_a_better_image_explains_its_rays_better() -> None:
     made = hardened_slice((METAL, SECOND_METAL))
     model = RayModel(made.trace)
     worse = np.where(made.distance_mm(BONE) < 14.0, np.float32(50.0), made.truth_hu)
-    assert model.unexplained_hu_m(made.truth_hu, 200.0) < 0.8 * model.unexplained_hu_m(worse, 200.0)
+    assert model.unexplained_hu_m(made.truth_hu, CAUTIOUS.prior) < 0.8 * model.unexplained_hu_m(worse, CAUTIOUS.prior)
 
 
 def test_nothing_to_model_changes_nothing_much() -> None:
@@ -100,6 +99,6 @@ def test_a_few_pixels_of_metal(pixels: int) -> None:
     metal[70, 60 : 60 + pixels] = True
     scanned = ndimage.gaussian_filter(np.where(metal, np.float32(6000.0), made.scanned_hu), 0.7)
     trace = MetalTrace(made.trace.beam, scanned, metal, made.body)
-    improved = RayModel(trace).improved(linear(trace), 8.0, 200.0)
+    improved = RayModel(trace).improved(linear(trace), 8.0, CAUTIOUS.prior)
     where = made.soft_tissue & ~ndimage.binary_dilation(metal, iterations=4)
     assert np.sqrt(np.mean((improved - scanned)[where] ** 2)) < 4.0

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from leukospect.ct.metal_trace import Floats, Mask, MetalTrace
-from leukospect.ct.tissue_prior import denoised_prior
+from leukospect.ct.tissue_prior import PriorSettings, denoised_prior
 from leukospect.kernels.ct_beam import bridge, forward
 from leukospect.kernels.least_squares import add_normal_equations
 
@@ -40,14 +40,14 @@ class RayModel:
         self._noise_share = np.maximum(self._smoothed(share, _NOISE_SMOOTHING), np.float32(0.2))
         self._size_share = np.maximum(self._smoothed(share, _SIZE_SMOOTHING), np.float32(0.05))
 
-    def improved(self, hu: Floats, expected_hu_m: float, bone_from_hu: float) -> Floats:
-        """Make a prior of an image of the slice and reduce the scanned slice with it; see `Passes`."""
-        remainder, lacking = self._remainder(hu, bone_from_hu)
+    def improved(self, hu: Floats, expected_hu_m: float, prior: PriorSettings) -> Floats:
+        """Make a prior of an image of the slice and reduce the scanned slice with it; see `trace_model.Passes`."""
+        remainder, lacking = self._remainder(hu, prior)
         return self._trace.changed(self._trace.above_air, remainder - self._believed(lacking, expected_hu_m))
 
-    def unexplained_hu_m(self, hu: Floats, bone_from_hu: float) -> float:
+    def unexplained_hu_m(self, hu: Floats, prior: PriorSettings) -> float:
         """Tell how much of the trace's rays an image of the slice and the model leave unexplained (median), HU m."""
-        _, lacking = self._remainder(hu, bone_from_hu)
+        _, lacking = self._remainder(hu, prior)
         return float(np.median(np.abs(lacking[self._trace.trace]))) * _HU_M
 
     def _path_through(self, share: Floats) -> Doubles:
@@ -70,10 +70,10 @@ class RayModel:
         paths = [self._path_through(piece.astype(np.float32)) for piece in pieces]
         return [term for path in paths for term in (path, path**2)]
 
-    def _remainder(self, hu: Floats, bone_from_hu: float) -> tuple[Floats, Floats]:
+    def _remainder(self, hu: Floats, prior: PriorSettings) -> tuple[Floats, Floats]:
         """Give the remainder of the trace's rays beyond a prior and the bridge, and what the model leaves of it."""
         trace = self._trace
-        explained = trace.integrals_of(denoised_prior(trace, hu, bone_from_hu))
+        explained = trace.integrals_of(denoised_prior(trace, hu, prior))
         rest = np.where(trace.needed, trace.integrals - explained, np.float32(0.0))
         remainder = rest - bridge(rest, trace.trace)
         smooth = self._fitted(remainder[trace.trace].astype(np.float64), explained[trace.trace].astype(np.float64))

@@ -6,6 +6,8 @@ M. Kachelriess, Med. Phys. 37 (2010) 5482-5493, who leave fat with soft tissue).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
@@ -15,8 +17,7 @@ from leukospect.kernels.total_variation import denoised
 _AIR_BELOW_HU, _FAT_BELOW_HU, _BONE_FROM_HU = -500.0, -40.0, 300.0
 _FAT_HU, _SOFT_TISSUE_HU = -100.0, 50.0
 _SMOOTHING_PIXELS = 1.2
-# Flattens noise and fine streaks, and leaves the step from fat to muscle.
-_VARIATION_HU, _VARIATION_ITERATIONS = 240.0, 30
+_VARIATION_ITERATIONS = 30
 _DENSEST_HU = 4000.0
 
 
@@ -27,13 +28,29 @@ def smoothed_prior(trace: MetalTrace, hu: Floats) -> Floats:
     return prior
 
 
-def denoised_prior(trace: MetalTrace, hu: Floats, bone_from_hu: float = _BONE_FROM_HU) -> Floats:
-    """Classify a slice after denoising it by total variation, bone included, which begins at `bone_from_hu`."""
+@dataclass(frozen=True, slots=True)
+class PriorSettings:
+    """How a denoised prior is made.
+
+    Parameters
+    ----------
+    bone_from_hu : float
+        From here it keeps the image's values; what is softer gets its tissue's.
+    variation_hu : float
+        Differences that it smooths away: fine streaks, and fine bone.
+    """
+
+    bone_from_hu: float
+    variation_hu: float
+
+
+def denoised_prior(trace: MetalTrace, hu: Floats, settings: PriorSettings) -> Floats:
+    """Classify a slice after denoising it by total variation, bone included."""
     tissue = trace.within | (hu > _AIR_BELOW_HU)
     values = np.where(tissue, np.clip(hu, AIR_HU, _DENSEST_HU), np.float32(AIR_HU)).astype(np.float32)
     box = _box_around(trace.within)
-    values[box] = denoised(values[box], _VARIATION_HU, _VARIATION_ITERATIONS)
-    prior = _classified(values, values, bone_from_hu)
+    values[box] = denoised(values[box], settings.variation_hu, _VARIATION_ITERATIONS)
+    prior = _classified(values, values, settings.bone_from_hu)
     prior[trace.rim & (prior < _AIR_BELOW_HU)] = trace.tissue_hu
     return prior
 

@@ -8,7 +8,8 @@ by a parabola for each further piece of metal, which may be of another kind. So 
 beside the metal. What the fit leaves is anatomy and noise; a Wiener weight S^2 / (S^2 + v), v its local mean square and
 S what anatomy is expected to leave, keeps so much of it. So thin titanium, whose rays are only bent by beam hardening,
 keeps its surroundings, and rays that starved behind steel are bridged. The prior is made anew from each image, and
-from where the last two lead to (Nesterov's weights), for bone beside metal comes back slowly.
+from where the last two lead to (Nesterov's weights), for bone beside metal comes back slowly. Priors that smooth more
+or less, and keep more or less of what may be bone, err differently: their images are averaged.
 
 Beam hardening as a function of metal path: J. M. Verburg and J. Seco, Phys. Med. Biol. 57 (2012) 2803, and the
 references there; fitting it to the trace's own remainder and weighting by reliability are the project's own.
@@ -22,6 +23,7 @@ import numpy as np
 
 from leukospect.ct.metal_trace import Floats, MetalTrace
 from leukospect.ct.ray_model import RayModel
+from leukospect.ct.tissue_prior import PriorSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +35,16 @@ class Passes:
     expected_hu_m : tuple of float
         For each pass how large what the prior lacks is taken to be along a ray, HU m: a metre of 1 HU, or a millimetre
         of water.
-    bone_from_hu : float
-        From here the prior keeps an image's values; what is softer gets its tissue's.
+    prior : PriorSettings
     """
 
     expected_hu_m: tuple[float, ...]
-    bone_from_hu: float
+    prior: PriorSettings
 
 
-CAUTIOUS = Passes((12.0, 8.0, 5.0, 3.0, 2.0, 1.0), 200.0)
-TRUSTING = Passes((12.0, 20.0, 15.0, 10.0, 6.0), 200.0)
-DENSE_BONE = Passes((12.0, 8.0, 6.0, 5.0, 4.0, 4.0, 4.0), 400.0)
+CAUTIOUS = Passes((12.0, 8.0, 5.0, 3.0, 2.0, 1.0), PriorSettings(bone_from_hu=200.0, variation_hu=240.0))
+TRUSTING = Passes((12.0, 30.0, 20.0, 15.0, 10.0, 8.0, 6.0), PriorSettings(bone_from_hu=200.0, variation_hu=80.0))
+DENSE_BONE = Passes((12.0, 8.0, 6.0, 5.0, 4.0, 4.0, 4.0), PriorSettings(bone_from_hu=400.0, variation_hu=240.0))
 
 
 class TraceModel:
@@ -72,9 +73,9 @@ class TraceModel:
             onward = np.float32(max(n - 1, 0) / (n + 2))
             ahead = image + onward * (image - last)
             model = self._fine if n == len(passes.expected_hu_m) - 1 else self._coarse
-            last, image = image, model.improved(ahead, expected, passes.bone_from_hu)
+            last, image = image, model.improved(ahead, expected, passes.prior)
         return image
 
     def unexplained_hu_m(self, hu: Floats) -> float:
         """Tell how much of the trace's rays an image of the slice and the model leave unexplained (median), HU m."""
-        return self._coarse.unexplained_hu_m(hu, CAUTIOUS.bone_from_hu)
+        return self._coarse.unexplained_hu_m(hu, CAUTIOUS.prior)
