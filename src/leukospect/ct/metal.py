@@ -25,6 +25,7 @@ from leukospect.ct.metal_trace import MetalTrace, beam_of_slice
 from leukospect.ct.slice_beam import fan_beam_of_slice
 from leukospect.ct.slice_reduction import METHODS as _METHODS
 from leukospect.ct.slice_reduction import SliceMeasure, reduced_slice
+from leukospect.ct.streak_notches import with_notches_filled
 from leukospect.data import CtSeries, Geometry, Image
 from leukospect.errors import AssumptionWarning, GeometryError, InputError
 from leukospect.kernels.ct_beam import Beam, FanBeam
@@ -117,6 +118,7 @@ def reduce_metal(
         if threshold_hu is None:
             metal[k] = confirmed(trace)
             trace = MetalTrace(beam, trace.slice_hu, metal[k], trace.body)
+        trace = with_notches_filled(trace)
         reduced[k], measure = reduced_slice(method, trace, k)
         return measure
 
