@@ -31,14 +31,16 @@ def with_notches_filled(trace: MetalTrace) -> MetalTrace:
         With the larger body; the same one where there is nothing to add.
     """
     hollows = _hollows(trace)
-    if np.count_nonzero(hollows) < _FEWEST_PIXELS:
+    # What reads as tissue already, and is none of the body, is the couch's or a wire's.
+    dark = hollows & (trace.slice_hu < BODY_THRESHOLD_HU)
+    if np.count_nonzero(dark) < _FEWEST_PIXELS:
         return trace
-    wide = replace(trace, body=trace.body | hollows)
-    tissue = (linear(wide) > BODY_THRESHOLD_HU) & hollows
+    tissue = dark & (linear(replace(trace, body=trace.body | hollows)) > BODY_THRESHOLD_HU)
+    if np.count_nonzero(tissue) < _FEWEST_PIXELS:
+        return trace
     pixels = max(1, round(_FINEST_MM / min(trace.beam.pixel_mm)))
-    whole = ndimage.binary_opening(trace.body | tissue, iterations=pixels) & hollows
-    if np.count_nonzero(whole) < _FEWEST_PIXELS:
-        return trace
+    closed = ndimage.binary_closing(np.pad(trace.body | tissue, pixels), iterations=pixels)
+    whole = ndimage.binary_opening(closed, iterations=pixels)[pixels:-pixels, pixels:-pixels] & hollows
     return replace(trace, body=np.asarray(trace.body | whole, dtype=np.bool_))
 
 
