@@ -40,7 +40,7 @@ Reason = Literal[
 
 _AROUND = np.ones((3, 3), dtype=np.bool_)
 # No bone, tooth or contrast medium reaches it; metal that fills its voxels does, where the scale does.
-_CERTAIN_HU = 4600.0
+CERTAIN_HU = 4600.0
 # No enamel or contrast medium at the scale's top falls to this within the blur, metal with its dark streaks does.
 _STEEP_HU = 550.0
 _STEEP_BY_ENAMEL_HU, _FALL_BY_ENAMEL = 450.0, 0.25
@@ -217,7 +217,7 @@ def _high_pieces(
     reason: Reason = "metal"
     if np.count_nonzero(seed) * scale.pixel_mm[0] * scale.pixel_mm[1] > _LARGEST_MM2:
         reason = "too large"
-    elif _is_shallow(values, edge, scale, much_enamel=much_enamel) or (shown_whole and peak < _CERTAIN_HU):
+    elif _is_shallow(values, edge, scale, much_enamel=much_enamel) or (shown_whole and peak < CERTAIN_HU):
         return []  # Too small to show its full height, it may still be metal, as lower things may.
     elif peak - _upper_background(patch, seed, scale) < _NOISE_FACTOR * scale.noise_hu:
         reason = "noise"
@@ -233,7 +233,7 @@ def _high_pieces(
 
 def _is_shallow(values: NDArray[np.float32], edge: Edge, scale: SliceScale, *, much_enamel: bool = False) -> bool:
     """Tell a thing whose edge is that of bone, enamel or contrast medium; enamel by air has a steep side."""
-    if float(values.max()) >= _CERTAIN_HU:
+    if float(values.max()) >= CERTAIN_HU:
         return False
     steepest, fall = (_STEEP_BY_ENAMEL_HU, _FALL_BY_ENAMEL) if much_enamel else (_STEEP_HU, LARGEST_FALL)
     return edge.fall > fall and not (scale.cuts_off(values) and edge.steepest_hu < steepest)
@@ -273,7 +273,7 @@ def _peeled(
     while waiting:
         core, depth, above = waiting.pop()
         height = _height(patch[core])
-        if depth and height < max(_CERTAIN_HU, _LEAST_SHARE_OF_NEIGHBOUR * above):
+        if depth and height < max(CERTAIN_HU, _LEAST_SHARE_OF_NEIGHBOUR * above):
             continue
         threshold = 0.5 * (height + background_hu)
         if depth:

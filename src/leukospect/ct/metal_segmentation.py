@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from leukospect.ct.body import body_outline
+from leukospect.ct.enamel import without_enamel
 from leukospect.ct.metal_extent import DENSE_LEVEL_HU
 from leukospect.ct.metal_in_patient import continuing, depth_mm, lies_inside
 from leukospect.ct.metal_pieces import Piece, Reason, SliceScale, pieces_of_slice
@@ -154,6 +155,8 @@ def metal_finding(
             found += pieces_of_slice(plane, int(k), scale)
         else:
             found += _above(plane, int(k), threshold_hu, image.geometry.spacing_mm[1:])
+    if threshold_hu is None:
+        found = without_enamel(found, image.geometry.spacing_mm[0])
     mask = np.zeros(image.array.shape, dtype=np.bool_)
     if not found:
         return MetalFinding(mask, (), (), threshold_hu)
