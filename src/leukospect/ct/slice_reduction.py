@@ -17,7 +17,7 @@ from leukospect.ct.tissue_prior import smoothed_prior
 from leukospect.ct.trace_model import CAUTIOUS, DENSE_BONE, TRUSTING, TraceModel
 
 # By how much streaks must fall for a change, or more of it, to be worth its risk.
-_WORTH = 0.98
+_WORTH = 0.93
 # Streaks six times as strong as any simulated bring even the truth down to 0.73; anatomy moved by 10 mm comes below
 # 0.5, anatomy that is gone to 0.
 _LEAST_AGREEMENT = 0.7
