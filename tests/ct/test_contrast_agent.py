@@ -60,6 +60,13 @@ def test_pools_are_found_with_their_volume(pool_hu: float) -> None:
     np.testing.assert_allclose(mu[found.mask], water_mu_per_cm(140.511), rtol=1e-6)
 
 
+def test_even_compact_bone_is_none() -> None:
+    hu, (_, y, x) = trunk()
+    hu[np.hypot(x + 30, y - 20) < 12] = 1150.0
+    ct = scanned(hu)
+    assert find_contrast_agent(ct, body_outline(ct)).pools == 0
+
+
 def test_metal_and_what_is_beside_it_are_none() -> None:
     hu, (_, y, x) = trunk()
     hu[np.hypot(x + 30, y - 20) < 12] = 2900

@@ -18,6 +18,8 @@ from leukospect.data import Image
 _GRID_MM = 3.0
 _DENSE_HU = 150.0
 _RIM_HU = 100.0
+# Denser than this, what is even is as likely the compact bone of a shaft.
+_DENSEST_HU = 1000.0
 _OPENING_MM = 5.0
 _AROUND_MM = 7.0
 _LEAST_ML = 4.0
@@ -55,8 +57,8 @@ def find_contrast_agent(
 
     The CT is averaged to about 3 mm; regions above 150 HU that are at least 10 mm thick count, parted from what is
     thinner, such as ribs and the processes of vertebrae. A region is taken for contrast agent if its inside is
-    even and of one density within a factor of two, its surface is not denser than its inside, and little of what
-    surrounds it is dense.
+    even, of 1000 HU at most and of one density within a factor of two, its surface is not denser than its inside, and
+    little of what surrounds it is dense.
 
     Parameters
     ----------
@@ -130,6 +132,8 @@ def _is_pool(
     if np.count_nonzero(core) < _FEWEST_INSIDE:
         return False
     typical = float(np.median(hu[core]))
+    if typical > _DENSEST_HU:
+        return False
     # Slow changes, as a layered bladder or a kidney's cortex and medulla have, are no unevenness.
     weight = ndimage.uniform_filter(core.astype(np.float32), 3)
     local = ndimage.uniform_filter(np.where(core, hu, 0), 3) / np.maximum(weight, 1e-3)
