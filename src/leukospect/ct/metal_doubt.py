@@ -24,7 +24,8 @@ def confirmed(trace: MetalTrace) -> Mask:
     """
     labels, count = ndimage.label(trace.metal, structure=np.ones((3, 3)))
     pieces = np.arange(1, count + 1)
-    highest = ndimage.maximum(trace.slice_hu, labels, pieces)
+    highest = np.full(count, -np.inf, dtype=np.float32)
+    np.maximum.at(highest, labels[trace.metal] - 1, trace.slice_hu[trace.metal])
     doubtful = pieces[highest < _CERTAIN_HU]
     if doubtful.size in (0, count):
         return trace.metal
