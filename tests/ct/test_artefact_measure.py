@@ -65,6 +65,16 @@ def test_skin_alone_does_not_speak_for_the_anatomy(made: HardenedSlice) -> None:
     assert SliceJudge(made.trace, [made.scanned_hu, emptied]).measure(emptied).edge_agreement < 0.1
 
 
+def test_a_body_that_fills_the_slice_is_judged_by_the_same_edges(made: HardenedSlice) -> None:
+    filling = MetalTrace(made.trace.beam, made.scanned_hu, made.metal, np.ones_like(made.body))
+    gone = np.where(made.distance_mm(BONE) < 16.0, np.float32(50.0), made.scanned_hu)
+    shifted = np.roll(made.scanned_hu, 9, axis=0)
+    judge = SliceJudge(filling, [made.scanned_hu, gone, shifted])
+    assert judge.measure(made.scanned_hu).edge_agreement > 0.999
+    assert judge.measure(gone).edge_agreement < 0.999
+    assert judge.measure(shifted).edge_agreement < 0.7
+
+
 def test_it_does_not_depend_on_the_pixels() -> None:
     values = []
     for size, pixel_mm in ((160, 1.0), (228, 0.7)):

@@ -69,7 +69,8 @@ class SliceJudge:
         self._away = _unit(_gradient(distance.astype(np.float32), pixel_mm))
         self._scan_gradient = self._along(trace.slice_hu[self._box], pixel_mm)
         # The skin would outweigh all edges within, and no reduction touches it.
-        depth = np.asarray(ndimage.distance_transform_edt(trace.body[self._box], sampling=pixel_mm))
+        framed = np.pad(trace.body[self._box], 1)  # a box full of body has no skin to measure from
+        depth = np.asarray(ndimage.distance_transform_edt(framed, sampling=pixel_mm))[1:-1, 1:-1]
         within = (distance > _EDGES_FROM_MM) & (depth > _SKIN_MM)
         self._edges: Mask = within & (np.abs(self._scan_gradient) > _EDGE_HU_PER_MM)
         self._pixel_mm = pixel_mm

@@ -272,3 +272,14 @@ def upper_limit(values: NDArray[Any], percentile: float) -> float:
     """Top of a scale from a percentile of the values; 1 where all are zero."""
     top = float(np.percentile(values, percentile)) if values.size else 0.0
     return top if top > 0 else (float(values.max()) if values.size and values.max() > 0 else 1.0)
+
+
+def light_axes(panel: Axes) -> None:
+    """Give a diagram small ticks, faint horizontal lines and no frame but its two axes."""
+    panel.tick_params(labelsize=8, colors=INK)
+    panel.grid(axis="y", color="#e3e8ec", linewidth=0.6)
+    panel.set_axisbelow(True)
+    for side in ("top", "right"):
+        panel.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        panel.spines[side].set_color("#b9c3ca")

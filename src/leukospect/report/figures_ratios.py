@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from leukospect.quantification.measurements import Ratio, Region
 from leukospect.report.content import modality_name
-from leukospect.report.figures_canvas import INK, MUTED, REGION_COLOURS, plain
+from leukospect.report.figures_canvas import INK, MUTED, REGION_COLOURS, light_axes, plain
 from leukospect.report.figures_regions import colour_of
 
 _ORDER = ("early", "delayed", "late")
@@ -62,10 +62,4 @@ def _finish(panel: Axes, modality: str, known: bool) -> None:
         panel.set_xlim(left=0.0)
     else:
         panel.set_xticks(range(len(_ORDER)), _ORDER)
-    panel.tick_params(labelsize=8, colors=INK)
-    panel.grid(axis="y", color="#e3e8ec", linewidth=0.6)
-    panel.set_axisbelow(True)
-    for side in ("top", "right"):
-        panel.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        panel.spines[side].set_color("#b9c3ca")
+    light_axes(panel)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from leukospect.ct.slice_reduction import SliceMeasure
 from leukospect.report.content import SpectPictures, when
-from leukospect.report.figures_canvas import ACCENT, INK, MUTED, plain
+from leukospect.report.figures_canvas import ACCENT, INK, MUTED, light_axes, plain
 from leukospect.report.metal_table import slice_z_mm
 
 
@@ -41,10 +41,4 @@ def _draw(panel: Axes, places: NDArray[np.float64], measures: list[SliceMeasure]
     panel.plot(places, after, color=ACCENT, marker=".", markersize=4, linestyle="none", label="metal reduced")
     panel.vlines(places, after, before, color="#c8d0d6", linewidth=0.6, zorder=0)
     panel.set_xlabel("z, mm (to the head)", fontsize=9, color=INK)
-    panel.tick_params(labelsize=8, colors=INK)
-    panel.grid(axis="y", color="#e3e8ec", linewidth=0.6)
-    panel.set_axisbelow(True)
-    for side in ("top", "right"):
-        panel.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        panel.spines[side].set_color("#b9c3ca")
+    light_axes(panel)
