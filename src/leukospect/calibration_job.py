@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from leukospect import __version__
+from leukospect.assumptions import collected_assumptions
 from leukospect.data import Acquisition, Image, PlanarImages, Projections
 from leukospect.dicom.read.ct import read_ct
 from leukospect.dicom.read.header import DURATION_ASSUMED
@@ -19,7 +20,7 @@ from leukospect.dicom.read.study import read_study
 from leukospect.errors import InputError, MissingInformationError
 from leukospect.examination import refuse_unsummed
 from leukospect.files.nifti import read_nifti, write_nifti
-from leukospect.jobs import collected_assumptions, inputs_of
+from leukospect.jobs import inputs_of
 from leukospect.physics.nuclides import Nuclide
 from leukospect.physics.windows import find_photopeaks, nuclide_of_windows
 from leukospect.pipeline import reconstruct_spect

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from leukospect import __version__
+from leukospect.assumptions import collected_assumptions
 from leukospect.ct.metal_summary import metal_summary
 from leukospect.data import Acquisition, CtSeries, Projections
 from leukospect.dicom.read.archive import on_disk
 from leukospect.dicom.read.ct import read_ct
 from leukospect.dicom.read.patients import refuse_files_of_several_patients
-from leukospect.errors import AssumptionWarning, InputError
+from leukospect.errors import InputError
 from leukospect.examination import refuse_unsummed
 from leukospect.files.nifti import read_nifti
 from leukospect.files.results import results_document, write_results
@@ -48,24 +46,6 @@ class Outcome:
     warnings: tuple[str, ...]
     flag: StudyFlag | None = None
     result: StudyResult | SpectResult | None = None
-
-
-@contextmanager
-def collected_assumptions(texts: list[str]) -> Iterator[None]:
-    """Gather the assumptions that are warned of in the block, each once, in the order they come."""
-    with warnings.catch_warnings():
-        previous = warnings.showwarning
-        warnings.simplefilter("always", AssumptionWarning)
-
-        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-            if issubclass(category, AssumptionWarning):
-                if str(message) not in texts:
-                    texts.append(str(message))
-            else:
-                previous(message, category, *place, **more)
-
-        warnings.showwarning = show
-        yield
 
 
 def _assumptions_of(acquisitions: Iterable[Acquisition]) -> list[str]:

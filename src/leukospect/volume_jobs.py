@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from leukospect.assumptions import collected_assumptions
 from leukospect.ct.metal import reduce_metal
 from leukospect.ct.metal_summary import MetalSummary, metal_summary
 from leukospect.data import CtSeries, Image, ReconstructedSeries
@@ -17,7 +18,7 @@ from leukospect.dicom.read.study import read_study
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.files.nifti import read_nifti, write_nifti
 from leukospect.files.transforms import write_transform
-from leukospect.jobs import collected_assumptions, inputs_of
+from leukospect.jobs import inputs_of
 from leukospect.provenance import digest_of, provenance_document, write_provenance
 from leukospect.reduced_ct_files import write_reduced_ct, write_reduced_ct_dicom
 from leukospect.registration import Registration, register_rigid, resample

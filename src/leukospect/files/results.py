@@ -7,11 +7,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
+from leukospect.errors import InputError
 from leukospect.interpretation.decision import probability_above
-from leukospect.interpretation.flag import StudyFlag
+from leukospect.interpretation.flag import FlagValue, StudyFlag
 from leukospect.interpretation.map_effect import AttenuationEffect
 from leukospect.interpretation.rule import Rule
 from leukospect.quantification.measurements import Change, Measurement, Ratio, Region
@@ -93,6 +95,25 @@ def write_results(document: Mapping[str, object], path: Path) -> None:
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     with whole_file(path) as partial:
         partial.write_text(text + "\n", encoding="utf-8")
+
+
+def read_flag(path: Path) -> FlagValue:
+    """Read the study's flag from a results.json.
+
+    Raises
+    ------
+    InputError
+        It is no results.json of this program, or of a later one.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        version, value = str(document["schema_version"]), document["flag"]["value"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError("It is no results.json of leukospect.") from error
+    known: dict[str, FlagValue] = {name: name for name in get_args(FlagValue)}
+    if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0] or value not in known:
+        raise InputError(f"Its schema {version[:10]} is not one that this version of leukospect reads.")
+    return known[value]
 
 
 def _rule(rule: Rule, flag: StudyFlag) -> dict[str, object]:
