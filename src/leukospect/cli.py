@@ -196,6 +196,26 @@ def _batch(options: argparse.Namespace, progress: TerminalProgress) -> int:
     return SOME_FAILED if failed else DONE
 
 
+def _labs(options: argparse.Namespace, progress: TerminalProgress) -> int:
+    from leukospect.labs_job import labs_job
+
+    outcome = labs_job(
+        options.table,
+        options.output,
+        summary=options.summary,
+        neutrophils_are_wbc=options.neutrophils_are_wbc,
+        progress=progress,
+    )
+    progress.close()
+    _tell_notes(outcome.warnings, options)
+    if not options.quiet:
+        for line in outcome.lines():
+            print(line)
+        print("A research tool, no diagnosis.")
+        print(f"Report: {options.output / 'report.html'}")
+    return DONE
+
+
 def _phantom_list(options: argparse.Namespace, progress: TerminalProgress) -> int:
     from leukospect.phantoms.description import read_phantom
     from leukospect.resources import shipped
@@ -297,6 +317,7 @@ _JOBS: dict[str, Callable[[argparse.Namespace, TerminalProgress], int]] = {
     "register": _register,
     "run": _run,
     "batch": _batch,
+    "labs": _labs,
     "phantom_list": _phantom_list,
     "phantom_make": _phantom_make,
     "bench": _bench,

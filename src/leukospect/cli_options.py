@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     _add_volumes(commands)
     _add_run(commands)
     _add_batch(commands)
+    _add_labs(commands)
     _add_phantom(commands)
     _add_bench(commands)
     return top
@@ -202,6 +203,31 @@ def _add_batch(commands: Any) -> None:
     where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler that runs already")
     _add_protocol(parser)
     parser.set_defaults(job="batch")
+
+
+def _add_labs(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "labs",
+        "blood indices (NLR, PLR, SII) and group statistics by the scan's flag",
+        "A row a patient with neutrophils, lymphocytes and platelets, better with WBC too, and a flag (positive, "
+        "negative, equivocal) or, as results, the folder of the patient's run. Counts are in 10^9/L unless the heading "
+        "tells another unit, such as 'WBC (/uL)'. Further numbers and groups, such as CRP and sex, are compared too.",
+    )
+    parser.add_argument("table", type=Path, metavar="TABLE.csv", help="separated by commas, semicolons or tabs")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--neutrophils-are-wbc",
+        action="store_true",
+        help="put WBC in the neutrophils' place, as the source paper did; every output says so",
+    )
+    parser.add_argument(
+        "--summary",
+        action="store_true",
+        help="the table holds printed figures: marker, mean_positive, sd_positive, n_positive, mean_negative, "
+        "sd_negative, n_negative; or marker, group, mean, sd, n",
+    )
+    parser.set_defaults(job="labs")
 
 
 def _add_phantom(commands: Any) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from leukospect import __version__
 from leukospect.assumptions import collected_assumptions
@@ -15,7 +17,7 @@ from leukospect.data import Acquisition, CtSeries, Projections
 from leukospect.dicom.read.archive import on_disk
 from leukospect.dicom.read.ct import read_ct
 from leukospect.dicom.read.patients import refuse_files_of_several_patients
-from leukospect.errors import InputError
+from leukospect.errors import AssumptionWarning, InputError
 from leukospect.examination import refuse_unsummed
 from leukospect.files.nifti import read_nifti
 from leukospect.files.results import results_document, write_results

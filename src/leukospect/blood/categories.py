@@ -71,13 +71,17 @@ def tested_category(category: Category, flags: Sequence[FlagValue]) -> CategoryT
     chosen, p = ("Fisher's exact", exact) if few and not math.isnan(exact) else ("chi-square", float(chi.pvalue))
     reason = f"the smallest expected count is {expected.min():.1f}" + (", below 5" if few else "")
     return CategoryTest(
-        category, counts, others, chosen, reason,
+        category,
+        counts,
+        others,
+        chosen,
+        reason,
         chi_square_p=float(chi.pvalue),
         fisher_p=exact,
         p=p,
         odds_ratio=odds_ratio(_square(filled)) if len(filled) == 2 else None,
         cramers_v=math.sqrt(float(chi.statistic) / int(filled.sum())),
-    )  # fmt: skip
+    )
 
 
 def _square(filled: NDArray[np.int64]) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -13,16 +13,17 @@ from leukospect.errors import AssumptionWarning
 from leukospect.interpretation.flag import FlagValue
 
 METHODS = (
-    "Positive against negative scans; all tests are two-sided. Numbers: Student's t where Shapiro-Wilk rejects normality "
-    "(p < 0.05) in neither group, Welch's t where then the Brown-Forsythe test rejects equal variances (p < 0.05), else "
-    "Mann-Whitney's U (exact without ties up to 50 a group, else the normal approximation).",
+    "Positive against negative scans; all tests are two-sided. Numbers: Student's t where Shapiro-Wilk rejects "
+    "normality (p < 0.05) in neither group, Welch's t where then the Brown-Forsythe test rejects equal variances "
+    "(p < 0.05), else Mann-Whitney's U (exact without ties up to 50 a group, else the normal approximation).",
     "Counts: chi-square without correction for continuity, Fisher's exact test where an expected count is below 5.",
-    "p (Holm) is adjusted for all tests of the table; the indices share their counts, so the tests are not independent.",
-    "Hedges' g with the noncentral t interval; rank-biserial correlation 2 AUC - 1; area under the ROC curve with DeLong's "
-    "interval on the logit scale, of groups below 10 or wholly apart with Newcombe's score interval; sensitivity and "
-    "specificity with Wilson's. All intervals are 95 %.",
-    "The cut-off is the one with the largest Youden index in these same patients, so its sensitivity and specificity are "
-    "better than others will find them.",
+    "p (Holm) is adjusted for all tests of the table; the indices share their counts, so the tests are not "
+    "independent.",
+    "Hedges' g with the noncentral t interval; rank-biserial correlation 2 AUC - 1; area under the ROC curve with "
+    "DeLong's interval on the logit scale, of groups below 10 or wholly apart with Newcombe's score interval; "
+    "sensitivity and specificity with Wilson's. All intervals are 95 %.",
+    "The cut-off is the one with the largest Youden index in these same patients, so its sensitivity and "
+    "specificity are better than others will find them.",
 )
 
 

@@ -159,12 +159,17 @@ def compare(marker: Marker, flags: Sequence[FlagValue]) -> Comparison:
     one, two = descriptions["positive"], descriptions["negative"]
     roc = roc_of(positive, negative)
     return Comparison(
-        marker, descriptions, tests, chosen, reason, p,
+        marker,
+        descriptions,
+        tests,
+        chosen,
+        reason,
+        p,
         mean_difference=one.mean - two.mean,
         hedges_g=hedges_g((one.mean, two.mean), (one.standard_deviation, two.standard_deviation), (one.n, two.n)),
         rank_biserial=Estimate(2 * roc.area.value - 1, 2 * roc.area.low - 1, 2 * roc.area.high - 1),
         roc=roc,
-    )  # fmt: skip
+    )
 
 
 def _untestable(positive: Float64, negative: Float64) -> str:

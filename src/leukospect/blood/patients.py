@@ -32,7 +32,7 @@ _FLAG_WORDS: dict[str, FlagValue] = {
     **dict.fromkeys(("negative", "neg", "-", "−", "–", "negativ", "negatif"), "negative"),
     **dict.fromkeys(("equivocal", "indeterminate", "doubtful", "eq"), "equivocal"),
     **dict.fromkeys(("not assessable", "not_assessable"), "not assessable"),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,8 +154,10 @@ def _flags(
     if "flag" not in columns and results_flags is None:
         warnings.warn(
             "No column tells the scan's flag (flag, group, scan or results), so there are indices but no group "
-            "statistics.", AssumptionWarning, stacklevel=3,
-        )  # fmt: skip
+            "statistics.",
+            AssumptionWarning,
+            stacklevel=3,
+        )
         return None
     told = [""] * len(table.rows) if "flag" not in columns else table.column(columns["flag"])
     flags: list[FlagValue] = []
@@ -191,13 +193,16 @@ def _counts(table: TextTable, columns: Mapping[str, int], neutrophils_are_wbc: b
             wanted.remove("neutrophils")
             warnings.warn(
                 f"The column '{table.header[columns['neutrophils']]}' was not used, nor compared with WBC.",
-                AssumptionWarning, stacklevel=3,
-            )  # fmt: skip
+                AssumptionWarning,
+                stacklevel=3,
+            )
     elif "wbc" not in wanted:
         warnings.warn(
             "The table has no WBC, so neutrophils and lymphocytes could not be compared with the leukocytes they are "
-            "part of.", AssumptionWarning, stacklevel=3,
-        )  # fmt: skip
+            "part of.",
+            AssumptionWarning,
+            stacklevel=3,
+        )
     return {name: _count(table, columns[name], name) for name in wanted}
 
 
@@ -240,8 +245,10 @@ def _factor(understood: Heading) -> float:
     if not understood.unit:
         warnings.warn(
             f"The heading '{understood.text}' tells no unit; its values are taken as 10^9/L, for which all of them are "
-            "plausible.", AssumptionWarning, stacklevel=4,
-        )  # fmt: skip
+            "plausible.",
+            AssumptionWarning,
+            stacklevel=4,
+        )
         return 1.0
     factor = factor_to_10e9_per_litre(understood.unit)
     if factor is None:

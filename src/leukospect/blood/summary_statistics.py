@@ -18,10 +18,10 @@ from leukospect.blood.text_table import TextTable, is_missing
 from leukospect.errors import InputError
 
 SUMMARY_METHODS = (
-    "Student's t (equal variances) and Welch's t of the printed means, standard deviations and sizes, two-sided; nothing "
-    "printed tells whether the values are normally distributed, which both assume.",
-    "The range behind each p is what the rounding of the printed figures leaves open: every figure is taken as known to "
-    "half a unit of its last printed place. It is no confidence interval.",
+    "Student's t (equal variances) and Welch's t of the printed means, standard deviations and sizes, two-sided; "
+    "nothing printed tells whether the values are normally distributed, which both assume.",
+    "The range behind each p is what the rounding of the printed figures leaves open: every figure is taken as "
+    "known to half a unit of its last printed place. It is no confidence interval.",
     "Where the F test rejects equal variances (p < 0.05), Welch's t is the sounder of the two.",
     "p (Holm) is adjusted for all markers of the table. Hedges' g with its 95 % interval by the noncentral t.",
 )
@@ -30,9 +30,21 @@ _STEPS = 5
 _WIDE = {f"{figure}{group}": (figure, group) for figure in _FIGURES for group in ("positive", "negative")} | {
     f"{group}{figure}": (figure, group) for figure in _FIGURES for group in ("positive", "negative")
 }
-_LONG = {"marker": "marker", "variable": "marker", "parameter": "marker", "group": "group", "flag": "group",
-         "scan": "group", "mean": "mean", "average": "mean", "sd": "sd", "std": "sd", "standarddeviation": "sd",
-         "n": "n", "size": "n"}  # fmt: skip
+_LONG = {
+    "marker": "marker",
+    "variable": "marker",
+    "parameter": "marker",
+    "group": "group",
+    "flag": "group",
+    "scan": "group",
+    "mean": "mean",
+    "average": "mean",
+    "sd": "sd",
+    "std": "sd",
+    "standarddeviation": "sd",
+    "n": "n",
+    "size": "n",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +105,8 @@ def compare_table(table: TextTable) -> tuple[SummaryTest, ...]:
     Parameters
     ----------
     table : TextTable
-        A row a marker (marker, mean_positive, sd_positive, n_positive, mean_negative, sd_negative, n_negative), or a row
-        a marker and group (marker, group, mean, sd, n).
+        A row a marker (marker, mean_positive, sd_positive, n_positive, mean_negative, sd_negative, n_negative), or a
+        row a marker and group (marker, group, mean, sd, n).
 
     Raises
     ------

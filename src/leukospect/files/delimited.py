@@ -41,8 +41,9 @@ def _decoded(content: bytes, path: Path) -> str:
         if not _NOT_TEXT.search(text):
             warnings.warn(
                 "The table is not UTF-8; it was read as Windows-1252, as older spreadsheets write it.",
-                AssumptionWarning, stacklevel=3,
-            )  # fmt: skip
+                AssumptionWarning,
+                stacklevel=3,
+            )
     if _NOT_TEXT.search(text):
         raise InputError(f"'{path}' is not a text file; save the table as CSV.")
     return text

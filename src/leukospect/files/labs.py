@@ -59,7 +59,8 @@ def cohort_document(cohort: Cohort, warnings: Sequence[str]) -> dict[str, Any]:
 def summary_document(tests: Sequence[SummaryTest], warnings: Sequence[str]) -> dict[str, Any]:
     """Put the tests from printed figures together."""
     return _document(
-        {"mode": "summary statistics", "methods": SUMMARY_METHODS, "markers": [asdict(test) for test in tests]}, warnings
+        {"mode": "summary statistics", "methods": SUMMARY_METHODS, "markers": [asdict(test) for test in tests]},
+        warnings,
     )
 
 
@@ -148,7 +149,13 @@ def indices_csv(cohort: Cohort) -> str:
     header = ["row", "patient", "flag", "neutrophils_taken_from", *(marker.title for marker in patients.markers)]
     flags = patients.flags or ("",) * len(patients.labels)
     rows = (
-        [number, patients.labels[index], flags[index], convention, *(marker.values[index] for marker in patients.markers)]
+        [
+            number,
+            patients.labels[index],
+            flags[index],
+            convention,
+            *(marker.values[index] for marker in patients.markers),
+        ]
         for index, number in enumerate(patients.row_numbers)
     )
     return _csv(header, rows)
@@ -164,9 +171,18 @@ def groups_csv(cohort: Cohort) -> str:
 def _group_row(found: Comparison, told: Sequence[str], neutrophils_are_wbc: bool) -> dict[str, Any]:
     row: dict[str, Any] = {"marker": found.marker.name, "unit": found.marker.unit}
     row["neutrophils_taken_from"] = "WBC" if neutrophils_are_wbc else "neutrophils"
-    names = {"mean": "mean", "sd": "standard_deviation", "n": "n", "missing": "missing", "median": "median",
-             "q1": "first_quartile", "q3": "third_quartile", "minimum": "minimum", "maximum": "maximum",
-             "shapiro_p": "shapiro_p"}  # fmt: skip
+    names = {
+        "mean": "mean",
+        "sd": "standard_deviation",
+        "n": "n",
+        "missing": "missing",
+        "median": "median",
+        "q1": "first_quartile",
+        "q3": "third_quartile",
+        "minimum": "minimum",
+        "maximum": "maximum",
+        "shapiro_p": "shapiro_p",
+    }
     for group in told:
         described = next((d for name, d in found.descriptions.items() if name == group), None)
         suffix = group.replace(" ", "_")
@@ -180,20 +196,45 @@ def _group_row(found: Comparison, told: Sequence[str], neutrophils_are_wbc: bool
     cut_off = found.roc and found.roc.cut_off
     row |= {"cut_off": cut_off.value if cut_off else math.nan}
     row |= {"positive_when": "" if not cut_off else "above" if cut_off.positive_above else "below"}
-    row |= _spread("sensitivity", cut_off and cut_off.sensitivity) | _spread("specificity", cut_off and cut_off.specificity)
+    row |= _spread("sensitivity", cut_off and cut_off.sensitivity) | _spread(
+        "specificity", cut_off and cut_off.specificity
+    )
     return row
 
 
 def categories_csv(cohort: Cohort) -> str:
     """Write a row for each level of each category."""
-    header = ["category", "level", "positive", "negative", "not_compared", "test", "p", "p_holm", "why",
-              "odds_ratio", "odds_ratio_low", "odds_ratio_high", "cramers_v"]  # fmt: skip
+    header = [
+        "category",
+        "level",
+        "positive",
+        "negative",
+        "not_compared",
+        "test",
+        "p",
+        "p_holm",
+        "why",
+        "odds_ratio",
+        "odds_ratio_low",
+        "odds_ratio_high",
+        "cramers_v",
+    ]
     rows = [
-        [found.category.name, level, *counts, others, found.chosen, found.p, found.p_holm, found.reason,
-         *_spread("", found.odds_ratio).values(), found.cramers_v]
+        [
+            found.category.name,
+            level,
+            *counts,
+            others,
+            found.chosen,
+            found.p,
+            found.p_holm,
+            found.reason,
+            *_spread("", found.odds_ratio).values(),
+            found.cramers_v,
+        ]
         for found in cohort.categories
         for level, counts, others in zip(found.category.levels, found.counts, found.others, strict=True)
-    ]  # fmt: skip
+    ]
     return _csv(header, rows)
 
 
