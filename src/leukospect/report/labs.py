@@ -56,31 +56,16 @@ def cohort_page(cohort: Cohort, warnings: Sequence[str]) -> str:
 
 def summary_page(tests: Sequence[SummaryTest], warnings: Sequence[str]) -> str:
     """Make the page of tests from printed figures."""
-    header = (
-        "marker",
-        "positive",
-        "negative",
-        "Student's t: p",
-        "rounding",
-        "Holm",
-        "Welch's t: p",
-        "rounding",
-        "Holm",
-        "sounder",
-        "Hedges' g",
-    )
+    header = ("marker", "positive", "negative", "Student's t: p", "Holm", "Welch's t: p", "Holm", "sounder")
     rows = tuple(
         (
             t.marker,
             *(f"{g.mean:g} ± {g.standard_deviation:g} (n {g.n})" for g in (t.positive, t.negative)),
-            p_value(t.student_p.value),
-            _between(t.student_p),
+            _rounded_p(t.student_p),
             p_value(t.student_p_holm),
-            p_value(t.welch_p.value),
-            _between(t.welch_p),
+            _rounded_p(t.welch_p),
             p_value(t.welch_p_holm),
             t.sounder,
-            _span(t.hedges_g),
         )
         for t in tests
     )
@@ -89,7 +74,10 @@ def summary_page(tests: Sequence[SummaryTest], warnings: Sequence[str]) -> str:
         title="Groups from printed means",
         lead=(f"{len(tests)} markers of positive and negative scans, from means, standard deviations and sizes.",),
         alert=False,
-        tables=(("Tests", Table(header, rows, texts=(9,))),),
+        tables=(
+            ("Tests: p, and what the rounding of the printed figures leaves open", Table(header, rows, texts=(7,))),
+            ("Effect sizes", Table(("marker", "Hedges' g"), tuple((name, _span(g)) for name, g in effects))),
+        ),
         plates=_effect_plates(effects),
         methods=SUMMARY_METHODS,
         warnings=warnings,
@@ -122,6 +110,7 @@ def _cohort_tables(cohort: Cohort) -> tuple[tuple[str, Table], ...]:
     tables = []
     if cohort.comparisons:
         tables.append(("Positive against negative scans", _test_table(cohort)))
+        tables.append(("Effect sizes", _effect_table(cohort.comparisons)))
         tables.append(("Groups", _group_table(cohort.comparisons)))
         tables.append(("Cut-offs", _roc_table(cohort.comparisons)))
     if cohort.categories:
@@ -131,34 +120,35 @@ def _cohort_tables(cohort: Cohort) -> tuple[tuple[str, Table], ...]:
 
 
 def _test_table(cohort: Cohort) -> Table:
-    header = (
-        "marker",
-        "test",
-        "p",
-        "p (Holm)",
-        "Student",
-        "Welch",
-        "Mann-Whitney",
-        "Hedges' g",
-        "rank-biserial",
-        "AUC",
-        "why this test",
-    )
+    header = ("marker", "test", "p", "p (Holm)", "Student", "Welch", "Mann-Whitney", "why this test")
     rows = tuple(
         (
             found.marker.title,
             found.chosen or "none",
-            p_value(found.p),
-            p_value(found.p_holm),
+            *(p_value(p) for p in (found.p, found.p_holm)),
             *(p_value(p) for p in (found.tests.student_p, found.tests.welch_p, found.tests.mann_whitney_p)),
-            _span(found.hedges_g),
-            _span(found.rank_biserial),
-            _span(found.roc and found.roc.area),
             found.reason,
         )
         for found in cohort.comparisons
     )
-    return Table(header, rows, numeric=2, texts=(10,))
+    return Table(header, rows, numeric=2, texts=(7,))
+
+
+def _effect_table(comparisons: Sequence[Comparison]) -> Table:
+    header = ("marker", "difference of means", "Hedges' g", "rank-biserial", "AUC", "interval of the AUC")
+    rows = tuple(
+        (
+            found.marker.title,
+            number(found.mean_difference),
+            _span(found.hedges_g),
+            _span(found.rank_biserial),
+            _span(found.roc.area),
+            found.roc.interval_method,
+        )
+        for found in comparisons
+        if found.roc is not None
+    )
+    return Table(header, rows, texts=(5,))
 
 
 def _group_table(comparisons: Sequence[Comparison]) -> Table:
@@ -183,7 +173,7 @@ def _group_table(comparisons: Sequence[Comparison]) -> Table:
 
 
 def _roc_table(comparisons: Sequence[Comparison]) -> Table:
-    header = ("marker", "positive when", "sensitivity", "specificity", "Youden's index", "interval of the AUC")
+    header = ("marker", "positive when", "sensitivity", "specificity", "Youden's index")
     rows = []
     for found in comparisons:
         cut_off = found.roc.cut_off if found.roc else None
@@ -196,10 +186,9 @@ def _roc_table(comparisons: Sequence[Comparison]) -> Table:
                     _span(cut_off.sensitivity),
                     _span(cut_off.specificity),
                     f"{cut_off.youden:.2f}",
-                    found.roc.interval_method,
                 )
             )
-    return Table(header, tuple(rows), texts=(5,))
+    return Table(header, tuple(rows))
 
 
 def _category_table(cohort: Cohort) -> Table:
@@ -292,5 +281,5 @@ def _two(value: float) -> str:
     return text.replace("-0.00", "0.00").replace("-", "−")
 
 
-def _between(estimate: Estimate) -> str:
-    return f"{p_value(estimate.low)} to {p_value(estimate.high)}"
+def _rounded_p(estimate: Estimate) -> str:
+    return f"{estimate.value:.3g} ({estimate.low:.3g} to {estimate.high:.3g})"
