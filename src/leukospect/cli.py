@@ -212,6 +212,8 @@ def _labs(options: argparse.Namespace, progress: TerminalProgress) -> int:
         for line in outcome.lines():
             print(line)
         print("A research tool, no diagnosis.")
+        if not options.summary:
+            print(f"Indices: {options.output / 'indices.csv'}")
         print(f"Report: {options.output / 'report.html'}")
     return DONE
 

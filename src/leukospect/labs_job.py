@@ -49,7 +49,7 @@ class LabsOutcome:
             return [_printed_line(test) for test in self.found]
         cohort = self.found
         sizes = ", ".join(f"{size} {group}" for group, size in cohort.group_sizes.items())
-        counted = f"{len(cohort.patients.row_numbers)} patients" + (f": {sizes}" if sizes else "")
+        counted = f"Patients: {len(cohort.patients.row_numbers)}" + (f" ({sizes})" if sizes else "")
         if cohort.patients.neutrophils_are_wbc:
             counted += "; WBC stands in the neutrophils' place of NLR and SII"
         return [counted, *(_line(found) for found in cohort.comparisons), *(_count_line(c) for c in cohort.categories)]

@@ -52,7 +52,7 @@ class CategoryTest:
     cramers_v: float = math.nan
 
 
-def tested_category(category: Category, flags: Sequence[FlagValue]) -> CategoryTest:
+def compare_category(category: Category, flags: Sequence[FlagValue]) -> CategoryTest:
     """Count a category among positive and negative scans and test whether they differ."""
     cells = list(zip(category.values, flags, strict=True))
     counts = tuple((cells.count((level, "positive")), cells.count((level, "negative"))) for level in category.levels)

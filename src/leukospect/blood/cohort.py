@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from leukospect.blood.categories import CategoryTest, tested_category
+from leukospect.blood.categories import CategoryTest, compare_category
 from leukospect.blood.group_comparison import GROUPS, Comparison, compare, holm
 from leukospect.blood.patients import Patients
 from leukospect.errors import AssumptionWarning
@@ -15,7 +15,8 @@ from leukospect.interpretation.flag import FlagValue
 METHODS = (
     "Positive against negative scans; all tests are two-sided. Numbers: Student's t where Shapiro-Wilk rejects "
     "normality (p < 0.05) in neither group, Welch's t where then the Brown-Forsythe test rejects equal variances "
-    "(p < 0.05), else Mann-Whitney's U (exact without ties up to 50 a group, else the normal approximation).",
+    "(p < 0.05), else Mann-Whitney's U (exact up to 50 a group without ties and 16 in all with ties, else the "
+    "normal approximation).",
     "Counts: chi-square without correction for continuity, Fisher's exact test where an expected count is below 5.",
     "p (Holm) is adjusted for all tests of the table; the indices share their counts, so the tests are not "
     "independent.",
@@ -48,7 +49,7 @@ class Cohort:
     @property
     def tests(self) -> int:
         """Number of tests that p values are adjusted for."""
-        return sum(bool(found.chosen) for found in (*self.comparisons, *self.categories))
+        return sum(bool(c.chosen) for c in self.comparisons) + sum(bool(c.chosen) for c in self.categories)
 
 
 def cohort_of(patients: Patients) -> Cohort:
@@ -66,8 +67,8 @@ def cohort_of(patients: Patients) -> Cohort:
             stacklevel=2,
         )
     comparisons = [compare(marker, flags) for marker in patients.markers]
-    categories = [tested_category(category, flags) for category in patients.categories]
-    adjusted = holm([found.p for found in (*comparisons, *categories)])
+    categories = [compare_category(category, flags) for category in patients.categories]
+    adjusted = holm([found.p for found in comparisons] + [found.p for found in categories])
     if not any(found.chosen for found in comparisons):
         counted = ", ".join(f"{number} {group}" for group, number in sizes.items())
         warnings.warn(f"Nothing could be tested: of the scans, {counted}.", AssumptionWarning, stacklevel=2)

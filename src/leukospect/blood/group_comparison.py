@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy import stats
@@ -21,6 +21,7 @@ LEVEL = 0.05
 FEWEST_TESTED = 3
 _SHAPIRO_UP_TO = 5000
 _EXACT_UP_TO = 50
+_TIES_EXACT_UP_TO = 16  # together; at most 12870 ways
 GROUPS: tuple[FlagValue, ...] = ("positive", "negative", "equivocal", "not assessable")
 
 
@@ -175,15 +176,16 @@ def compare(marker: Marker, flags: Sequence[FlagValue]) -> Comparison:
 def _untestable(positive: Float64, negative: Float64) -> str:
     for name, values in (("positive", positive), ("negative", negative)):
         if len(values) < FEWEST_TESTED:
-            return f"not tested: {len(values)} {name} with a value, and a test needs {FEWEST_TESTED} in each group"
+            return f"not tested: {len(values)} {name} (with a value), and a test needs {FEWEST_TESTED} in each group"
     if np.ptp(np.concatenate([positive, negative])) == 0:
         return "not tested: all values are the same"
     return ""
 
 
 def _tests(positive: Float64, negative: Float64) -> Tests:
-    exact = max(len(positive), len(negative)) <= _EXACT_UP_TO and _no_ties(positive, negative)
-    u = stats.mannwhitneyu(positive, negative, method="exact" if exact else "asymptotic")
+    method = _mann_whitney_method(positive, negative)
+    u = stats.mannwhitneyu(positive, negative, method=method)
+    exact = method != "asymptotic"
     found = Tests(mann_whitney_u=float(u.statistic), mann_whitney_p=min(float(u.pvalue), 1.0), mann_whitney_exact=exact)
     if np.ptp(positive) == 0 and np.ptp(negative) == 0:
         return found
@@ -207,9 +209,16 @@ def _brown_forsythe(positive: Float64, negative: Float64) -> float:
     return float(stats.levene(positive, negative, center="median").pvalue)
 
 
-def _no_ties(positive: Float64, negative: Float64) -> bool:
+def _mann_whitney_method(
+    positive: Float64, negative: Float64
+) -> Literal["exact", "asymptotic"] | stats.PermutationMethod:
+    """Choose exact p values where they can be had; with ties, all ways to share out a few patients are gone through."""
     together = np.concatenate([positive, negative])
-    return len(np.unique(together)) == len(together)
+    if len(np.unique(together)) == len(together):
+        return "exact" if max(len(positive), len(negative)) <= _EXACT_UP_TO else "asymptotic"
+    if len(together) <= _TIES_EXACT_UP_TO:
+        return stats.PermutationMethod(n_resamples=10**5)
+    return "asymptotic"
 
 
 def _choice(tests: Tests, positive: Description, negative: Description) -> tuple[str, float, str]:

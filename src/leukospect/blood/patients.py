@@ -81,7 +81,9 @@ def columns_by_meaning(table: TextTable) -> dict[str, int]:
         understood = heading(text)
         meaning = understood.meaning
         if meaning in found:
-            raise InputError(f"Columns '{table.header[found[meaning]]}' and '{text}' are both {meaning}; keep one.")
+            raise InputError(
+                f"Columns '{table.header[found[meaning]]}' and '{text}' are both {meaning}; keep one, or rename the other."
+            )
         if text.casefold() in texts:
             raise InputError(f"Two columns have the heading '{text}'; keep one, or name them apart.")
         texts.add(text.casefold())
@@ -203,14 +205,22 @@ def _counts(table: TextTable, columns: Mapping[str, int], neutrophils_are_wbc: b
             AssumptionWarning,
             stacklevel=3,
         )
-    return {name: _count(table, columns[name], name) for name in wanted}
+    counts = {name: _count(table, columns[name], name) for name in wanted}
+    untold = [table.header[columns[name]] for name in wanted if not heading(table.header[columns[name]]).unit]
+    if untold:
+        warnings.warn(
+            f"No unit is told of {', '.join(untold)}; the counts are taken as 10^9/L, for which all are plausible.",
+            AssumptionWarning,
+            stacklevel=3,
+        )
+    return counts
 
 
 def _missing_columns(table: TextTable, missing: Sequence[str]) -> str:
     shares = [text for text in table.header if heading(text).unit == PER_CENT]
     hint = f" Columns in per cent ({', '.join(shares)}) are no counts." if shares else ""
     return (
-        f"The table has no column of {' and of '.join(missing)} that could be recognised; its headings are "
+        f"The table has no column of {', '.join(missing)} that could be recognised; its headings are "
         f"{', '.join(repr(text[:40]) for text in table.header[:20])}.{hint} Add one in 10^9/L, such as '{missing[0]} "
         "(10^9/L)'; WBC in the neutrophils' place takes --neutrophils-are-wbc."
     )
@@ -236,19 +246,13 @@ def _count(table: TextTable, index: int, name: str) -> Float64:
             raise InputError(
                 f"{table.place(row)}: {_NAMES[name]} of {value:g}{_in_unit(understood)} is not plausible, as it should "
                 f"lie within {low:g} and {high:g} x 10^9/L; correct it, or tell its unit in the heading, such as "
-                f"'{name} (/uL)'."
+                f"'{_NAMES[name]} (/uL)'."
             )
     return values
 
 
 def _factor(understood: Heading) -> float:
     if not understood.unit:
-        warnings.warn(
-            f"The heading '{understood.text}' tells no unit; its values are taken as 10^9/L, for which all of them are "
-            "plausible.",
-            AssumptionWarning,
-            stacklevel=4,
-        )
         return 1.0
     factor = factor_to_10e9_per_litre(understood.unit)
     if factor is None:

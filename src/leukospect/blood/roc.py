@@ -108,8 +108,9 @@ def score_interval(area: float, positive: int, negative: int) -> tuple[float, fl
         spread *= 1 + extra * ((1 - truth) / (2 - truth) + truth / (1 + truth))
         return (truth - area) ** 2 - Z_95**2 * spread
 
-    low = 0.0 if area <= 0 else float(brentq(beyond, 0.0, area, xtol=1e-12)) if beyond(0.0) > 0 else 0.0
-    high = 1.0 if area >= 1 else float(brentq(beyond, area, 1.0, xtol=1e-12)) if beyond(1.0) > 0 else 1.0
+    inside = min(max(area, 1e-9), 1 - 1e-9)  # at 0 and 1 themselves a second, trivial root lies
+    low = 0.0 if area <= 0 else float(brentq(beyond, 0.0, inside, xtol=1e-12))
+    high = 1.0 if area >= 1 else float(brentq(beyond, inside, 1.0, xtol=1e-12))
     return low, high
 
 

@@ -26,6 +26,7 @@ SUMMARY_METHODS = (
     "p (Holm) is adjusted for all markers of the table. Hedges' g with its 95 % interval by the noncentral t.",
 )
 _FIGURES = ("mean", "sd", "n")
+_WORDS = {"mean": "mean", "sd": "standard deviation", "n": "size"}
 _STEPS = 5
 _WIDE = {f"{figure}{group}": (figure, group) for figure in _FIGURES for group in ("positive", "negative")} | {
     f"{group}{figure}": (figure, group) for figure in _FIGURES for group in ("positive", "negative")
@@ -233,7 +234,9 @@ def _group(table: TextTable, row: int, cells: Mapping[str, str]) -> PrintedGroup
     for name in _FIGURES:
         value = table.number(cells[name])
         if value is None:
-            raise InputError(f"{table.place(row)}: a {name} is missing or not a number; write it as printed.")
+            raise InputError(
+                f"{table.place(row)}: the {_WORDS[name]} of a group is missing or not a number; write it as printed."
+            )
         values[name] = value
     if values["n"] != int(values["n"]) or values["n"] < 2:
         raise InputError(f"{table.place(row)}: a group's n is {values['n']:g}; it must be a whole number, 2 or more.")

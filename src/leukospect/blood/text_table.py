@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from leukospect.errors import InputError
 
-_NUMBER = re.compile(r"[+\-−]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+\-−]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?")
 _MISSING = frozenset({"", "na", "n/a", "n.a.", "nan", "null", "none", "-", "–", ".", "?", "missing", "#n/a"})
 
 

@@ -192,12 +192,12 @@ def _group_row(found: Comparison, told: Sequence[str], neutrophils_are_wbc: bool
     row |= {"student_p": tests.student_p, "welch_p": tests.welch_p, "mann_whitney_p": tests.mann_whitney_p}
     row |= {"brown_forsythe_p": tests.brown_forsythe_p, "mean_difference": found.mean_difference}
     row |= _spread("hedges_g", found.hedges_g) | _spread("rank_biserial", found.rank_biserial)
-    row |= _spread("auc", found.roc and found.roc.area)
-    cut_off = found.roc and found.roc.cut_off
+    row |= _spread("auc", found.roc.area if found.roc else None)
+    cut_off = found.roc.cut_off if found.roc else None
     row |= {"cut_off": cut_off.value if cut_off else math.nan}
     row |= {"positive_when": "" if not cut_off else "above" if cut_off.positive_above else "below"}
-    row |= _spread("sensitivity", cut_off and cut_off.sensitivity) | _spread(
-        "specificity", cut_off and cut_off.specificity
+    row |= _spread("sensitivity", cut_off.sensitivity if cut_off else None) | _spread(
+        "specificity", cut_off.specificity if cut_off else None
     )
     return row
 

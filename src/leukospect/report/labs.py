@@ -42,7 +42,7 @@ def cohort_page(cohort: Cohort, warnings: Sequence[str]) -> str:
     patients = cohort.patients
     convention = CONVENTION if patients.neutrophils_are_wbc else "Neutrophils are those of the table."
     sizes = ", ".join(f"{size} {group}" for group, size in cohort.group_sizes.items())
-    told = f"{len(patients.row_numbers)} patients" + (f": {sizes} scans." if sizes else "; no flags of scans.")
+    told = f"Patients: {len(patients.row_numbers)}; scans: {sizes or 'no flags told'}."
     return _page(
         title="Blood indices and the flag of the scan",
         lead=(told, f"NLR = N/L, PLR = P/L, SII = P N/L in 10^9/L. {convention}"),
@@ -76,7 +76,7 @@ def summary_page(tests: Sequence[SummaryTest], warnings: Sequence[str]) -> str:
         alert=False,
         tables=(
             ("Tests: p, and what the rounding of the printed figures leaves open", Table(header, rows, texts=(7,))),
-            ("Effect sizes", Table(("marker", "Hedges' g"), tuple((name, _span(g)) for name, g in effects))),
+            ("Effect sizes", _printed_effects(tests)),
         ),
         plates=_effect_plates(effects),
         methods=SUMMARY_METHODS,
@@ -279,6 +279,17 @@ def _span(estimate: Estimate | None) -> str:
 def _two(value: float) -> str:
     text = f"{value:.2f}" if abs(value) < 100 else number(value)
     return text.replace("-0.00", "0.00").replace("-", "−")
+
+
+def _printed_effects(tests: Sequence[SummaryTest]) -> Table:
+    header = ("marker", "difference of means", "Hedges' g", "F test of equal variances: p")
+    return Table(
+        header,
+        tuple(
+            (t.marker, number(t.positive.mean - t.negative.mean), _span(t.hedges_g), p_value(t.variances_p))
+            for t in tests
+        ),
+    )
 
 
 def _rounded_p(estimate: Estimate) -> str:
