@@ -82,7 +82,8 @@ def columns_by_meaning(table: TextTable) -> dict[str, int]:
         meaning = understood.meaning
         if meaning in found:
             raise InputError(
-                f"Columns '{table.header[found[meaning]]}' and '{text}' are both {meaning}; keep one, or rename the other."
+                f"Columns '{table.header[found[meaning]]}' and '{text}' are both {meaning}; keep one, or rename "
+                "the other."
             )
         if text.casefold() in texts:
             raise InputError(f"Two columns have the heading '{text}'; keep one, or name them apart.")
