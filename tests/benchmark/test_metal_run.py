@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from leukospect.benchmark import metal
@@ -22,7 +23,7 @@ from leukospect.phantoms.metal_anatomies import BENCHMARK_SEEDS_FROM
 
 TINY = MetalSettings(volumes=1, slices=2, matrix=96, large_slices=0, families=("nail", "dental"), spect=())
 GOOD = SliceMeasure(
-    "nail", 1100, "steel_316l", 0, "linear", True, 90, 100.0, 30.0, 10.0, 0.6, 0.9, 0.1, 0.1, 3.0, 3.0, 3.1
+    "nail", 1100, "steel_316l", 0, "linear", True, 90, 100.0, 30.0, 10.0, 99.5, 28.3, 0.6, 0.9, 0.1, 0.1, 3.0, 3.0, 3.1
 )
 FAST = Volume("nail", 1100, True, 6, 6, 1.8, True)
 PLAIN = Volume("nail", 1100, False, 6, 0, 0.06, True)
@@ -41,8 +42,15 @@ def _missed(measures: MetalMeasures) -> list[str]:
 
 def test_a_good_run_meets_every_target() -> None:
     targets = judged(_measures([GOOD] * 240))
-    assert len(targets) == 13
-    assert {target.verdict for target in targets} == {"met"}
+    assert len(targets) == 15
+    assert {target.verdict for target in targets} == {"met", "told"}
+
+
+def test_the_artefact_alone_is_told_beside_the_error() -> None:
+    noisy = replace(GOOD, artefact_before_hu=15.0, artefact_after_hu=12.0, rmse_after_hu=90.0)
+    told = [target for target in judged(_measures([GOOD] * 3 + [noisy] * 2)) if target.verdict == "told"]
+    # (99.5 - 28.3) / 99.5; the noisy ones' artefact is less than twice their noise.
+    assert [target.found for target in told] == ["71.6%", "70.0% of 3 slices"]
 
 
 @pytest.mark.parametrize(
@@ -113,6 +121,9 @@ def test_a_tiny_run_writes_every_file(tmp_path: Path) -> None:
     assert len(rows) == len(document["slices"]) == len(slices) * len(results.measures.methods)
     assert set(METHODS) <= set(results.measures.methods)
     assert all(one.rmse_without_metal_hu < one.rmse_before_hu for one in slices if one.family == "nail")
+    for one in slices:  # the artefact and the noise together make the error
+        together = np.hypot(one.artefact_before_hu, one.rmse_without_metal_hu)
+        assert abs(together - one.rmse_before_hu) < 0.25 * together
     assert [one.identical for one in results.measures.volumes if not one.with_metal] == [True, True]
     assert document["settings"]["matrix"] == 96
     page = (tmp_path / "out" / "metal.html").read_text(encoding="utf-8")

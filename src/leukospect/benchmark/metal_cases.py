@@ -57,6 +57,8 @@ def measured_slices(
                 rmse_hu(seen, truth, where),
                 rmse_hu(corrected, truth, where),
                 rmse_hu(scan.without_metal_hu[k], truth, where),
+                rmse_hu(seen, scan.without_metal_hu[k], where),
+                rmse_hu(corrected, scan.without_metal_hu[k], where),
                 similarity(seen, truth, body[k], where),
                 similarity(corrected, truth, body[k], where),
                 *_edge_values(edge),

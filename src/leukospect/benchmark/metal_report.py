@@ -93,8 +93,8 @@ def _table_of_spect(found: SpectFound) -> ShownTable:
 
 
 def _tables_of_slices(measures: MetalMeasures) -> tuple[ShownTable, ...]:
-    head = ("slices", "RMSE before", "RMSE after", "without metal", "falls by", "rises in", "at most by",
-            "SSIM before", "SSIM after", "edge off", "width / truth's")  # fmt: skip
+    head = ("slices", "RMSE before", "RMSE after", "without metal", "falls by", "artefact falls by",
+            "rises in", "at most by", "SSIM before", "SSIM after", "edge off", "width / truth's")  # fmt: skip
     by_method = [(_named(measures, method), measures.of(method)) for method in measures.methods]
     each: list[tuple[str, str, Callable[[SliceMeasure], str]]] = [
         ("family", "By family, default method", lambda one: one.family),
@@ -137,6 +137,7 @@ def _summary(slices: Sequence[SliceMeasure]) -> tuple[str, ...]:
         f"{median_of(slices, lambda one: one.rmse_after_hu):.1f}",
         f"{median_of(slices, lambda one: one.rmse_without_metal_hu):.1f}",
         f"{_fall(slices):.1%}",
+        f"{median_of(slices, lambda one: one.artefact_reduction):.1%}",
         f"{np.count_nonzero(rises > 1e-3)}",
         f"{max(float(rises.max()), 0.0):.2f}" if rises.size else "",
         f"{median_of(slices, lambda one: one.ssim_before):.4f}",

@@ -83,6 +83,8 @@ class SliceMeasure:
         Outside metal.
     rmse_without_metal_hu : float
         Of the same scan without metal: its noise.
+    artefact_before_hu, artefact_after_hu : float
+        RMS difference from that scan, which has the same noise, outside metal: the artefact alone.
     ssim_before, ssim_after : float
     edge_before_mm, edge_after_mm : float
         By how much the bone's edge beside metal lies off the truth's; NaN where there is none.
@@ -100,6 +102,8 @@ class SliceMeasure:
     rmse_before_hu: float
     rmse_after_hu: float
     rmse_without_metal_hu: float
+    artefact_before_hu: float
+    artefact_after_hu: float
     ssim_before: float
     ssim_after: float
     edge_before_mm: float = float("nan")
@@ -112,6 +116,11 @@ class SliceMeasure:
     def reduction(self) -> float:
         """By which fraction the error fell; negative where it rose."""
         return 1.0 - self.rmse_after_hu / self.rmse_before_hu
+
+    @property
+    def artefact_reduction(self) -> float:
+        """By which fraction the artefact alone fell; negative where it rose."""
+        return 1.0 - self.artefact_after_hu / self.artefact_before_hu
 
     @property
     def rise_hu(self) -> float:

@@ -14,6 +14,7 @@ METAL_SLICE_S, PLAIN_SLICE_S = 0.7, 0.02
 LARGE_S, LARGE_MB = 120.0, 2000.0
 _ROUNDING_HU = 1e-3
 _EDGE_MM, _WIDENING = 0.3, 1.15
+_CLEAR_OF_NOISE = 2.0
 
 
 def judged(measures: MetalMeasures) -> tuple[Target, ...]:
@@ -35,10 +36,15 @@ def _errors(slices: tuple[SliceMeasure, ...]) -> list[Target]:
     rising = rises > _ROUNDING_HU
     before, after = (median_of(slices, value) for value in (lambda one: one.ssim_before, lambda one: one.ssim_after))
     gain = median_of(slices, lambda one: one.ssim_after - one.ssim_before)
+    artefact = median_of(slices, lambda one: one.artefact_reduction)
+    strong = tuple(one for one in slices if one.artefact_before_hu >= _CLEAR_OF_NOISE * one.rmse_without_metal_hu)
     return [
         Target(f"At least {LEAST_SLICES} slices with metal", str(len(slices)), len(slices) >= LEAST_SLICES),
         Target(f"RMSE outside metal falls by >= {LEAST_REDUCTION:.0%} (median)", f"{reduction:.1%}",
                reduction >= LEAST_REDUCTION),
+        Target("The artefact alone (RMSE to the same scan without metal) falls by (median)", f"{artefact:.1%}", None),
+        Target(f"RMSE falls where the artefact is {_CLEAR_OF_NOISE:g} times the scan's noise or more (median)",
+               f"{median_of(strong, lambda one: one.reduction):.1%} of {len(strong)} slices", None),
         Target(f"RMSE rises in <= {MOST_RISING:.0%} of slices",
                f"{rising.sum()} of {rising.size} ({rising.mean():.1%})",
                float(rising.mean()) <= MOST_RISING),

@@ -18,6 +18,8 @@ from leukospect.ct.trace_model import CAUTIOUS, DENSE_BONE, TRUSTING, TraceModel
 
 # By how much streaks must fall for a change, or more of it, to be worth its risk.
 _WORTH = 0.93
+# A gain of less than this says little on slices with weak streaks; half of the change then risks half of the harm.
+_CLEARLY_BETTER = 0.88
 # Streaks six times as strong as any simulated bring even the truth down to 0.73; anatomy moved by 10 mm comes below
 # 0.5, anatomy that is gone to 0.
 _LEAST_AGREEMENT = 0.7
@@ -72,11 +74,20 @@ def reduced_slice(method: str, trace: MetalTrace, slice_index: int) -> tuple[Flo
     # What lost anatomy is not used in part either.
     usable = judge.measure(image).edge_agreement >= _LEAST_AGREEMENT
     for share in _STRENGTHS if usable else ():
-        mixed = image if share == 1.0 else trace.slice_hu + np.float32(share) * (image - trace.slice_hu)
+        mixed = _mixed(trace.slice_hu, image, share)
         found = judge.measure(mixed)
         if found.streaks_hu < _WORTH * after.streaks_hu:
             best, strength, after = mixed, share, found
+    if strength == 1.0 and after.streaks_hu > _CLEARLY_BETTER * before.streaks_hu:
+        strength = _STRENGTHS[-1]
+        best = _mixed(trace.slice_hu, image, strength)
+        after = judge.measure(best)
     return best, SliceMeasure(slice_index, pixels, strength, before, after)
+
+
+def _mixed(scanned: Floats, image: Floats, share: float) -> Floats:
+    """Use so much of a change."""
+    return image if share == 1.0 else scanned + np.float32(share) * (image - scanned)
 
 
 def _linear(trace: MetalTrace) -> Floats:
