@@ -12,7 +12,8 @@ from scipy import ndimage
 
 from leukospect.ct.coefficients import KnownMatter
 from leukospect.ct.contrast_agent import ContrastAgent, find_contrast_agent
-from leukospect.ct.metal_content import MetalContent, metal_content
+from leukospect.ct.dense_metal import metals_of_ct
+from leukospect.ct.metal_content import MetalContent
 from leukospect.data import CtSeries, Image
 from leukospect.errors import AssumptionWarning
 from leukospect.physics.attenuation import hu_to_mu, metal_ct_number_hu, metal_mu_per_cm, water_mu_per_cm
@@ -70,10 +71,12 @@ def matter_of_ct(
     """
     notes: dict[str, str] = {}
     mask = None if metal is None or not metal.array.any() else metal
-    content = None
+    metals: tuple[MetalContent, ...] = ()
     if mask is not None and settings.metal_material != "as-scanned":
-        content = metal_content(ct.image, mask, kvp, settings.metal_material)
-        notes["metal"] = _say_metal(content, kvp, energy_kev, settings)
+        metals = metals_of_ct(ct.image, mask, kvp, settings.metal_material)
+        notes["metal"] = _say_metal(metals[0], kvp, energy_kev, settings)
+        if len(metals) > 1:
+            notes["denser metal"] = _say_denser(metals[1], energy_kev, settings)
     elif mask is not None:
         notes["metal"] = "Metal is mapped by its CT numbers, as scanned."
     agent = find_contrast_agent(
@@ -87,10 +90,19 @@ def matter_of_ct(
     if settings.couch == "remove":
         air = _away_from(body, corrected.geometry.spacing_mm)
         notes["couch"] = "The couch, and what lies on or beside the body, was taken out of the attenuation map."
-    if content is None and water is None and air is None:
+    if not metals and water is None and air is None:
         return CtMatter(None, notes)
-    material = "titanium_alloy" if settings.metal_material == "as-scanned" else settings.metal_material
-    return CtMatter(KnownMatter(content, material, water, air), notes)
+    return CtMatter(KnownMatter(metals, water, air), notes)
+
+
+def _say_denser(content: MetalContent, energy_kev: float, settings: AttenuationSettings) -> str:
+    mu = metal_mu_per_cm(content.material, energy_kev, coherent_counted=settings.coherent_counted)
+    sentence = (
+        f"{content.volume_ml:.1f} mL of it read too high for {_WORDS[settings.metal_material]} and attenuate as "
+        f"{_WORDS[content.material]}, {mu:.2f} 1/cm."
+    )
+    warnings.warn(sentence, AssumptionWarning, stacklevel=4)
+    return sentence
 
 
 def _say_metal(content: MetalContent, kvp: float, energy_kev: float, settings: AttenuationSettings) -> str:

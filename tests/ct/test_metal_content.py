@@ -50,7 +50,7 @@ def test_the_integral_of_a_titanium_rod(
     ct, metal = rod(diameter_mm, 9500.0, top_hu)
     content = metal_content(ct, metal, 120.0, "titanium_alloy")
     assert content.saturated == (top_hu is not None)
-    known = KnownMatter(content, "titanium_alloy")
+    known = KnownMatter((content,))
     tissue = hu_to_mu(np.array([TISSUE_HU]), 120.0, energy_kev)[0]
     true = (metal_mu_per_cm("titanium_alloy", energy_kev) - tissue) * np.pi * diameter_mm**2 / 4
     mapped = excess_per_mm(coefficients_of_ct(ct, 120.0, energy_kev, known=known), ct.geometry)
@@ -66,7 +66,7 @@ def test_heavier_metals(material: str, metal_hu: float, top_hu: float | None) ->
     content = metal_content(ct, metal, 120.0, material)
     true_ml = np.pi * 14.0**2 / 4 * 5 * SLICE_MM / 1000
     assert content.volume_ml == pytest.approx(true_ml, rel=0.02 if top_hu is None else 0.12)
-    mu = coefficients_of_ct(ct, 120.0, TC, known=KnownMatter(content, material))
+    mu = coefficients_of_ct(ct, 120.0, TC, known=KnownMatter((content,)))
     assert mu.max() == pytest.approx(metal_mu_per_cm(material, TC), rel=1e-5)
     assert mu.max() > 2 * metal_mu_per_cm("titanium_alloy", TC)
 
@@ -82,13 +82,13 @@ def test_nothing_changes_away_from_metal_nor_without_it() -> None:
     plain = coefficients_of_ct(ct, 120.0, TC)
     np.testing.assert_array_equal(plain, hu_to_mu(ct.array.astype(np.float32), 120.0, TC))
     content = metal_content(ct, metal, 120.0, "titanium_alloy")
-    known = coefficients_of_ct(ct, 120.0, TC, known=KnownMatter(content, "titanium_alloy"), threads=1)
+    known = coefficients_of_ct(ct, 120.0, TC, known=KnownMatter((content,)), threads=1)
     far = np.ones(ct.array.size, np.bool_)
     far[content.voxels] = False
     np.testing.assert_array_equal(known.ravel()[far], plain.ravel()[far])
     empty = metal_content(ct, Image(np.zeros_like(metal.array), ct.geometry), 120.0, "titanium_alloy")
     assert (empty.voxels.size, empty.volume_ml) == (0, 0.0)
-    np.testing.assert_array_equal(coefficients_of_ct(ct, 120.0, TC, known=KnownMatter(empty)), plain)
+    np.testing.assert_array_equal(coefficients_of_ct(ct, 120.0, TC, known=KnownMatter((empty,))), plain)
 
 
 @pytest.mark.parametrize(

@@ -21,17 +21,15 @@ class KnownMatter:
 
     Parameters
     ----------
-    metal : MetalContent or None
-    material : str
-        Of the metal: one of `physics.attenuation.METALS`.
+    metals : tuple of MetalContent
+        One for each kind.
     water : (slices, rows, columns) bool array or None
         What attenuates like water, as diluted contrast agent does.
     air : (slices, rows, columns) bool array or None
         What is taken away, as the couch may be.
     """
 
-    metal: MetalContent | None = None
-    material: str = "titanium_alloy"
+    metals: tuple[MetalContent, ...] = ()
     water: NDArray[np.bool_] | None = None
     air: NDArray[np.bool_] | None = None
 
@@ -83,9 +81,13 @@ def coefficients_of_ct(
 
     with ThreadPoolExecutor(max_workers=threads or os.cpu_count() or 1) as pool:
         list(pool.map(fill, range(mu.shape[0])))
-    metal = known.metal
-    if metal is not None and metal.voxels.size:
-        alone = np.float32(metal_mu_per_cm(known.material, energy_kev, coherent_counted=coherent_counted))
+    flat, drawn = mu.reshape(-1), np.empty(0, np.int64)
+    for metal in known.metals:
+        alone = np.float32(metal_mu_per_cm(metal.material, energy_kev, coherent_counted=coherent_counted))
         beside = mu_on_lines(metal.surrounding_hu, water, slope)
-        mu.reshape(-1)[metal.voxels] = metal.fraction * alone + (1 - metal.fraction) * beside
+        # Where two metals meet, the one drawn before is what the other's rim is shared with.
+        shared = np.isin(metal.voxels, drawn)
+        beside[shared] = flat[metal.voxels[shared]]
+        flat[metal.voxels] = metal.fraction * alone + (1 - metal.fraction) * beside
+        drawn = np.concatenate([drawn, metal.voxels])
     return mu

@@ -48,10 +48,12 @@ _LIKELY_TISSUE_HU = (-200.0, 2000.0)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MetalContent:
-    """The metal of a CT.
+    """The metal of one kind in a CT.
 
     Parameters
     ----------
+    material : str
+        One of `physics.attenuation.METALS`.
     voxels : (n,) int64 array
         Flat indices of the voxels that hold metal, the rim that it shares with tissue included.
     fraction : (n,) float32 array
@@ -66,6 +68,7 @@ class MetalContent:
         CT number inside the metal; None where the scale cuts it off or no metal is thick enough to show it.
     """
 
+    material: str
     voxels: NDArray[np.int64]
     fraction: NDArray[np.float32]
     surrounding_hu: NDArray[np.float32]
@@ -74,7 +77,9 @@ class MetalContent:
     plateau_hu: float | None
 
 
-def metal_content(original: Image, metal: Image, kvp: float, material: str) -> MetalContent:
+def metal_content(
+    original: Image, metal: Image, kvp: float, material: str, *, beside: NDArray[np.bool_] | None = None
+) -> MetalContent:
     """Tell how much of each voxel is metal.
 
     Between tissue and metal a voxel's CT number is a mixture, so that it tells the part that is metal, summed over a
@@ -92,6 +97,8 @@ def metal_content(original: Image, metal: Image, kvp: float, material: str) -> M
         Tube voltage, for the CT number of metal that the scale cuts off or that is too thin to show its own.
     material : str
         One of `physics.attenuation.METALS`.
+    beside : (slices, rows, columns) bool array, optional
+        Metal of another kind: no part of what is asked for, nor of its rim.
 
     Raises
     ------
@@ -104,7 +111,7 @@ def metal_content(original: Image, metal: Image, kvp: float, material: str) -> M
     where = _box_of(metal.array, original.geometry.spacing_mm)
     if where is None:
         none = np.empty(0, np.float32)
-        return MetalContent(np.empty(0, np.int64), none, none, 0.0, False, None)
+        return MetalContent(material, np.empty(0, np.int64), none, none, 0.0, False, None)
     hu = np.asarray(original.array[where], np.float32)
     mask = np.asarray(metal.array[where]) != 0
     top = _cut_off_hu(hu[mask], table_hu)
@@ -112,7 +119,8 @@ def metal_content(original: Image, metal: Image, kvp: float, material: str) -> M
     deep = depth >= _DEEP_MM
     plateau = float(np.median(hu[deep])) if top is None and np.count_nonzero(deep) >= _FEWEST_DEEP else None
     scale = _Scale(plateau or table_hu, top)
-    fraction, around = _fractions(hu, mask, depth, scale, original.geometry.spacing_mm)
+    others = np.zeros_like(mask) if beside is None else beside[where]
+    fraction, around = _fractions(hu, mask, others, depth, scale, original.geometry.spacing_mm)
     places = np.nonzero(fraction)
     offsets = [part.start for part in where]
     voxels = np.ravel_multi_index(
@@ -120,7 +128,7 @@ def metal_content(original: Image, metal: Image, kvp: float, material: str) -> M
     )
     volume = float(fraction.sum(dtype=np.float64)) * original.geometry.voxel_volume_ml
     return MetalContent(
-        np.asarray(voxels, np.int64), fraction[places], around[places], volume, top is not None, plateau
+        material, np.asarray(voxels, np.int64), fraction[places], around[places], volume, top is not None, plateau
     )
 
 
@@ -163,12 +171,13 @@ def _depth_mm(mask: NDArray[np.bool_], spacing_mm: Sequence[float]) -> NDArray[n
 def _fractions(
     hu: NDArray[np.float32],
     mask: NDArray[np.bool_],
+    others: NDArray[np.bool_],
     depth_mm: NDArray[np.float32],
     scale: _Scale,
     spacing_mm: Sequence[float],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Give the part of each voxel that is metal, and the CT number of the tissue beside it, object by object."""
-    labels = np.zeros(mask.shape, np.int32)
+    labels, metals = np.zeros(mask.shape, np.int32), mask | others
     ndimage.label(mask, structure=np.ones((3, 3, 3), np.bool_), output=labels)
     fraction, around = np.zeros(hu.shape, np.float32), np.zeros(hu.shape, np.float32)
     margins = [int(np.ceil(_AROUND_TO_MM / step)) + 1 for step in spacing_mm]
@@ -179,8 +188,8 @@ def _fractions(
         )
         own = labels[box] == number
         distance = np.asarray(ndimage.distance_transform_edt(~own, sampling=spacing_mm))
-        rim = ((distance <= _RIM_MM) | ndimage.binary_dilation(own)) & ~mask[box]
-        tissue = _tissue_hu(hu[box], (distance >= _AROUND_FROM_MM) & (distance <= _AROUND_TO_MM) & ~mask[box])
+        rim = ((distance <= _RIM_MM) | ndimage.binary_dilation(own)) & ~metals[box]
+        tissue = _tissue_hu(hu[box], (distance >= _AROUND_FROM_MM) & (distance <= _AROUND_TO_MM) & ~metals[box])
         part = _parts(hu[box], own, own * depth_mm[box], rim, tissue, scale, spacing_mm)
         larger = part > fraction[box]
         fraction[box][larger] = part[larger]
