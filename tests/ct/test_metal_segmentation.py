@@ -150,6 +150,23 @@ def test_bone_brightened_beyond_the_top_is_taken_off_metal() -> None:
     assert found.sum() < 1.15 * metal.sum()
 
 
+def test_a_head_whose_edge_is_hidden_by_starved_rays_is_metal_and_a_contrast_pool_is_not() -> None:
+    """Beside a cobalt-chrome head rays starve: black at two sides, and a bright slope around all of the rest."""
+    clean, metal = dense_slice(BODY, disc(62, 75, 32, COBALT_CHROME))
+    row, column = np.indices(clean.shape) + 0.5
+    across, down = column - 75, row - 62
+    beyond = np.hypot(across, down) - 16.0
+    hu = clean.astype(np.float32)
+    black = (np.abs(down) < 15.0) & (beyond > 3.5) & (np.abs(across) > 7.0)
+    hu[black] = -950.0
+    slope = ~metal & ~black
+    hu[slope] += (2700.0 * np.exp(-np.maximum(beyond, 0.0) / 8.0))[slope]
+    array = np.clip(np.rint(hu), -1024, SHORT).astype(np.int16)
+    assert dice(find_metal(ct_image(array))[0], metal) > 0.9
+    pool, _ = dense_slice(BODY, disc(62, 75, 46, 1500), disc(62, 75, 40, 2400), disc(62, 75, 32, 3200))
+    assert not find_metal(ct_image(pool)).any()
+
+
 def test_dark_streaks_from_metal_to_the_skin_stay_in_the_body() -> None:
     array, _, shadow = _head_in_bone()
     clean, _ = dense_slice(BODY)

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
-from leukospect.ct.metal_extent import METAL_LEVEL_HU
 from leukospect.ct.metal_shape import aspect
 
 _OUTWARD_PIXELS = 2.0
@@ -41,7 +40,7 @@ def without_holes(patch: NDArray[np.float32], metal: NDArray[np.bool_]) -> NDArr
         return filled
     numbers = np.arange(1, count + 1)
     sizes = np.bincount(holes.ravel())[1:]
-    dense = np.asarray(ndimage.median(patch, holes, numbers)) >= METAL_LEVEL_HU
+    dense = np.asarray(ndimage.median(patch, holes, numbers)) >= _DENSER_THAN_BONE_HU
     kept = np.concatenate([[True], dense | (sizes <= _LARGEST_HOLE * np.count_nonzero(metal))])
     return np.asarray(filled & kept[holes], dtype=np.bool_)
 

@@ -51,6 +51,8 @@ _MUCH_ENAMEL = 3
 _TOP_OF_SHORT_SCALE_HU = 4200.0
 _FEWEST_CUT_OFF = 4
 _FEWEST_SOLID, _SOLID_SHARE, _WIDEST_FILLING_MM = 6, 0.7, 10.0
+# No bone or tooth is this wide at the scale's top, let alone between rays that starved.
+_STARVING_MM, _STARVED_HU, _PLATEAU_SHARE = 12.0, -300.0, 0.9
 _PEELS = 4
 # What bone beside other metal seldom reaches.
 _ABOVE_BRIGHTENED_BONE_HU = 4000.0
@@ -246,14 +248,20 @@ def _is_filling(patch: NDArray[np.float32], seed: NDArray[np.bool_], scale: Slic
     """
     if not scale.cuts_off(patch[seed]):
         return False
-    at_top = np.count_nonzero(patch[seed] >= scale.top_hu - 1.0)
+    at_top = int(np.count_nonzero(patch[seed] >= scale.top_hu - 1.0))
     around = _surroundings(patch, seed, scale)
     solid = at_top >= _FEWEST_SOLID and at_top >= _SOLID_SHARE * np.count_nonzero(seed)
     if not solid or not around.size:
         return False
-    if beside_metal:
+    if beside_metal or _starves(seed, around, at_top, scale):
         return True
     return bool(width_mm(seed, scale.pixel_mm) <= _WIDEST_FILLING_MM and np.quantile(around, 0.9) > 2.0 * _BONE_HU)
+
+
+def _starves(seed: NDArray[np.bool_], around: NDArray[np.float32], at_top: int, scale: SliceScale) -> bool:
+    """Tell a wide plateau beside the black of starved rays, whose bright sides hide its edge: the head of a hip."""
+    plateau = at_top >= _PLATEAU_SHARE * np.count_nonzero(seed) and width_mm(seed, scale.pixel_mm) >= _STARVING_MM
+    return bool(plateau and np.quantile(around, 0.25) < _STARVED_HU)
 
 
 def _filling(
