@@ -14,6 +14,7 @@ from tests.command_line import Said, leukospect
 
 FAST = [
     "--set", "uncertainty.replicates=0", "--set", "registration.enabled=false", "--set", "reconstruction.iterations=1",
+    "--set", "registration.sensitivity=false",
     "--threads", "1",
 ]  # fmt: skip
 GOOD, BROKEN = ("a", "b", "d"), "c"

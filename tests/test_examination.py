@@ -15,7 +15,7 @@ from leukospect.dicom.read.study import read_study
 from tests.command_line import leukospect, volume
 
 FAST = ("--set", "uncertainty.replicates=0", "--set", "registration.enabled=false",
-        "--set", "reconstruction.iterations=1")  # fmt: skip
+        "--set", "registration.sensitivity=false", "--set", "reconstruction.iterations=1")  # fmt: skip
 
 
 def _spects(study: Path) -> list[Path]:

@@ -16,7 +16,8 @@ from tests.command_line import Said, leukospect, volume
 from tests.conftest import SmallRun
 from tests.dicom.acquisitions import ct_slices, save
 
-STILL = ("--set", "registration.enabled=false", "--set", "metal.enabled=false")
+STILL = ("--set", "registration.enabled=false", "--set", "registration.sensitivity=false",
+         "--set", "metal.enabled=false")  # fmt: skip
 DOORS = ("recon tomo", "recon tomo downwards", "recon slices", "pet class", "nifti")
 
 

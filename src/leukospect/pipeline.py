@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from leukospect.alignment_sensitivity import sensitivity_to_alignment
 from leukospect.attenuation_effect import effect_on_study, with_ct_as_scanned
 from leukospect.consistency import find_impossible_pixels, find_motion, find_non_uniformity
 from leukospect.ct_stages import (
@@ -144,7 +145,7 @@ def reconstruct_spect(
         corrections=corrections_made(peak, mu_map, protocol),
         nuclide=peak.nuclide,
         decay_to_injection=decay,
-        counts=MeasuredCounts(projections, peak, reconstructor),
+        counts=MeasuredCounts(projections, peak, reconstructor, () if made is None else tuple(made.maps)),
         log=log,
         map_notes={} if made is None else made.notes,
         as_scanned=as_scanned,
@@ -303,9 +304,10 @@ def run_study(
     effect = effect_on_study(spect, placed, samples, measurements, rule, same_scale=not relative)
     if effect is not None:
         flag = mark_dependence(flag, effect.flags)
+    sensitivity = sensitivity_to_alignment(spect, placed, protocol, threads, progress)
     return StudyResult(
         study, protocol, spect, placed.labels, placed.regions, measurements, ratios, changes, rule, flag,
-        {**placed.notes, **_timing_notes(study)}, relative, effect,
+        {**placed.notes, **_timing_notes(study)}, relative, effect, sensitivity,
     )  # fmt: skip
 
 

@@ -48,6 +48,7 @@ def study_content(result: StudyResult, warnings: Sequence[str]) -> ReportContent
         software=_SOFTWARE,
         only_ratios=result.only_ratios,
         effect=result.effect,
+        sensitivity=result.sensitivity,
     )
 
 

@@ -17,6 +17,7 @@ from leukospect.photopeaks import PhotopeakCounts
 from leukospect.physics.nuclides import Nuclide
 from leukospect.protocol import Protocol
 from leukospect.quantification.measurements import Change, Measurement, Ratio, Region, TimePoint
+from leukospect.quantification.misalignment import AlignmentSensitivity
 from leukospect.registration import Registration, resample
 from leukospect.spect_algorithms import ReconstructionLog
 from leukospect.spect_study import Reconstructor
@@ -32,11 +33,14 @@ class MeasuredCounts:
     peak : PhotopeakCounts
     reconstructor : Reconstructor
         The model of `SpectResult.recon`.
+    maps : tuple of Image
+        Attenuation of each photopeak on the model's grid; empty where attenuation was not corrected.
     """
 
     projections: Projections
     peak: PhotopeakCounts
     reconstructor: Reconstructor
+    maps: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,6 +141,7 @@ class StudyResult:
 
     `only_ratios` says why values of several times cannot be compared but by their ratios; empty where they can.
     `effect` tells what other attenuation maps would give; None where metal in the CT gives no reason to ask.
+    `sensitivity` tells what a small misalignment would change; None where nothing was moved.
     """
 
     study: Study
@@ -152,3 +157,4 @@ class StudyResult:
     notes: Mapping[str, str]
     only_ratios: str = ""
     effect: AttenuationEffect | None = None
+    sensitivity: AlignmentSensitivity | None = None

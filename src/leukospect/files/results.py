@@ -17,10 +17,13 @@ from leukospect.interpretation.flag import FlagValue, StudyFlag
 from leukospect.interpretation.map_effect import AttenuationEffect
 from leukospect.interpretation.rule import Rule
 from leukospect.quantification.measurements import Change, Measurement, Ratio, Region
+from leukospect.quantification.misalignment import AlignmentSensitivity
 from leukospect.whole_files import whole_file
 
-SCHEMA_VERSION = "1.1"
-"""1.1: `metal_reduction`, `attenuation_effect`, and of each flag `with_other_maps` and `dependence`."""
+SCHEMA_VERSION = "1.2"
+"""1.1: `metal_reduction`, `attenuation_effect`, and of each flag `with_other_maps` and `dependence`.
+
+1.2: `alignment_sensitivity`."""
 DISCLAIMER = "leukospect is a research tool. This result is not a diagnosis."
 
 
@@ -36,6 +39,7 @@ def results_document(
     settings: Mapping[str, object] | None = None,
     software_version: str = "",
     effect: AttenuationEffect | None = None,
+    sensitivity: AlignmentSensitivity | None = None,
     metal_reduction: Sequence[Mapping[str, object]] = (),
 ) -> dict[str, object]:
     """Put a study's results together as plain values that JSON can hold.
@@ -56,6 +60,8 @@ def results_document(
     software_version : str
     effect : AttenuationEffect or None
         What other attenuation maps give; None (null) where none was tried, as without metal in the CT.
+    sensitivity : AlignmentSensitivity or None
+        What a small misalignment changes; None (null) where nothing was moved.
     metal_reduction : sequence of mappings
         Of each CT that was looked through for metal: its time point, what was found and what was done.
 
@@ -82,6 +88,7 @@ def results_document(
         "changes": [_change(change, rule.threshold) for change in changes],
         "metal_reduction": [dict(one) for one in metal_reduction],
         "attenuation_effect": None if effect is None else _effect(effect, rule.threshold),
+        "alignment_sensitivity": None if sensitivity is None else asdict(sensitivity),
         "warnings": list(dict.fromkeys((*flag.warnings, *warnings))),
         "settings": dict(settings or {}),
     }

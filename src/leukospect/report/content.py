@@ -15,6 +15,7 @@ from leukospect.errors import GeometryError, InputError
 from leukospect.interpretation.flag import LesionFlag, StudyFlag
 from leukospect.interpretation.map_effect import AttenuationEffect
 from leukospect.quantification.measurements import Change, Measurement, Ratio, Region
+from leukospect.quantification.misalignment import AlignmentSensitivity
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,6 +143,8 @@ class ReportContent:
         Why the SPECT of several times cannot be shown on one scale; empty where it can.
     effect : AttenuationEffect or None
         What other attenuation maps give; None where metal in the CT gives no reason to ask.
+    sensitivity : AlignmentSensitivity or None
+        What a small misalignment changes; None where nothing was moved.
     """
 
     title: str
@@ -159,6 +162,7 @@ class ReportContent:
     software: str = ""
     only_ratios: str = ""
     effect: AttenuationEffect | None = None
+    sensitivity: AlignmentSensitivity | None = None
 
 
 def when(time_point: str, hours: float) -> str:

@@ -13,6 +13,7 @@ from leukospect.report.content import ReportContent, change_behind, driving_lesi
 from leukospect.report.effect_table import effect_shown
 from leukospect.report.figures_plates import planar_plates, ratio_plates, spect_plates, streak_plates
 from leukospect.report.metal_table import metal_shown
+from leukospect.report.sensitivity_table import sensitivity_shown
 from leukospect.whole_files import whole_file
 
 DISCLAIMER = "Research tool, not a diagnosis."
@@ -82,6 +83,7 @@ def render(content: ReportContent) -> str:
         metal=metal_shown(content),
         streaks=streak_plates(content),
         effect=effect_shown(content, number, finer_percent),
+        sensitivity=sensitivity_shown(content, finer_percent),
         when=when,
     )
 
