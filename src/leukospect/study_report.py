@@ -173,8 +173,7 @@ def _rule_facts(rule: Rule) -> Mapping[str, object]:
         "title": rule.title,
         "criterion": (
             f"positive when the lesion-to-reference ratio grows by more than {rule.threshold:.0%} from the "
-            f"{rule.from_time} to the {rule.to_time} images, interval and all; negative when it falls by more, or "
-            "where there is no uptake above the reference; else equivocal"
+            f"{rule.from_time} to the {rule.to_time} images, interval and all; {_negative_when(rule)}; else equivocal"
         ),
         "source": rule.source,
         "sensitivity": rule.sensitivity,
@@ -183,6 +182,12 @@ def _rule_facts(rule: Rule) -> Mapping[str, object]:
         "evidence": rule.evidence,
         "from_time": rule.from_time,
     }
+
+
+def _negative_when(rule: Rule) -> str:
+    if rule.cut_off:
+        return "negative when it does not, interval and all"
+    return "negative when it falls by more, or where there is no uptake above the reference"
 
 
 def flat_settings(protocol: Protocol) -> dict[str, str]:

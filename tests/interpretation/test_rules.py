@@ -207,3 +207,38 @@ def test_wrong_rules_are_refused() -> None:
         Rule.from_table(good)
     with pytest.raises(ProtocolError, match="no rule 'gut-feeling'"):
         load_rule("gut-feeling")
+
+
+@pytest.mark.parametrize(("name", "threshold"), [("ratio-increase-10", 0.1), ("ratio-increase-20", 0.2),
+                                                 ("ratio-increase-30", 0.3)])  # fmt: skip
+class TestCutOffs:
+    """Published cut-offs: above is positive, at or below negative, and an interval astride leaves it open."""
+
+    def test_each_side_of_the_cut_off(self, name: str, threshold: float) -> None:
+        rule = load_rule(name)
+        above, below = (1e6 * (1.0 + threshold + by) for by in (0.05, -0.05))
+        reference: Counts = {"delayed": 1e6, "late": 1e6}
+        assert judged({"delayed": 1e6, "late": above}, reference, rule=rule).flag == "positive"
+        assert judged({"delayed": 1e6, "late": below}, reference, rule=rule).flag == "negative"
+        astride = judged({"delayed": 400, "late": 400 * (1.0 + threshold)}, reference, rule=rule)
+        assert astride.flag == "equivocal"
+        assert 0.2 < astride.lesions[0].probability < 0.8
+
+    def test_growth_alone_counts_and_not_whether_the_ratio_exceeds_one(self, name: str, threshold: float) -> None:
+        reference: Counts = {"delayed": 1e6, "late": 1e6}
+        faint = judged({"delayed": 2e5, "late": 2e5 * (1.1 + threshold)}, reference, rule=load_rule(name))
+        assert faint.flag == "positive"
+
+    def test_its_figures_are_published(self, name: str, threshold: float) -> None:
+        rule = load_rule(name)
+        assert rule.threshold == pytest.approx(threshold)
+        # 18 infected of 66: what the printed percentages must be multiples of.
+        for figure, of in ((rule.sensitivity, 18), (rule.specificity, 48), (rule.accuracy, 66)):
+            assert figure is not None
+            patients = figure / 100 * of
+            assert patients == pytest.approx(round(patients), abs=0.05)
+
+
+def test_a_cut_off_that_also_asks_for_size_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="cut-off"):
+        replace(load_rule("ratio-increase-20"), uses_size=True)

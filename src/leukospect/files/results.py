@@ -23,7 +23,7 @@ from leukospect.whole_files import whole_file
 SCHEMA_VERSION = "1.2"
 """1.1: `metal_reduction`, `attenuation_effect`, and of each flag `with_other_maps` and `dependence`.
 
-1.2: `alignment_sensitivity`."""
+1.2: `alignment_sensitivity`, and of the rule `cut_off`."""
 DISCLAIMER = "leukospect is a research tool. This result is not a diagnosis."
 
 
@@ -134,6 +134,7 @@ def _rule(rule: Rule, flag: StudyFlag) -> dict[str, object]:
         "from_time": rule.from_time,
         "to_time": rule.to_time,
         "threshold": rule.threshold,
+        "cut_off": rule.cut_off,
         "no_uptake_margin": rule.no_uptake_margin,
         "uses_size": rule.uses_size,
         "source": rule.source,

@@ -26,6 +26,9 @@ def apply_rule(rule: Rule, changes: Sequence[Change], ratios: Sequence[Ratio], r
        equivocal instead: a size without an interval may raise a doubt, but makes no lesion positive.
     4. Else, or where the interval is not known: equivocal.
 
+    A rule that is a cut-off asks for the change alone: its whole interval above the threshold is positive, at or below
+    it negative, and astride of it, or not known, equivocal.
+
     A study is positive if any lesion is, else equivocal if any is, else not assessable if any lesion is or there is
     none, else negative.
 
@@ -80,9 +83,8 @@ def _choose(rule: Rule, lesion: str, changes: Sequence[Change]) -> Change | None
 
 
 def _judge(rule: Rule, change: Change, later: Interval | None) -> tuple[FlagValue, str]:
-    band = f"{rule.threshold:.0%}"
     times = f"from {change.from_time} to {change.to_time}"
-    if later is not None and later.high <= 1 + rule.no_uptake_margin:
+    if not rule.cut_off and later is not None and later.high <= 1 + rule.no_uptake_margin:
         return "negative", (
             f"No uptake above the reference at the {change.to_time} time: ratio {later.value:.2f} "
             f"({later.low:.2f} to {later.high:.2f})."
@@ -92,7 +94,20 @@ def _judge(rule: Rule, change: Change, later: Interval | None) -> tuple[FlagValu
             "equivocal",
             f"The ratio changed by {change.change.value:+.0%} {times}, but its uncertainty is not known.",
         )
-    measured = f"by {change.change.value:+.0%} ({change.change.low:+.0%} to {change.change.high:+.0%}) {times}"
+    return _by_cut_off(rule, change, times) if rule.cut_off else _by_band(rule, change, times)
+
+
+def _by_cut_off(rule: Rule, change: Change, times: str) -> tuple[FlagValue, str]:
+    measured, cut_off = _in_words(change, times), f"{rule.threshold:.0%}"
+    if change.change.low > rule.threshold:
+        return "positive", f"The ratio grew {measured}, more than {cut_off} with its whole interval."
+    if change.change.high <= rule.threshold:
+        return "negative", f"The ratio changed {measured}, not more than {cut_off} with its whole interval."
+    return "equivocal", f"The ratio changed {measured}, and the interval lies astride of the cut-off of {cut_off}."
+
+
+def _by_band(rule: Rule, change: Change, times: str) -> tuple[FlagValue, str]:
+    measured, band = _in_words(change, times), f"{rule.threshold:.0%}"
     if change.change.low > rule.threshold:
         return "positive", f"The ratio grew {measured}, more than {band} with its whole interval."
     if change.change.high < -rule.threshold:
@@ -100,6 +115,10 @@ def _judge(rule: Rule, change: Change, later: Interval | None) -> tuple[FlagValu
             return "equivocal", f"The ratio fell {measured}, but the size grew by {change.size_change:+.0%}."
         return "negative", f"The ratio fell {measured}, more than {band} with its whole interval."
     return "equivocal", f"The ratio changed {measured}, which is not beyond {band} either way with its whole interval."
+
+
+def _in_words(change: Change, times: str) -> str:
+    return f"by {change.change.value:+.0%} ({change.change.low:+.0%} to {change.change.high:+.0%}) {times}"
 
 
 def probability_above(change: Change, threshold: float) -> float:

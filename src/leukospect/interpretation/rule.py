@@ -27,7 +27,9 @@ class Rule:
     modalities : tuple of str
         In order of preference.
     threshold : float
-        Half-width of the equivocal band of the relative change; 0.1 is 10 %.
+        Half-width of the equivocal band of the relative change; 0.1 is 10 %. With `cut_off`, what it must exceed.
+    cut_off : bool
+        Negative is all that does not exceed the threshold, falling or not, uptake or none, as the rule was published.
     no_uptake_margin : float
         There is no uptake where the ratio's interval ends below 1 + margin at the later time.
     uses_size : bool
@@ -47,6 +49,7 @@ class Rule:
     threshold: float
     source: str
     evidence: str
+    cut_off: bool = False
     uses_size: bool = False
     no_uptake_margin: float = 0.0
     fallback_from_time: TimePoint | None = None
@@ -62,6 +65,8 @@ class Rule:
             raise ProtocolError(f"Rule '{self.name}' needs modalities out of {', '.join(_MODALITIES)}.")
         if not 0 <= self.threshold < 1 or not 0 <= self.no_uptake_margin < 1:
             raise ProtocolError(f"Rule '{self.name}' needs a threshold and a margin from 0 to below 1.")
+        if self.cut_off and (self.uses_size or self.no_uptake_margin):
+            raise ProtocolError(f"Rule '{self.name}' is a cut-off of the change, which knows no size and no margin.")
         if not self.source.strip():
             raise ProtocolError(f"Rule '{self.name}' names no source.")
 
@@ -91,10 +96,10 @@ def _checked(rule: str, key: str, value: object) -> str | float | bool | tuple[s
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return tuple(value)
         raise ProtocolError(f"Rule '{rule}': modalities must be a list of texts.")
-    if key == "uses_size":
+    if key in ("uses_size", "cut_off"):
         if isinstance(value, bool):
             return value
-        raise ProtocolError(f"Rule '{rule}': uses_size must be true or false.")
+        raise ProtocolError(f"Rule '{rule}': {key} must be true or false.")
     if key in ("threshold", "no_uptake_margin", "sensitivity", "specificity", "accuracy"):
         if isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
