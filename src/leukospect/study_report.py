@@ -171,10 +171,7 @@ def _rule_facts(rule: Rule) -> Mapping[str, object]:
     return {
         "name": rule.name,
         "title": rule.title,
-        "criterion": (
-            f"positive when the lesion-to-reference ratio grows by more than {rule.threshold:.0%} from the "
-            f"{rule.from_time} to the {rule.to_time} images, interval and all; {_negative_when(rule)}; else equivocal"
-        ),
+        "criterion": _criterion(rule),
         "source": rule.source,
         "sensitivity": rule.sensitivity,
         "specificity": rule.specificity,
@@ -184,10 +181,20 @@ def _rule_facts(rule: Rule) -> Mapping[str, object]:
     }
 
 
-def _negative_when(rule: Rule) -> str:
+def _criterion(rule: Rule) -> str:
+    if rule.ratio_above is not None:
+        return (
+            f"positive when the lesion-to-reference ratio of the {rule.to_time} images is above {rule.ratio_above:g}, "
+            f"interval and all: bone where it grew from the {rule.from_time} ones, soft tissue where it did not; "
+            "negative when it is not above and did not grow; else equivocal"
+        )
+    negative = "negative when it falls by more, or where there is no uptake above the reference"
     if rule.cut_off:
-        return "negative when it does not, interval and all"
-    return "negative when it falls by more, or where there is no uptake above the reference"
+        negative = "negative when it does not, interval and all"
+    return (
+        f"positive when the lesion-to-reference ratio grows by more than {rule.threshold:.0%} from the "
+        f"{rule.from_time} to the {rule.to_time} images, interval and all; {negative}; else equivocal"
+    )
 
 
 def flat_settings(protocol: Protocol) -> dict[str, str]:

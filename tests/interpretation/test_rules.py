@@ -242,3 +242,30 @@ class TestCutOffs:
 def test_a_cut_off_that_also_asks_for_size_is_refused() -> None:
     with pytest.raises(ProtocolError, match="cut-off"):
         replace(load_rule("ratio-increase-20"), uses_size=True)
+
+
+@pytest.mark.parametrize(
+    ("delayed", "late", "flag", "finding"),
+    [
+        (2.4, 3.0, "positive", "osteomyelitis"),
+        (3.0, 2.6, "positive", "soft tissue infection"),
+        (1.8, 1.5, "negative", "no infection"),
+        (1.2, 1.6, "equivocal", ""),
+    ],
+)
+def test_the_diabetic_foot_s_table(delayed: float, late: float, flag: str, finding: str) -> None:
+    reference: Counts = {"delayed": 1e6, "late": 1e6}
+    found = judged({"delayed": 1e6 * delayed, "late": 1e6 * late}, reference, rule=load_rule("diabetic-foot"))
+    (lesion,) = found.lesions
+    assert (found.flag, lesion.finding) == (flag, finding)
+    assert lesion.probability == pytest.approx(float(late > 2.0), abs=0.01)
+
+
+def test_a_foot_s_ratio_astride_of_two_is_open_and_so_may_be_its_course() -> None:
+    rule = load_rule("diabetic-foot")
+    astride = judged({"delayed": 700, "late": 1010}, {"delayed": 500, "late": 500}, rule=rule)
+    assert astride.flag == "equivocal"
+    assert 0.4 < astride.lesions[0].probability < 0.7
+    course = judged({"delayed": 3010, "late": 3000}, {"delayed": 1000, "late": 1000}, rule=rule)
+    assert course.flag == "positive"
+    assert course.lesions[0].finding == "of bone or of soft tissue is open"

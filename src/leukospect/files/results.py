@@ -23,7 +23,7 @@ from leukospect.whole_files import whole_file
 SCHEMA_VERSION = "1.2"
 """1.1: `metal_reduction`, `attenuation_effect`, and of each flag `with_other_maps` and `dependence`.
 
-1.2: `alignment_sensitivity`, and of the rule `cut_off`."""
+1.2: `alignment_sensitivity`, of the rule `cut_off` and `ratio_above`, of each flag `finding`."""
 DISCLAIMER = "leukospect is a research tool. This result is not a diagnosis."
 
 
@@ -135,6 +135,7 @@ def _rule(rule: Rule, flag: StudyFlag) -> dict[str, object]:
         "to_time": rule.to_time,
         "threshold": rule.threshold,
         "cut_off": rule.cut_off,
+        "ratio_above": rule.ratio_above,
         "no_uptake_margin": rule.no_uptake_margin,
         "uses_size": rule.uses_size,
         "source": rule.source,

@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from leukospect.interpretation.flag import FlagValue, LesionFlag, StudyFlag
 from leukospect.interpretation.rule import Rule
+from leukospect.quantification.intervals import draws
 from leukospect.quantification.measurements import Change, Interval, Ratio, Region
 
+_DRAWS, _SEED = 10_000, 20110701
 # The study's flag is the first of these that any lesion has: nothing is negative while a lesion is not assessed.
 _PRECEDENCE: tuple[FlagValue, ...] = ("positive", "equivocal", "not assessable", "negative")
 
@@ -28,6 +32,11 @@ def apply_rule(rule: Rule, changes: Sequence[Change], ratios: Sequence[Ratio], r
 
     A rule that is a cut-off asks for the change alone: its whole interval above the threshold is positive, at or below
     it negative, and astride of it, or not known, equivocal.
+
+    A rule with `ratio_above` asks whether the ratio at the later time exceeds that, and whether it rose: above and
+    rising is infection of bone, above and not rising infection of soft tissue, both positive; not above and not rising
+    is negative, not above and rising equivocal. Above with a course that is open is positive, of open kind; a ratio
+    whose interval lies astride is equivocal.
 
     A study is positive if any lesion is, else equivocal if any is, else not assessable if any lesion is or there is
     none, else negative.
@@ -58,15 +67,21 @@ def _judge_lesion(rule: Rule, region: Region, changes: Sequence[Change], ratios:
         ),
         None,
     )
-    flag, reason = _judge(rule, change, later)
+    finding, probability = "", probability_above(change, rule.threshold)
+    if rule.ratio_above is None:
+        flag, reason = _judge(rule, change, later)
+    else:
+        flag, finding, reason = _by_ratio(rule, rule.ratio_above, change, later)
+        probability = _probability_of_ratio(later, rule.ratio_above)
     return LesionFlag(
         region.name,
         flag,
         change.modality,
         change.from_time,
         change.to_time,
-        probability_above(change, rule.threshold),
+        probability,
         reason + _from_fallback(rule, change),
+        finding=finding,
     )
 
 
@@ -115,6 +130,29 @@ def _by_band(rule: Rule, change: Change, times: str) -> tuple[FlagValue, str]:
             return "equivocal", f"The ratio fell {measured}, but the size grew by {change.size_change:+.0%}."
         return "negative", f"The ratio fell {measured}, more than {band} with its whole interval."
     return "equivocal", f"The ratio changed {measured}, which is not beyond {band} either way with its whole interval."
+
+
+def _by_ratio(rule: Rule, level: float, change: Change, later: Interval | None) -> tuple[FlagValue, str, str]:
+    """Give the flag, what the rule calls it, and why."""
+    if later is None or math.isnan(later.low) or math.isnan(later.high):
+        return "equivocal", "", f"The ratio at the {change.to_time} time is not known with its uncertainty."
+    rose, held = change.change.low > rule.threshold, change.change.high <= rule.threshold
+    course = "it rose" if rose else "it did not rise" if held else "whether it rose is open"
+    seen = (
+        f"The ratio is {later.value:.2f} ({later.low:.2f} to {later.high:.2f}) at the {change.to_time} time, and "
+        f"{course}: {_in_words(change, f'from {change.from_time}')}"
+    )
+    if later.low > level:
+        kind = "osteomyelitis" if rose else "soft tissue infection" if held else "of bone or of soft tissue is open"
+        return "positive", kind, f"{seen}. Above {level:g} and so is infection; by its course: {kind}."
+    if later.high <= level and held:
+        return "negative", "no infection", f"{seen}. It is not above {level:g} and does not grow."
+    return "equivocal", "", f"{seen}. With the cut-off at {level:g} this leaves it open."
+
+
+def _probability_of_ratio(ratio: Interval | None, level: float) -> float:
+    samples = np.empty(0) if ratio is None else draws(ratio, _DRAWS, _SEED)
+    return float(np.mean(samples > level)) if samples.size else math.nan
 
 
 def _in_words(change: Change, times: str) -> str:

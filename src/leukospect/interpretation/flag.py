@@ -32,9 +32,12 @@ class LesionFlag:
     modality, from_time, to_time : str
         The measurement it rests on; empty where not assessable.
     probability : float
-        P(change > threshold); NaN where not assessable.
+        P(change > threshold), or P(ratio > what the rule asks for) where it looks at the ratio first; NaN where not
+        assessable.
     reason : str
         One sentence for the report.
+    finding : str
+        What the rule calls it, where it tells kinds of infection apart; else empty.
     with_other_maps : tuple of FlagWithMap
         The flag with other attenuation maps; empty where none was tried, as without metal in the CT.
     dependence : str
@@ -50,6 +53,7 @@ class LesionFlag:
     reason: str
     with_other_maps: tuple[FlagWithMap, ...] = ()
     dependence: str = ""
+    finding: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ class Rule:
         Half-width of the equivocal band of the relative change; 0.1 is 10 %. With `cut_off`, what it must exceed.
     cut_off : bool
         Negative is all that does not exceed the threshold, falling or not, uptake or none, as the rule was published.
+    ratio_above : float or None
+        For a rule that looks at the ratio at the later time first, and at its change second: see `decision`.
     no_uptake_margin : float
         There is no uptake where the ratio's interval ends below 1 + margin at the later time.
     uses_size : bool
@@ -50,6 +52,7 @@ class Rule:
     source: str
     evidence: str
     cut_off: bool = False
+    ratio_above: float | None = None
     uses_size: bool = False
     no_uptake_margin: float = 0.0
     fallback_from_time: TimePoint | None = None
@@ -65,8 +68,10 @@ class Rule:
             raise ProtocolError(f"Rule '{self.name}' needs modalities out of {', '.join(_MODALITIES)}.")
         if not 0 <= self.threshold < 1 or not 0 <= self.no_uptake_margin < 1:
             raise ProtocolError(f"Rule '{self.name}' needs a threshold and a margin from 0 to below 1.")
-        if self.cut_off and (self.uses_size or self.no_uptake_margin):
-            raise ProtocolError(f"Rule '{self.name}' is a cut-off of the change, which knows no size and no margin.")
+        if self.ratio_above is not None and (self.cut_off or self.ratio_above <= 0):
+            raise ProtocolError(f"Rule '{self.name}' needs a ratio above 0 that is no cut-off of the change as well.")
+        if (self.cut_off or self.ratio_above is not None) and (self.uses_size or self.no_uptake_margin):
+            raise ProtocolError(f"Rule '{self.name}' is a cut-off, which knows no size and no margin.")
         if not self.source.strip():
             raise ProtocolError(f"Rule '{self.name}' names no source.")
 
@@ -100,7 +105,7 @@ def _checked(rule: str, key: str, value: object) -> str | float | bool | tuple[s
         if isinstance(value, bool):
             return value
         raise ProtocolError(f"Rule '{rule}': {key} must be true or false.")
-    if key in ("threshold", "no_uptake_margin", "sensitivity", "specificity", "accuracy"):
+    if key in ("threshold", "ratio_above", "no_uptake_margin", "sensitivity", "specificity", "accuracy"):
         if isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
         raise ProtocolError(f"Rule '{rule}': {key} must be a number.")
