@@ -1,0 +1,117 @@
+"""Where an emission image is compared with what a CT lets one expect: places in and round the body, and their weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from leukospect.data import Image
+from leukospect.registration.predicted_emission import PredictedEmission, blurred
+
+Doubles = NDArray[np.float64]
+
+# Of the body's median uptake: what counts as body, and what keeps the weights of air finite.
+_BODY_PART, _LEAST_PART = 0.3, 0.25
+_ROUND_BODY_MM = 30.0
+_WEIGHT_FWHM_MM, _MEDIAN_FWHM_MM = 30.0, 20.0
+# Next to the ends of the camera's field what lies beyond them shows, or is missing.
+_END_MM = 8.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmissionSamples:
+    """An emission image, relative to the body's median uptake, at places in and round the body.
+
+    Parameters
+    ----------
+    lattice : (slices, rows, columns) float32 array
+        The image at every place of the grid of samples; `chosen` are those compared.
+    chosen : (slices, rows, columns) bool array
+    spacing_mm : (3,) array
+        Of the lattice.
+    points_mm : (places, 3) array
+        LPS mm.
+    values, weights : (places,) arrays
+        A weight is the reciprocal of the uptake round about: a residual counts relative to it, since the noise of an
+        iterative reconstruction follows it and so does what no CT foretells.
+    predicted : PredictedEmission
+        Blurred as the image is.
+    """
+
+    lattice: NDArray[np.float32]
+    chosen: NDArray[np.bool_]
+    spacing_mm: Doubles
+    points_mm: Doubles
+    values: Doubles
+    weights: Doubles
+    predicted: PredictedEmission
+
+
+def body_median(emission: Image) -> float:
+    """Find the median uptake of the body; 0 where there is none."""
+    smooth = blurred(np.asarray(emission.array, np.float32), emission.geometry.spacing_mm, _MEDIAN_FWHM_MM)
+    bright = smooth[smooth > 0.15 * np.quantile(smooth, 0.99)]
+    return float(np.median(bright)) if bright.size else 0.0
+
+
+def emission_samples(
+    emission: Image, predicted: PredictedEmission, median: float, *, extra_fwhm_mm: float, step_mm: float
+) -> EmissionSamples:
+    """Sample an emission image on a grid about `step_mm` wide, both it and the prediction blurred by as much more.
+
+    Parameters
+    ----------
+    emission : Image
+    predicted : PredictedEmission
+    median : float
+        See `body_median`.
+    extra_fwhm_mm, step_mm : float
+    """
+    grid = emission.geometry
+    spacing = np.array(grid.spacing_mm)
+    array = blurred(np.asarray(emission.array, np.float32), grid.spacing_mm, extra_fwhm_mm)
+    steps = np.maximum(1, np.round(step_mm / spacing)).astype(int)
+    ends = np.minimum(np.maximum(1, np.round(_END_MM / spacing)), (np.array(grid.shape) - 1) // 2).astype(int)
+    axes = [np.arange(end, n - end, step) for end, n, step in zip(ends, grid.shape, steps, strict=True)]
+    lattice = array[np.ix_(*axes)] / np.float32(median)
+    width = steps * spacing
+    reach = tuple(1 + 2 * np.round(_ROUND_BODY_MM / width).astype(int))
+    chosen = np.asarray(ndimage.maximum_filter(lattice, size=reach) > _BODY_PART)
+    indices = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)[chosen]
+    around = blurred(lattice, tuple(width), _WEIGHT_FWHM_MM)[chosen]
+    channels = blurred(predicted.channels, predicted.geometry.spacing_mm, extra_fwhm_mm)
+    return EmissionSamples(
+        lattice,
+        chosen,
+        width,
+        grid.to_lps(indices),
+        lattice[chosen].astype(np.float64),
+        1.0 / (np.maximum(around, 0.0) + _LEAST_PART).astype(np.float64),
+        replace(predicted, channels=np.ascontiguousarray(channels)),
+    )
+
+
+def flattened(samples: EmissionSamples, expected: Doubles, fwhm_mm: float) -> EmissionSamples:
+    """Divide the image by how much brighter each neighbourhood is than expected, so that only finer detail counts.
+
+    Parameters
+    ----------
+    samples : EmissionSamples
+    expected : (places,) array
+        What the fit predicts there.
+    fwhm_mm : float
+        Size of a neighbourhood.
+    """
+    foretold, seen = np.zeros_like(samples.lattice), np.zeros_like(samples.lattice)
+    foretold[samples.chosen] = np.maximum(expected, 0.0)
+    seen[samples.chosen] = samples.lattice[samples.chosen]
+    parts = [blurred(each, tuple(samples.spacing_mm), fwhm_mm)[samples.chosen] + 0.05 for each in (seen, foretold)]
+    gain = np.clip(parts[0] / parts[1], 0.1, 20.0).astype(np.float64)
+    values = samples.lattice[samples.chosen] / gain
+    around = np.zeros_like(samples.lattice)
+    around[samples.chosen] = values
+    level = blurred(around, tuple(samples.spacing_mm), _WEIGHT_FWHM_MM)[samples.chosen]
+    return replace(samples, values=values, weights=1.0 / (np.maximum(level, 0.0) + _LEAST_PART).astype(np.float64))
