@@ -85,11 +85,14 @@ class MetalSettings(_Section):
 
 
 class RegistrationSettings(_Section):
-    """Rigid registration of SPECT to CT, and of the times to each other; what exceeds the limits is not believed."""
+    """Rigid registration of SPECT to CT, and of the times to each other.
+
+    What exceeds the limits, of the body centre's shift and of the angle, is not believed.
+    """
 
     enabled: bool = True
-    maximum_shift_mm: float = Field(30.0, gt=0, le=200)
-    maximum_rotation_deg: float = Field(10.0, gt=0, le=90)
+    maximum_shift_mm: float = Field(60.0, gt=0, le=200)
+    maximum_rotation_deg: float = Field(30.0, gt=0, le=90)
 
 
 class RegionSettings(_Section):

@@ -27,7 +27,7 @@ _BLOCK_MM = 40.0
 _BEYOND_MM, _LEAST_PART = 30.0, 0.5
 _LONGEST_STEP_MM = 20.0
 _STILL_MM = 0.02
-_RIDGE = 1e-3
+_RIDGE = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)

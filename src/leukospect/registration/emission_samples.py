@@ -17,8 +17,8 @@ Doubles = NDArray[np.float64]
 _BODY_PART, _LEAST_PART = 0.3, 0.25
 _ROUND_BODY_MM = 30.0
 _WEIGHT_FWHM_MM, _MEDIAN_FWHM_MM = 30.0, 20.0
-# Next to the ends of the camera's field what lies beyond them shows, or is missing.
-_END_MM = 8.0
+# Next to the borders of the camera's field what lies beyond them shows, or is missing.
+_MOST_OF_FIELD = 0.125
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +58,7 @@ def body_median(emission: Image) -> float:
 
 
 def emission_samples(
-    emission: Image, predicted: PredictedEmission, median: float, *, extra_fwhm_mm: float, step_mm: float
+    emission: Image, predicted: PredictedEmission, median: float, *, extra_fwhm_mm: float, step_mm: float, border_mm: float
 ) -> EmissionSamples:
     """Sample an emission image on a grid about `step_mm` wide, both it and the prediction blurred by as much more.
 
@@ -69,12 +69,14 @@ def emission_samples(
     median : float
         See `body_median`.
     extra_fwhm_mm, step_mm : float
+    border_mm : float
+        So much next to the borders of the image is left out, but no more than an eighth of it.
     """
     grid = emission.geometry
     spacing = np.array(grid.spacing_mm)
     array = blurred(np.asarray(emission.array, np.float32), grid.spacing_mm, extra_fwhm_mm)
     steps = np.maximum(1, np.round(step_mm / spacing)).astype(int)
-    ends = np.minimum(np.maximum(1, np.round(_END_MM / spacing)), (np.array(grid.shape) - 1) // 2).astype(int)
+    ends = np.clip(np.round(border_mm / spacing), 1, np.maximum(1, _MOST_OF_FIELD * np.array(grid.shape))).astype(int)
     axes = [np.arange(end, n - end, step) for end, n, step in zip(ends, grid.shape, steps, strict=True)]
     lattice = array[np.ix_(*axes)] / np.float32(median)
     width = steps * spacing

@@ -19,7 +19,6 @@ from leukospect.data import Image
 from leukospect.errors import InputError
 from leukospect.registration.conversion import Matrix
 from leukospect.registration.emission_fit import (
-    Doubles,
     Fit,
     Pose,
     covariance,
@@ -38,17 +37,18 @@ FLAG_MM = 5.0
 
 _COARSE_FWHM_MM, _FINE_FWHM_MM = 24.0, 3.0
 _COARSE_STEP_MM, _FINE_STEP_MM = 19.2, 9.6
-_COARSE_BOUND, _FINE_BOUND = 1.0, 0.4
+_COARSE_BORDER_MM, _FINE_BORDER_MM = 30.0, 20.0
+_COARSE_BOUND, _FINE_BOUND = 1.0, 0.5
 _COARSE_STEPS, _FINE_STEPS = 25, 20
 _START_MM, _START_DEG = 20.0, 10.0
 _SIGNS = ((0, 0, 0), (1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))
 # Ends of two searches that lie no farther apart are one; one that fits almost as well elsewhere leaves it open which.
-_SAME_MM, _ALMOST_AS_WELL = 6.0, 1.05
-_LEAST_OF_STARTS = 0.5
+_SAME_MM, _WORTH_REFINING, _ALMOST_AS_WELL = 6.0, 1.2, 1.02
+_LEAST_OF_STARTS = 0.3
 # The neighbourhood whose brightness the second opinion ignores.
 _NEIGHBOURHOOD_MM, _SECOND_OPINION_STEP_MM = 80.0, 14.4
 # The misfit that the blocks' residuals do not show is about as large again as what they do.
-_NOISE_FACTOR, _OPINION_FACTOR = 1.5, 0.5
+_NOISE_FACTOR, _OPINION_FACTOR = 2.5, 0.5
 _LEAST_ERROR_MM = 0.5
 _TIMES_ERROR, _LEAST_MOVE_MM = 2.0, 2.0
 _FEWEST_PLACES = 200
@@ -103,8 +103,9 @@ def register_emission_to_ct(
         return unsearched(f"The {name} to register, so the identity was kept.")
     tell(0.2)
     samples = emission_samples(
-        emission, predicted, median, extra_fwhm_mm=_COARSE_FWHM_MM, step_mm=_COARSE_STEP_MM
-    )
+        emission, predicted, median,
+        extra_fwhm_mm=_COARSE_FWHM_MM, step_mm=_COARSE_STEP_MM, border_mm=_COARSE_BORDER_MM,
+    )  # fmt: skip
     if len(samples.values) < _FEWEST_PLACES or not np.isfinite(_at_identity(samples).cost):
         return unsearched("The images hardly overlap as they lie, so the identity was kept.")
     ends = _searched(samples, threads)
@@ -154,8 +155,8 @@ def _refined(
     emission: Image, predicted: PredictedEmission, median: float, ends: list[tuple[Fit, float]], threads: int
 ) -> _Found:
     """Fit the two best ends finely, and estimate the error of the better one."""
-    samples = emission_samples(emission, predicted, median, extra_fwhm_mm=_FINE_FWHM_MM, step_mm=_FINE_STEP_MM)
-    tried = [end for end in ends if end[0].cost < 1.5 * ends[0][0].cost][:2]
+    samples = _fine_samples(emission, predicted, median, _FINE_STEP_MM)
+    tried = [end for end in ends if end[0].cost < _WORTH_REFINING * ends[0][0].cost][:2]
     with ThreadPoolExecutor(max(1, threads)) as pool:
         fits = list(
             pool.map(lambda end: fitted(samples, end[0].pose, bound=_FINE_BOUND, steps=_FINE_STEPS), tried)
@@ -176,11 +177,15 @@ def _refined(
     return _Found(predicted, best.matrix, share, error, 1.0 - best.cost / before, rival_mm)
 
 
+def _fine_samples(emission: Image, predicted: PredictedEmission, median: float, step_mm: float) -> EmissionSamples:
+    return emission_samples(
+        emission, predicted, median, extra_fwhm_mm=_FINE_FWHM_MM, step_mm=step_mm, border_mm=_FINE_BORDER_MM
+    )
+
+
 def _second_opinion_mm(emission: Image, predicted: PredictedEmission, median: float, best: Fit) -> float:
     """Fit again by what is finer than a neighbourhood alone, and tell how far from the pose found that leads, mm."""
-    samples = emission_samples(
-        emission, predicted, median, extra_fwhm_mm=_FINE_FWHM_MM, step_mm=_SECOND_OPINION_STEP_MM
-    )
+    samples = _fine_samples(emission, predicted, median, _SECOND_OPINION_STEP_MM)
     fit = evaluated(samples, best.pose, _FINE_BOUND)
     for _ in range(2):
         fit = fitted(flattened(samples, fit.expected, _NEIGHBOURHOOD_MM), fit.pose, bound=_FINE_BOUND, steps=6)
