@@ -48,6 +48,16 @@ class Pose:
         """Turn by step[:3] / LEVER_MM rad and shift by step[3:6] mm more."""
         return Pose(turn(step[:3] / LEVER_MM) @ self.rotation, self.shift_mm + step[3:6])
 
+    def halfway_to(self, other: Pose) -> Pose:
+        """Give the pose in the middle between two."""
+        between = np.einsum("ij,kj->ik", other.rotation, self.rotation)
+        cosine = (np.trace(between) - 1.0) / 2.0
+        axis = np.array([between[2, 1] - between[1, 2], between[0, 2] - between[2, 0], between[1, 0] - between[0, 1]])
+        # The axis is twice the angle's sine long.
+        sine = 0.5 * float(np.sqrt(np.sum(axis**2)))
+        vector = axis * (0.5 * np.arctan2(sine, cosine) / sine) if sine > 1e-12 else axis
+        return Pose(turn(0.5 * vector) @ self.rotation, 0.5 * (self.shift_mm + other.shift_mm))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
@@ -78,11 +88,6 @@ class Fit:
     basis: Doubles
     residuals: Doubles
     inside: Doubles
-
-    @property
-    def expected(self) -> Doubles:
-        """What is predicted at each place."""
-        return np.asarray(np.einsum("nc,c->n", self.basis, self.uptakes))
 
 
 def turn(vector: Doubles) -> Doubles:

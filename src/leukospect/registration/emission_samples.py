@@ -17,6 +17,7 @@ Doubles = NDArray[np.float64]
 _BODY_PART, _LEAST_PART = 0.3, 0.25
 _ROUND_BODY_MM = 30.0
 _WEIGHT_FWHM_MM, _MEDIAN_FWHM_MM = 30.0, 20.0
+_NEIGHBOURHOOD_FWHM_MM, _NEIGHBOURHOOD_BOUND = 30.0, 0.2
 # Next to the borders of the camera's field what lies beyond them shows, or is missing.
 _MOST_OF_FIELD = 0.125
 
@@ -96,24 +97,18 @@ def emission_samples(
     )
 
 
-def flattened(samples: EmissionSamples, expected: Doubles, fwhm_mm: float) -> EmissionSamples:
-    """Divide the image by how much brighter each neighbourhood is than expected, so that only finer detail counts.
+def trusted(samples: EmissionSamples, residuals: Doubles) -> EmissionSamples:
+    """Weigh places less where the image differs from what is expected not by noise but all round about.
 
     Parameters
     ----------
     samples : EmissionSamples
-    expected : (places,) array
-        What the fit predicts there.
-    fwhm_mm : float
-        Size of a neighbourhood.
+    residuals : (places,) array
+        Relative to the uptake round about.
     """
-    foretold, seen = np.zeros_like(samples.lattice), np.zeros_like(samples.lattice)
-    foretold[samples.chosen] = np.maximum(expected, 0.0)
-    seen[samples.chosen] = samples.lattice[samples.chosen]
-    parts = [blurred(each, tuple(samples.spacing_mm), fwhm_mm)[samples.chosen] + 0.05 for each in (seen, foretold)]
-    gain = np.clip(parts[0] / parts[1], 0.1, 20.0).astype(np.float64)
-    values = samples.lattice[samples.chosen] / gain
-    around = np.zeros_like(samples.lattice)
-    around[samples.chosen] = values
-    level = blurred(around, tuple(samples.spacing_mm), _WEIGHT_FWHM_MM)[samples.chosen]
-    return replace(samples, values=values, weights=1.0 / (np.maximum(level, 0.0) + _LEAST_PART).astype(np.float64))
+    spread = np.zeros((2, *samples.lattice.shape), np.float32)
+    spread[0][samples.chosen], spread[1][samples.chosen] = residuals, 1.0
+    spacing = tuple(samples.spacing_mm)
+    total, count = (blurred(each, spacing, _NEIGHBOURHOOD_FWHM_MM)[samples.chosen] for each in spread)
+    differs = (total / np.maximum(count, 0.05)).astype(np.float64)
+    return replace(samples, weights=samples.weights / (1.0 + (differs / _NEIGHBOURHOOD_BOUND) ** 2))

@@ -28,7 +28,7 @@ from leukospect.registration.emission_fit import (
     spread_mm,
     turn,
 )
-from leukospect.registration.emission_samples import EmissionSamples, body_median, emission_samples, flattened
+from leukospect.registration.emission_samples import EmissionSamples, body_median, emission_samples, trusted
 from leukospect.registration.predicted_emission import PredictedEmission, predicted_emission
 from leukospect.registration.result import Registration, unsearched
 
@@ -43,14 +43,16 @@ _COARSE_STEPS, _FINE_STEPS = 25, 20
 _START_MM, _START_DEG = 20.0, 10.0
 _SIGNS = ((0, 0, 0), (1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))
 # Ends of two searches that lie no farther apart are one; one that fits almost as well elsewhere leaves it open which.
-_SAME_MM, _WORTH_REFINING, _ALMOST_AS_WELL = 6.0, 1.2, 1.02
-_LEAST_OF_STARTS = 0.3
-# The neighbourhood whose brightness the second opinion ignores.
-_NEIGHBOURHOOD_MM, _SECOND_OPINION_STEP_MM = 80.0, 14.4
-# The misfit that the blocks' residuals do not show is about as large again as what they do.
-_NOISE_FACTOR, _OPINION_FACTOR = 2.5, 0.5
+_SAME_MM, _WORTH_REFINING, _ALMOST_AS_WELL = 6.0, 1.2, 1.002
+# So far from its end may what a start led to be in the end; this part of the starts must have led there.
+_LEADS_MM, _LEAST_OF_STARTS = 30.0, 0.3
+# A body is much the same a little farther along it, with vertebrae or without: the fine search tries that.
+_ALONG_MM, _SCAN_STEP_MM, _SCAN_STEPS = (0.0, -12.0, 12.0, -24.0, 24.0), 14.4, 8
+_OPINION_ROUNDS, _OPINION_STEPS = 2, 6
+# What the blocks' residuals tell of the error, and half the distance of two opinions, each times so much.
+_NOISE_FACTOR, _OPINION_FACTOR = 2.0, 0.5
 _LEAST_ERROR_MM = 0.5
-_TIMES_ERROR, _LEAST_MOVE_MM = 2.0, 2.0
+_TIMES_ERROR, _LEAST_MOVE_MM = 3.0, 3.0
 _FEWEST_PLACES = 200
 
 
@@ -151,45 +153,43 @@ def _searched(samples: EmissionSamples, threads: int) -> list[tuple[Fit, float]]
     return ends
 
 
+def _along_body(samples: EmissionSamples, ends: list[tuple[Fit, float]], threads: int) -> list[Fit]:
+    """Search finely from the two best ends, and from places before and behind the best one along the CT's slices."""
+    along = samples.predicted.geometry.affine[:3, 0] / samples.predicted.geometry.spacing_mm[0]
+    best = ends[0][0].pose
+    poses = [Pose(best.rotation, best.shift_mm + along * offset) for offset in _ALONG_MM]
+    poses += [end.pose for end, _ in ends[1:2] if end.cost < _WORTH_REFINING * ends[0][0].cost]
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        fits = list(pool.map(lambda pose: fitted(samples, pose, bound=_FINE_BOUND, steps=_SCAN_STEPS), poses))
+    return sorted(fits, key=lambda fit: fit.cost)
+
+
 def _refined(
     emission: Image, predicted: PredictedEmission, median: float, ends: list[tuple[Fit, float]], threads: int
 ) -> _Found:
-    """Fit the two best ends finely, and estimate the error of the better one."""
+    """Fit finely, with and without what differs all round about, and take the middle; their distance tells the error."""
+    scan = _along_body(_fine_samples(emission, predicted, median, _SCAN_STEP_MM), ends, threads)
+    rivals = [fit for fit in scan[1:] if fit.cost < _ALMOST_AS_WELL * scan[0].cost]
+    rival_mm = max((_apart_mm(predicted, fit.matrix, scan[0].matrix) for fit in rivals), default=0.0)
     samples = _fine_samples(emission, predicted, median, _FINE_STEP_MM)
-    tried = [end for end in ends if end[0].cost < _WORTH_REFINING * ends[0][0].cost][:2]
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        fits = list(
-            pool.map(lambda end: fitted(samples, end[0].pose, bound=_FINE_BOUND, steps=_FINE_STEPS), tried)
-        )
-    order = sorted(range(len(fits)), key=lambda number: fits[number].cost)
-    best, share = fits[order[0]], tried[order[0]][1]
-    rival_mm = 0.0
-    for number in order[1:]:
-        apart = _apart_mm(predicted, fits[number].matrix, best.matrix)
-        if apart < _SAME_MM:
-            share += tried[number][1]
-        elif fits[number].cost < _ALMOST_AS_WELL * best.cost:
-            rival_mm = apart
+    first = fitted(samples, scan[0].pose, bound=_FINE_BOUND, steps=_FINE_STEPS)
+    second = first
+    for _ in range(_OPINION_ROUNDS):
+        believed = trusted(samples, evaluated(samples, second.pose, _FINE_BOUND).residuals)
+        second = fitted(believed, second.pose, bound=_FINE_BOUND, steps=_OPINION_STEPS)
+    best = evaluated(samples, first.pose.halfway_to(second.pose), _FINE_BOUND)
     before = evaluated(samples, Pose(np.eye(3), np.zeros(3)), _FINE_BOUND).cost
-    noise = spread_mm(covariance(samples, best, _FINE_BOUND), predicted.body_mm, predicted.centre_mm)
-    opinion = _second_opinion_mm(emission, predicted, median, best)
-    error = float(np.sqrt((_NOISE_FACTOR * noise) ** 2 + (_OPINION_FACTOR * opinion) ** 2 + _LEAST_ERROR_MM**2))
-    return _Found(predicted, best.matrix, share, error, 1.0 - best.cost / before, rival_mm)
+    noise = spread_mm(covariance(samples, first, _FINE_BOUND), predicted.body_mm, predicted.centre_mm)
+    apart = _apart_mm(predicted, first.matrix, second.matrix)
+    error = float(np.sqrt((_NOISE_FACTOR * noise) ** 2 + (_OPINION_FACTOR * apart) ** 2 + _LEAST_ERROR_MM**2))
+    near = [share for end, share in ends if _apart_mm(predicted, end.matrix, best.matrix) < _LEADS_MM]
+    return _Found(predicted, best.matrix, sum(near), error, 1.0 - best.cost / before, rival_mm)
 
 
 def _fine_samples(emission: Image, predicted: PredictedEmission, median: float, step_mm: float) -> EmissionSamples:
     return emission_samples(
         emission, predicted, median, extra_fwhm_mm=_FINE_FWHM_MM, step_mm=step_mm, border_mm=_FINE_BORDER_MM
     )
-
-
-def _second_opinion_mm(emission: Image, predicted: PredictedEmission, median: float, best: Fit) -> float:
-    """Fit again by what is finer than a neighbourhood alone, and tell how far from the pose found that leads, mm."""
-    samples = _fine_samples(emission, predicted, median, _SECOND_OPINION_STEP_MM)
-    fit = evaluated(samples, best.pose, _FINE_BOUND)
-    for _ in range(2):
-        fit = fitted(flattened(samples, fit.expected, _NEIGHBOURHOOD_MM), fit.pose, bound=_FINE_BOUND, steps=6)
-    return _apart_mm(predicted, fit.matrix, best.matrix)
 
 
 def _apart_mm(predicted: PredictedEmission, one: Matrix, other: Matrix) -> float:
@@ -227,7 +227,7 @@ def _objection(found: _Found, size: tuple[float, float], moves_mm: float, limits
         return "which is not plausible"
     if moves_mm < max(_LEAST_MOVE_MM, _TIMES_ERROR * found.error_mm):
         return f"which moves the body by {moves_mm:.1f} mm with an expected error of {found.error_mm:.1f} mm"
-    if found.rival_mm > 0:
+    if found.rival_mm > _SAME_MM:
         return f"but another pose {found.rival_mm:.0f} mm away fits almost as well"
     if found.starts < _LEAST_OF_STARTS:
         return f"but only {100.0 * found.starts:.0f} % of the starts led there"
