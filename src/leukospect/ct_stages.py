@@ -58,18 +58,28 @@ def reduced_ct(
 
 
 def registered_to_ct(
-    nac: Image, ct: Image | None, protocol: Protocol, threads: int | None, progress: Progress
+    spect: Image,
+    ct: Image | None,
+    protocol: Protocol,
+    threads: int | None,
+    progress: Progress,
+    *,
+    attenuated: bool = True,
 ) -> tuple[Registration | None, str]:
-    """Register a SPECT to its CT, and say in a sentence or two what was done and why."""
+    """Register a SPECT to its CT, and say in a sentence or two what was done and why.
+
+    It is best one without attenuation correction; another is `attenuated` no more.
+    """
     if ct is None:
         return None, "There is no CT to register to."
     if not protocol.registration.enabled:
         return None, "The scanner's own alignment of SPECT and CT was taken; no registration was asked for."
     progress("registering SPECT to CT", 0.0)
     found = register_emission_to_ct(
-        nac,
+        spect,
         ct,
         body_outline(ct),
+        attenuated=attenuated,
         maximum_shift_mm=protocol.registration.maximum_shift_mm,
         maximum_rotation_deg=protocol.registration.maximum_rotation_deg,
         threads=threads or 2,

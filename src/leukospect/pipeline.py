@@ -189,8 +189,9 @@ def take_vendor_spect(
     reduction = reduced_ct(ct, protocol, threads, progress)
     corrected_ct = None if ct is None else ct.image if reduction is None else reduction.image
     registration, note = registered_to_ct(
-        recon if nac is None else nac, corrected_ct, protocol, threads, progress
-    )
+        recon if nac is None else nac, corrected_ct, protocol, threads, progress,
+        attenuated=nac is not None or not series.attenuation_corrected,
+    )  # fmt: skip
     corrections = tuple(c for c in header.corrections if c != "ATTN")
     return SpectResult(
         header=header,

@@ -118,9 +118,14 @@ def _registered(fixed: Image, moving: Image) -> Registration:
     """Register an emission image to a CT, or the other way round, by what the CT foretells; others by information."""
     if (fixed.unit == "HU") == (moving.unit == "HU"):
         return register_rigid(fixed, moving)
+    warnings.warn(
+        "The emission image is taken as corrected for attenuation, as most are that are kept.",
+        AssumptionWarning,
+        stacklevel=2,
+    )
     if moving.unit == "HU":
-        return register_emission_to_ct(fixed, moving, body_outline(moving))
-    found = register_emission_to_ct(moving, fixed, body_outline(fixed))
+        return register_emission_to_ct(fixed, moving, body_outline(moving), attenuated=False)
+    found = register_emission_to_ct(moving, fixed, body_outline(fixed), attenuated=False)
     return replace(found, matrix=np.linalg.inv(found.matrix), found=np.linalg.inv(found.found))
 
 

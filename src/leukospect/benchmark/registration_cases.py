@@ -82,7 +82,8 @@ def drawn_phantom(body: str, seed: int) -> Phantom:
     scale = float(rng.uniform(0.9, 1.08))
     shapes = tuple(_scaled(shape, scale) for shape in phantom.shape)
     compartments = {
-        name: _changed(compartment, float(np.exp(rng.normal(0.0, 0.2)))) for name, compartment in phantom.compartment.items()
+        name: _changed(compartment, float(np.exp(rng.normal(0.0, 0.2))))
+        for name, compartment in phantom.compartment.items()
     }
     time_point = str(rng.choice(["delayed", "late"]))
     spect = [scan for scan in phantom.acquisition if isinstance(scan, SpectAcquisition)]
@@ -90,7 +91,12 @@ def drawn_phantom(body: str, seed: int) -> Phantom:
     [camera] = [scan for scan in spect if scan.time_point == time_point]
     [scanner] = [scan for scan in ct if scan.time_point == time_point]
     offset = float(rng.uniform(-_CT_OFFSET_MM, _CT_OFFSET_MM))
-    changes = {"matrix": _CT_MATRIX, "pixel_mm": _CT_PIXEL_MM, "views": _CT_VIEWS, "center_z_mm": scanner.center_z_mm + offset}
+    changes = {
+        "matrix": _CT_MATRIX,
+        "pixel_mm": _CT_PIXEL_MM,
+        "views": _CT_VIEWS,
+        "center_z_mm": scanner.center_z_mm + offset,
+    }
     regions = tuple(
         region.model_copy(
             update={
@@ -209,5 +215,3 @@ def _points(ct: Geometry, outline: NDArray[np.bool_], emission: Geometry) -> NDA
     seen = np.all((indices >= 0) & (indices <= np.array(emission.shape) - 1), axis=1)
     places = places[seen]
     return np.asarray(places[:: max(1, len(places) // _POINTS)])
-
-

@@ -83,4 +83,3 @@ def _slope(channels: Array, indices: Array, coefficients: Array, values: Array) 
                     values[n, 0] += (2 * dk - 1) * along_j * along_i * total
                     values[n, 1] += (2 * dj - 1) * along_k * along_i * total
                     values[n, 2] += (2 * di - 1) * along_k * along_j * total
-

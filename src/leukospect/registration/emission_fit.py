@@ -184,9 +184,7 @@ def spread_mm(pose_covariance: Doubles, points_mm: Doubles, centre_mm: Doubles) 
     """Root mean square displacement of points that a pose's covariance stands for, mm."""
     x, y, z = (points_mm - centre_mm).T / LEVER_MM
     zero, one = np.zeros_like(x), np.ones_like(x)
-    rows = np.array(
-        [[zero, z, -y, one, zero, zero], [-z, zero, x, zero, one, zero], [y, -x, zero, zero, zero, one]]
-    )
+    rows = np.array([[zero, z, -y, one, zero, zero], [-z, zero, x, zero, one, zero], [y, -x, zero, zero, zero, one]])
     squares = np.einsum("ain,ij,ajn->n", rows, pose_covariance, rows)
     return float(np.sqrt(squares.mean()))
 

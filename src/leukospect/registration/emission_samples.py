@@ -59,7 +59,13 @@ def body_median(emission: Image) -> float:
 
 
 def emission_samples(
-    emission: Image, predicted: PredictedEmission, median: float, *, extra_fwhm_mm: float, step_mm: float, border_mm: float
+    emission: Image,
+    predicted: PredictedEmission,
+    median: float,
+    *,
+    extra_fwhm_mm: float,
+    step_mm: float,
+    border_mm: float,
 ) -> EmissionSamples:
     """Sample an emission image on a grid about `step_mm` wide, both it and the prediction blurred by as much more.
 

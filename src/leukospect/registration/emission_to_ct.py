@@ -52,7 +52,7 @@ _OPINION_ROUNDS, _OPINION_STEPS = 2, 6
 # What the blocks' residuals tell of the error, and half the distance of two opinions, each times so much.
 _NOISE_FACTOR, _OPINION_FACTOR = 2.0, 0.5
 _LEAST_ERROR_MM = 0.5
-_TIMES_ERROR, _LEAST_MOVE_MM = 3.0, 3.0
+_TIMES_ERROR, _LEAST_MOVE_MM, _LEAST_IMPROVEMENT = 3.0, 3.0, 0.025
 _FEWEST_PLACES = 200
 
 
@@ -61,6 +61,7 @@ def register_emission_to_ct(
     ct: Image,
     body: NDArray[np.bool_],
     *,
+    attenuated: bool = True,
     maximum_shift_mm: float = 60.0,
     maximum_rotation_deg: float = 30.0,
     threads: int = 2,
@@ -75,6 +76,8 @@ def register_emission_to_ct(
     ct : Image, HU
     body : (slices, rows, columns) bool array
         Where the patient is in the CT, without the couch (`leukospect.ct.body.body_outline`).
+    attenuated : bool
+        Whether the emission image shows the attenuation, not being corrected for it.
     maximum_shift_mm, maximum_rotation_deg : float
         A result beyond is not believed: shift of the body's centre, and the angle of the rotation.
     threads : int
@@ -99,7 +102,7 @@ def register_emission_to_ct(
             raise InputError(f"The {name} to register contains values that are not finite.")
     tell = progress or (lambda fraction: None)
     median = body_median(emission)
-    predicted = predicted_emission(ct, body)
+    predicted = predicted_emission(ct, body, attenuated=attenuated)
     if predicted is None or median <= 0 or min(emission.geometry.shape) < 5:
         name = "CT shows no body" if predicted is None else "emission image shows nothing"
         return unsearched(f"The {name} to register, so the identity was kept.")
@@ -210,7 +213,7 @@ def _decided(found: _Found, limits: tuple[float, float]) -> Registration:
         reason = f"The search ended at {what}, {objection}; the identity was kept."
     else:
         reason = (
-            f"{what[0].upper()}{what[1:]} make the CT foretell the SPECT {100.0 * found.improvement:.0f} % better; "
+            f"{what[0].upper()}{what[1:]} make the CT foretell the emission image {100.0 * found.improvement:.0f} % better; "
             f"expected error {found.error_mm:.1f} mm."
         )
     if misalignment >= FLAG_MM:
@@ -227,6 +230,8 @@ def _objection(found: _Found, size: tuple[float, float], moves_mm: float, limits
         return "which is not plausible"
     if moves_mm < max(_LEAST_MOVE_MM, _TIMES_ERROR * found.error_mm):
         return f"which moves the body by {moves_mm:.1f} mm with an expected error of {found.error_mm:.1f} mm"
+    if found.improvement < _LEAST_IMPROVEMENT:
+        return f"which makes the CT foretell the emission image {100.0 * found.improvement:.1f} % better only"
     if found.rival_mm > _SAME_MM:
         return f"but another pose {found.rival_mm:.0f} mm away fits almost as well"
     if found.starts < _LEAST_OF_STARTS:

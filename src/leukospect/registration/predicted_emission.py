@@ -22,7 +22,7 @@ FWHM_PER_SIGMA = float(np.sqrt(8.0 * np.log(2.0)))
 
 # Lung, fat, muscle and organs, spongy and compact bone; between them uptake goes linearly with the CT number.
 _KNOTS_HU = (-1000.0, -650.0, -110.0, 40.0, 220.0, 800.0)
-_SPECT_FWHM_MM = 14.0
+SPECT_FWHM_MM = 14.0
 _WORKING_MM, _SURVIVAL_MM = 4.0, 8.0
 _DIRECTIONS = 24
 _WATER_PER_MM = 0.015
@@ -53,7 +53,9 @@ class PredictedEmission:
         return np.asarray(self.body_mm.mean(axis=0))
 
 
-def predicted_emission(ct: Image, body: NDArray[np.bool_]) -> PredictedEmission | None:
+def predicted_emission(
+    ct: Image, body: NDArray[np.bool_], *, attenuated: bool = True, resolution_mm: float = SPECT_FWHM_MM
+) -> PredictedEmission | None:
     """Make the channels of a CT.
 
     Parameters
@@ -61,6 +63,10 @@ def predicted_emission(ct: Image, body: NDArray[np.bool_]) -> PredictedEmission 
     ct : Image, HU
     body : (slices, rows, columns) bool array
         Where the patient is in it, without the couch.
+    attenuated : bool
+        Whether the emission image shows the attenuation, not being corrected for it.
+    resolution_mm : float
+        FWHM of the emission image.
 
     Returns
     -------
@@ -73,12 +79,12 @@ def predicted_emission(ct: Image, body: NDArray[np.bool_]) -> PredictedEmission 
     if min(geometry.shape) < 2 or np.count_nonzero(held) < _POINTS:
         return None
     numbers = np.where(held, np.clip(hu, _KNOTS_HU[0], _KNOTS_HU[-1]), _KNOTS_HU[0])
-    survival = _survival(np.where(held, np.clip(1.0 + numbers / 1000.0, 0.0, 2.0), 0.0), geometry)
-    tissues = np.eye(len(_KNOTS_HU))[1:]
-    made = [np.interp(numbers, _KNOTS_HU, one).astype(np.float32) * survival for one in tissues]
-    # Scatter, resolution and the iterations change the weakening with depth a little: the fit says by how much.
-    made += [held.astype(np.float32), held * survival**2]
-    channels = np.stack([blurred(each, geometry.spacing_mm, _SPECT_FWHM_MM) for each in made], axis=-1)
+    made = [np.interp(numbers, _KNOTS_HU, one).astype(np.float32) for one in np.eye(len(_KNOTS_HU))[1:]]
+    if attenuated:
+        survival = _survival(np.where(held, np.clip(1.0 + numbers / 1000.0, 0.0, 2.0), 0.0), geometry)
+        # Scatter, resolution and the iterations change the weakening with depth a little: the fit says by how much.
+        made = [*(each * survival for each in made), held.astype(np.float32), held * survival**2]
+    channels = np.stack([blurred(each, geometry.spacing_mm, resolution_mm) for each in made], axis=-1)
     places = np.argwhere(held)
     body_mm = geometry.to_lps(places[:: max(1, len(places) // _POINTS)])
     return PredictedEmission(np.ascontiguousarray(channels), geometry, body_mm)
@@ -111,4 +117,3 @@ def _survival(density: NDArray[np.floating], geometry: Geometry) -> Array:
     places = [(np.arange(n) + 0.5) * factor - 0.5 for n, factor in zip(geometry.shape, factors, strict=True)]
     indices = np.meshgrid(*places, indexing="ij")
     return np.asarray(ndimage.map_coordinates(mean, indices, order=1, mode="nearest"), dtype=np.float32)
-
