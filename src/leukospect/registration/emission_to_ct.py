@@ -32,7 +32,7 @@ from leukospect.registration.emission_samples import EmissionSamples, body_media
 from leukospect.registration.predicted_emission import PredictedEmission, predicted_emission
 from leukospect.registration.result import Registration, unsearched
 
-FLAG_MM = 5.0
+FLAG_MM = 6.0
 """Expected misalignment, mm, from which on a person should look at the images."""
 
 _COARSE_FWHM_MM, _FINE_FWHM_MM = 24.0, 3.0
@@ -43,11 +43,12 @@ _COARSE_STEPS, _FINE_STEPS = 25, 20
 _START_MM, _START_DEG = 20.0, 10.0
 _SIGNS = ((0, 0, 0), (1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))
 # Ends of two searches that lie no farther apart are one; one that fits almost as well elsewhere leaves it open which.
-_SAME_MM, _WORTH_REFINING, _ALMOST_AS_WELL = 6.0, 1.2, 1.002
+_SAME_MM, _ALMOST_AS_WELL = 6.0, 1.002
 # So far from its end may what a start led to be in the end; this part of the starts must have led there.
-_LEADS_MM, _LEAST_OF_STARTS = 30.0, 0.3
-# A body is much the same a little farther along it, with vertebrae or without: the fine search tries that.
-_ALONG_MM, _SCAN_STEP_MM, _SCAN_STEPS = (0.0, -12.0, 12.0, -24.0, 24.0), 14.4, 8
+_LEADS_MM, _LEAST_OF_STARTS = 90.0, 0.5
+# A trunk is much the same a little farther along it, and a descent may rest there: places so far along are tried too.
+_ALONG_MM = tuple(np.arange(-90.0, 90.1, 6.0).tolist())
+_SCAN_FWHM_MM, _SCAN_STEP_MM, _SCAN_STEPS = 8.0, 14.4, 10
 _OPINION_ROUNDS, _OPINION_STEPS = 2, 6
 # What the blocks' residuals tell of the error, and half the distance of two opinions, each times so much.
 _NOISE_FACTOR, _OPINION_FACTOR = 2.0, 0.5
@@ -157,21 +158,44 @@ def _searched(samples: EmissionSamples, threads: int) -> list[tuple[Fit, float]]
 
 
 def _along_body(samples: EmissionSamples, ends: list[tuple[Fit, float]], threads: int) -> list[Fit]:
-    """Search finely from the two best ends, and from places before and behind the best one along the CT's slices."""
-    along = samples.predicted.geometry.affine[:3, 0] / samples.predicted.geometry.spacing_mm[0]
-    best = ends[0][0].pose
-    poses = [Pose(best.rotation, best.shift_mm + along * offset) for offset in _ALONG_MM]
-    poses += [end.pose for end, _ in ends[1:2] if end.cost < _WORTH_REFINING * ends[0][0].cost]
+    """Look farther along the CT's slices from the two best ends, and search from the best places; best first.
+
+    Twice: the rotation that is found with the right place may be another one.
+    """
+    poses = [end.pose for end, _ in ends[:2]]
+    fits: list[Fit] = []
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        fits = list(pool.map(lambda pose: fitted(samples, pose, bound=_FINE_BOUND, steps=_SCAN_STEPS), poses))
-    return sorted(fits, key=lambda fit: fit.cost)
+        for _ in range(2):
+            places = [place for pose in poses for place in _best_places(samples, pose, pool)]
+            fits += pool.map(lambda pose: fitted(samples, pose, bound=_FINE_BOUND, steps=_SCAN_STEPS), places)
+            fits.sort(key=lambda fit: fit.cost)
+            poses = [fits[0].pose]
+    return fits
+
+
+def _best_places(samples: EmissionSamples, pose: Pose, pool: ThreadPoolExecutor) -> list[Pose]:
+    """Slide a pose along the CT's slices; give the two places of least cost, lower than both places next to them."""
+    grid = samples.predicted.geometry
+    along = grid.affine[:3, 0] / grid.spacing_mm[0]
+    places = [Pose(pose.rotation, pose.shift_mm + along * offset) for offset in _ALONG_MM]
+    costs = list(pool.map(lambda place: evaluated(samples, place, _FINE_BOUND).cost, places))
+    framed = np.array([np.inf, *costs, np.inf])
+    lowest = [n for n, cost in enumerate(costs) if cost <= min(framed[n], framed[n + 2]) and np.isfinite(cost)]
+    return [places[n] for n in sorted(lowest, key=lambda n: costs[n])[:2]]
 
 
 def _refined(
     emission: Image, predicted: PredictedEmission, median: float, ends: list[tuple[Fit, float]], threads: int
 ) -> _Found:
     """Fit finely, with and without what differs all round about, and take the middle; their distance tells the error."""
-    scan = _along_body(_fine_samples(emission, predicted, median, _SCAN_STEP_MM), ends, threads)
+    scan = _along_body(
+        emission_samples(
+            emission, predicted, median,
+            extra_fwhm_mm=_SCAN_FWHM_MM, step_mm=_SCAN_STEP_MM, border_mm=_FINE_BORDER_MM,
+        ),
+        ends,
+        threads,
+    )  # fmt: skip
     rivals = [fit for fit in scan[1:] if fit.cost < _ALMOST_AS_WELL * scan[0].cost]
     rival_mm = max((_apart_mm(predicted, fit.matrix, scan[0].matrix) for fit in rivals), default=0.0)
     samples = _fine_samples(emission, predicted, median, _FINE_STEP_MM)
