@@ -9,7 +9,6 @@ that no interpolation makes the true pose any special.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 

@@ -21,15 +21,15 @@ from leukospect.benchmark.registration_results import RegistrationFound, judged_
 TRUTH = (
     "Digital truth: counts come from an analytic model of solids that shares no projector with the reconstruction, "
     "with attenuation, scatter and Poisson noise at leukocyte count levels; CTs from a simulated scanner, metal "
-    "artefacts and all. Each draw changes the body's size, its uptakes, the time, the noise and what the CT covers. The "
-    "misalignment is put on the CT's place, so that no interpolation favours the true pose. Seeds from 1000 up: nothing "
-    "was tuned on them."
+    "artefacts and all. Each draw changes the body's size, its uptakes, the time, the noise and what the CT covers. "
+    "The misalignment is put on the CT's place, so that no interpolation favours the true pose. Nothing was tuned on "
+    "these seeds (from 1000 up)."
 )
 CAPTIONS = {
     "registration-errors": "Mean error over the body after registration, and against the error as the images lay.",
     "registration-index": "The quality index against the true error, of what was returned and of wrong transforms.",
-    "registration-checkerboards": "SPECT without attenuation correction and CT in turn, with the CT's outline: coronal, "
-    "the patient's left on the viewer's right.",
+    "registration-checkerboards": "SPECT without attenuation correction and CT in turn, with the CT's outline: "
+    "coronal, the patient's left on the viewer's right.",
 }
 _PNG_DPI = 130
 

@@ -42,7 +42,7 @@ class RegistrationSettings:
     bodies: tuple[str, ...] = BODIES
     draws: int = 7
     starts: int = 10
-    aligned: int = 3
+    aligned: int = 2
     scarce: float = 0.1
     shift_mm: float = 30.0
     rotation_deg: float = 15.0

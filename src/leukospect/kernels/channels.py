@@ -45,7 +45,7 @@ def slopes(
 def _corner(place: float, length: int) -> tuple[int, float]:
     """Find the lower neighbour of a place along an axis, and the upper one's share."""
     inside = min(max(place, 0.0), length - 1.0)
-    lower = min(int(floor(inside)), length - 2)
+    lower = min(floor(inside), length - 2)
     return lower, inside - lower
 
 

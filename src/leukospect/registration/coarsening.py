@@ -8,7 +8,7 @@ from leukospect.data import Geometry, Image
 
 
 def coarsened(image: Image, finest_mm: float) -> Image:
-    """Average blocks of a fine grid's voxels to at most `finest_mm` along each axis; what fills no block is left out."""
+    """Average blocks of voxels, to at most `finest_mm` along each axis; what fills no block is left out."""
     geometry = image.geometry
     factors = np.maximum(1, np.floor(finest_mm / np.array(geometry.spacing_mm) + 0.05)).astype(int)
     factors = np.minimum(factors, geometry.shape)

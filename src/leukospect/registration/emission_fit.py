@@ -27,7 +27,7 @@ _BLOCK_MM = 40.0
 _BEYOND_MM, _LEAST_PART = 30.0, 0.5
 _LONGEST_STEP_MM = 20.0
 _STILL_MM = 0.02
-_RIDGE = 1e-5
+_RIDGE, _NOTHING = 1e-5, 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,7 +126,7 @@ def evaluated(samples: EmissionSamples, pose: Pose, bound: float, uptakes: Doubl
             residuals = (samples.values - np.einsum("nc,c->n", basis, uptakes)) * samples.weights
             robust = weights / (1.0 + (residuals / bound) ** 2) ** 2
         matrix_of, right = _normal(basis, samples.values, robust)
-        ridge = _RIDGE * np.trace(matrix_of) / len(matrix_of) * np.eye(len(matrix_of))
+        ridge = max(_RIDGE * np.trace(matrix_of) / len(matrix_of), _NOTHING) * np.eye(len(matrix_of))
         uptakes = np.linalg.solve(matrix_of + ridge, right)
     residuals = (samples.values - np.einsum("nc,c->n", basis, uptakes)) * samples.weights
     left, squared = float(inside.sum()), residuals**2
@@ -139,7 +139,7 @@ def evaluated(samples: EmissionSamples, pose: Pose, bound: float, uptakes: Doubl
 def fitted(samples: EmissionSamples, pose: Pose, *, bound: float, steps: int) -> Fit:
     """Improve a pose until it rests or so many steps are done."""
     fit, damping = evaluated(samples, pose, bound), 1e-3
-    for _ in range(steps):
+    for _ in range(steps if np.isfinite(fit.cost) else 0):
         matrix, right = _normal(_derivatives(samples, fit), *_weighted(samples, fit, bound))
         length, better = 0.0, None
         for _ in range(6):

@@ -1,4 +1,4 @@
-"""SPECT (or PET) to CT: the residual shift and rotation of a scanner's own alignment, how sure it is, and whether to use it.
+"""SPECT (or PET) to CT: what shift and rotation a scanner's alignment leaves, how sure that is, and whether to use it.
 
 The CT tells what the emission image should look like but for the tissues' uptakes (`predicted_emission`), and pose and
 uptakes are fitted together (`emission_fit`): first both smoothed widely, from several starts 20 mm and 10 degrees to
@@ -35,7 +35,7 @@ from leukospect.registration.result import Registration, unsearched
 FLAG_MM = 6.0
 """Expected misalignment, mm, from which on a person should look at the images."""
 
-_COARSE_FWHM_MM, _FINE_FWHM_MM = 24.0, 3.0
+_COARSE_FWHM_MM, _FINE_FWHM_MM = 24.0, 0.0
 _COARSE_STEP_MM, _FINE_STEP_MM = 19.2, 9.6
 _COARSE_BORDER_MM, _FINE_BORDER_MM = 30.0, 20.0
 _COARSE_BOUND, _FINE_BOUND = 1.0, 0.5
@@ -187,7 +187,7 @@ def _best_places(samples: EmissionSamples, pose: Pose, pool: ThreadPoolExecutor)
 def _refined(
     emission: Image, predicted: PredictedEmission, median: float, ends: list[tuple[Fit, float]], threads: int
 ) -> _Found:
-    """Fit finely, with and without what differs all round about, and take the middle; their distance tells the error."""
+    """Fit finely, with and without what differs all round about; take the middle, and the distance for the error."""
     scan = _along_body(
         emission_samples(
             emission, predicted, median,
@@ -237,8 +237,8 @@ def _decided(found: _Found, limits: tuple[float, float]) -> Registration:
         reason = f"The search ended at {what}, {objection}; the identity was kept."
     else:
         reason = (
-            f"{what[0].upper()}{what[1:]} make the CT foretell the emission image {100.0 * found.improvement:.0f} % better; "
-            f"expected error {found.error_mm:.1f} mm."
+            f"{what[0].upper()}{what[1:]} make the CT foretell the emission image {100.0 * found.improvement:.0f} % "
+            f"better; expected error {found.error_mm:.1f} mm."
         )
     if misalignment >= FLAG_MM:
         reason += f" The images may lie {misalignment:.0f} mm apart: look at them."

@@ -9,7 +9,7 @@ outlines of both meet: that of a SPECT is as wide as its resolution, that of a C
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,20 @@ def predicted_emission(
     places = np.argwhere(held)
     body_mm = geometry.to_lps(places[:: max(1, len(places) // _POINTS)])
     return PredictedEmission(np.ascontiguousarray(channels), geometry, body_mm)
+
+
+def halved(predicted: PredictedEmission) -> PredictedEmission:
+    """Average channels over two voxels along each axis; a voxel left over is left out."""
+    geometry = predicted.geometry
+    k, j, i = (max(1, n // 2) for n in geometry.shape)
+    if min(k, j, i) < 2:
+        return predicted
+    whole = predicted.channels[: 2 * k, : 2 * j, : 2 * i]
+    means = whole.reshape(k, 2, j, 2, i, 2, -1).mean(axis=(1, 3, 5))
+    affine = geometry.affine.copy()
+    affine[:3, :3] *= 2.0
+    affine[:3, 3] = geometry.to_lps((0.5, 0.5, 0.5))
+    return replace(predicted, channels=means, geometry=Geometry((k, j, i), affine, geometry.frame_of_reference_uid))
 
 
 def blurred(array: Array, spacing_mm: tuple[float, ...], fwhm_mm: float) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from leukospect.data import Geometry, Image
+from leukospect.data import Image
 from leukospect.errors import InputError
 from leukospect.registration.coarsening import coarsened
 from leukospect.registration.conversion import Matrix
