@@ -65,17 +65,18 @@ def _emission(truth: NDArray[np.float64], grid: Geometry = SPECT, counts: float 
     return Image(ndimage.gaussian_filter(drawn, [10.0 / 2.355 / s for s in grid.spacing_mm]).astype(np.float32), grid)
 
 
-def _registered(emission: Image, ct: Image | None = None, **settings: float) -> Registration:
+def _registered(
+    emission: Image, ct: Image | None = None, *, shift_mm: float = 60.0, rotation_deg: float = 30.0, threads: int = 2
+) -> Registration:
     ct = ct or _ct()
-    limits = {"maximum_shift_mm": 60.0, "maximum_rotation_deg": 30.0} | settings
     return register_emission_to_ct(
         emission,
         ct,
         body_outline(ct),
         attenuated=False,
-        maximum_shift_mm=limits["maximum_shift_mm"],
-        maximum_rotation_deg=limits["maximum_rotation_deg"],
-        threads=int(limits.get("threads", 2)),
+        maximum_shift_mm=shift_mm,
+        maximum_rotation_deg=rotation_deg,
+        threads=threads,
     )
 
 
@@ -117,10 +118,10 @@ def test_what_is_aligned_keeps_exactly_the_identity() -> None:
     assert fractions[-1] == 1.0
 
 
-@pytest.mark.parametrize("limit", [{"maximum_shift_mm": 12.0}, {"maximum_rotation_deg": 6.0}])
-def test_an_implausible_motion_keeps_the_identity_and_asks_for_a_look(limit: dict[str, float]) -> None:
+@pytest.mark.parametrize("limits", [(12.0, 30.0), (60.0, 6.0)], ids=["too far", "turned too much"])
+def test_an_implausible_motion_keeps_the_identity_and_asks_for_a_look(limits: tuple[float, float]) -> None:
     truth = _rigid((14.0, -9.0, 12.0), (4.0, -6.0, 7.0))
-    found = _registered(_emission(truth), **limit)
+    found = _registered(_emission(truth), shift_mm=limits[0], rotation_deg=limits[1])
     assert not found.accepted
     assert "not plausible" in found.reason
     np.testing.assert_array_equal(found.matrix, np.eye(4))
@@ -175,7 +176,7 @@ def test_values_that_are_not_finite_and_impossible_limits_are_refused() -> None:
     with pytest.raises(InputError, match="emission image"):
         _registered(Image(broken, SPECT))
     with pytest.raises(InputError, match="positive"):
-        _registered(emission, maximum_shift_mm=0.0)
+        _registered(emission, shift_mm=0.0)
 
 
 def test_channels_are_read_linearly_and_go_on_at_their_border() -> None:

@@ -126,7 +126,8 @@ def _registered(fixed: Image, moving: Image) -> Registration:
     if moving.unit == "HU":
         return register_emission_to_ct(fixed, moving, body_outline(moving), attenuated=False)
     found = register_emission_to_ct(moving, fixed, body_outline(fixed), attenuated=False)
-    return replace(found, matrix=np.linalg.inv(found.matrix), found=np.linalg.inv(found.found))
+    matrix, searched = (np.asarray(np.linalg.inv(one), np.float64) for one in (found.matrix, found.found))
+    return replace(found, matrix=matrix, found=searched)
 
 
 def read_volume(path: Path) -> Image:

@@ -82,4 +82,4 @@ def _tiles(overlay: Overlay, ct: NDArray[np.float32]) -> NDArray[np.float64]:
     bone = np.clip((ct + 200.0) / 500.0, 0.0, 1.0)
     rows, columns = (np.arange(n) * mm // _TILE_MM for n, mm in zip(ct.shape, overlay.pixel_mm, strict=True))
     odd = (rows[:, None] + columns[None, :]) % 2 == 1
-    return np.where(odd, spect, bone).astype(np.float64)
+    return np.asarray(np.where(odd, spect, bone), np.float64)

@@ -42,7 +42,9 @@ def as_text(found: RegistrationFound) -> str:
 
 def table_of(found: RegistrationFound) -> list[tuple[str, ...]]:
     """Give the errors by group and body, mm: a heading, then a row each."""
-    rows = [("group", "body", "cases", "before", "after", "95th", "largest", "expected", "accepted")]
+    rows: list[tuple[str, ...]] = [
+        ("group", "body", "cases", "before", "after", "95th", "largest", "expected", "accepted")
+    ]
     for group in dict.fromkeys(case.group for case in found.cases):
         for body in found.settings.bodies:
             cases = [case for case in found.group(group) if case.body == body]

@@ -115,7 +115,7 @@ def evaluated(samples: EmissionSamples, pose: Pose, bound: float, uptakes: Doubl
     geometry, centre = samples.predicted.geometry, samples.predicted.centre_mm
     matrix = pose.matrix(centre)
     places = _carried(samples.points_mm, matrix)
-    indices = _carried(places, np.linalg.inv(geometry.affine))
+    indices = _carried(places, _inverse(geometry.affine))
     beyond = np.maximum(np.maximum(-indices, indices - (np.array(geometry.shape) - 1.0)), 0.0) * geometry.spacing_mm
     inside = np.clip(1.0 - beyond.max(axis=1) / _BEYOND_MM, 0.0, 1.0)
     basis = sampled(samples.predicted.channels, indices)
@@ -123,17 +123,18 @@ def evaluated(samples: EmissionSamples, pose: Pose, bound: float, uptakes: Doubl
     for _ in range(3):
         robust = weights
         if uptakes is not None:
-            residuals = (samples.values - np.einsum("nc,c->n", basis, uptakes)) * samples.weights
+            residuals = _residuals(samples, basis, uptakes)
             robust = weights / (1.0 + (residuals / bound) ** 2) ** 2
         matrix_of, right = _normal(basis, samples.values, robust)
         ridge = max(_RIDGE * np.trace(matrix_of) / len(matrix_of), _NOTHING) * np.eye(len(matrix_of))
-        uptakes = np.linalg.solve(matrix_of + ridge, right)
-    residuals = (samples.values - np.einsum("nc,c->n", basis, uptakes)) * samples.weights
+        uptakes = np.asarray(np.linalg.solve(matrix_of + ridge, right), np.float64)
+    assert uptakes is not None
+    residuals = _residuals(samples, basis, uptakes)
     left, squared = float(inside.sum()), residuals**2
     cost = float(np.sum(inside * bound**2 * squared / (squared + bound**2)) / max(left, 1.0))
     if left < _LEAST_PART * len(inside):
         cost = np.inf
-    return Fit(pose, matrix, cost, np.asarray(uptakes), indices, places, basis, residuals, inside)
+    return Fit(pose, matrix, cost, uptakes, indices, places, basis, residuals, inside)
 
 
 def fitted(samples: EmissionSamples, pose: Pose, *, bound: float, steps: int) -> Fit:
@@ -144,7 +145,7 @@ def fitted(samples: EmissionSamples, pose: Pose, *, bound: float, steps: int) ->
         length, better = 0.0, None
         for _ in range(6):
             damped = matrix + np.diag(damping * np.diag(matrix) + 1e-9 * np.trace(matrix))
-            step = np.linalg.solve(damped, right)[:6]
+            step = np.asarray(np.linalg.solve(damped, right)[:6], np.float64)
             length = float(np.sqrt(np.sum(step**2)))
             step *= min(1.0, _LONGEST_STEP_MM / max(length, 1e-12))
             tried = evaluated(samples, fit.pose.moved(step), bound, fit.uptakes)
@@ -192,7 +193,7 @@ def spread_mm(pose_covariance: Doubles, points_mm: Doubles, centre_mm: Doubles) 
 def _derivatives(samples: EmissionSamples, fit: Fit) -> Doubles:
     """Give the prediction's derivatives by rotation times LEVER_MM, shift and uptakes: (places, 6 + channels)."""
     per_index = slopes(samples.predicted.channels, fit.indices, fit.uptakes)
-    per_mm = np.einsum("na,ab->nb", per_index, np.linalg.inv(samples.predicted.geometry.affine)[:3, :3])
+    per_mm = np.einsum("na,ab->nb", per_index, _inverse(samples.predicted.geometry.affine)[:3, :3])
     from_centre = fit.places_mm - (samples.predicted.centre_mm + fit.pose.shift_mm)
     return np.concatenate([np.cross(from_centre, per_mm) / LEVER_MM, per_mm, fit.basis], axis=1)
 
@@ -201,6 +202,14 @@ def _weighted(samples: EmissionSamples, fit: Fit, bound: float) -> tuple[Doubles
     """Give residuals in the image's unit, and the weights that the bounded loss leaves them."""
     robust = fit.inside / (1.0 + (fit.residuals / bound) ** 2) ** 2
     return fit.residuals / samples.weights, samples.weights**2 * robust
+
+
+def _residuals(samples: EmissionSamples, basis: Doubles, uptakes: Doubles) -> Doubles:
+    return np.asarray((samples.values - np.einsum("nc,c->n", basis, uptakes)) * samples.weights)
+
+
+def _inverse(matrix: Matrix) -> Matrix:
+    return np.asarray(np.linalg.inv(matrix), np.float64)
 
 
 def _carried(points: Doubles, matrix: Matrix) -> Doubles:

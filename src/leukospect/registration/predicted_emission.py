@@ -75,7 +75,7 @@ def predicted_emission(
     """
     inside = coarsened(Image(body, ct.geometry), _WORKING_MM)
     hu, geometry = coarsened(ct, _WORKING_MM).array, inside.geometry
-    held = np.asarray(inside.array > 0.5)
+    held = np.asarray(inside.array, np.float32) > 0.5
     if min(geometry.shape) < 2 or np.count_nonzero(held) < _POINTS:
         return None
     numbers = np.where(held, np.clip(hu, _KNOTS_HU[0], _KNOTS_HU[-1]), _KNOTS_HU[0])
