@@ -289,7 +289,27 @@ def _bench_metal(options: argparse.Namespace, output: Path, progress: TerminalPr
         print(f"Report: {output / 'metal.html'}")
 
 
-_BENCHMARKS = {"accuracy": _bench_accuracy, "speed": _bench_speed, "metal": _bench_metal}
+def _bench_registration(options: argparse.Namespace, output: Path, progress: TerminalProgress) -> None:
+    from dataclasses import replace
+
+    from leukospect.benchmark.registration import run_registration
+    from leukospect.benchmark.registration_report import as_text
+    from leukospect.benchmark.registration_results import QUICK, RegistrationSettings
+
+    settings = replace(QUICK if options.quick else RegistrationSettings(), seed=options.seed)
+    found = run_registration(output, settings, threads=options.threads, progress=progress)
+    progress.close()
+    if not options.quiet:
+        print(as_text(found))
+        print(f"Report: {output / 'registration.html'}")
+
+
+_BENCHMARKS = {
+    "accuracy": _bench_accuracy,
+    "speed": _bench_speed,
+    "metal": _bench_metal,
+    "registration": _bench_registration,
+}
 
 
 def _tell(outcome: Outcome, options: argparse.Namespace) -> None:

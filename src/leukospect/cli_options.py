@@ -243,17 +243,23 @@ def _add_phantom(commands: Any) -> None:
 
 
 def _add_bench(commands: Any) -> None:
-    parser = _command(commands, "bench", "measure accuracy and metal reduction on digital phantoms, and speed here")
-    parser.add_argument("part", nargs="?", choices=["accuracy", "speed", "metal"], help="one of them; left out: all")
+    parser = _command(
+        commands, "bench", "measure accuracy, metal reduction and registration on digital phantoms, and speed here"
+    )
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="DIR", help="default: leukospect-bench, or -accuracy, -speed, -metal"
+        "part", nargs="?", choices=["accuracy", "speed", "metal", "registration"], help="one of them; left out: all"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", help="default: leukospect-bench, or -accuracy and so on"
     )
     parser.add_argument(
         "--anatomy", type=Path, metavar="PATH", help="a CT without metal (DICOM folder or .npz) to put metal into"
     )
-    parser.add_argument("--quick", action="store_true", help="fewer iterations, counts, draws, anatomies and implants")
     parser.add_argument(
-        "--seed", type=_not_negative, default=1, metavar="N", help="of the noise, and of the anatomies with metal"
+        "--quick", action="store_true", help="fewer iterations, counts, draws, anatomies, implants and starts"
+    )
+    parser.add_argument(
+        "--seed", type=_not_negative, default=1, metavar="N", help="of the noise, and of the anatomies drawn"
     )
     parser.add_argument("--threads", type=_positive, metavar="N")
     parser.set_defaults(job="bench")

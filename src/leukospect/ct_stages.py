@@ -23,7 +23,7 @@ from leukospect.physics.attenuation import effective_mu_ratio, water_mu_per_cm
 from leukospect.physics.nuclides import Nuclide
 from leukospect.projector import reconstruction_geometry
 from leukospect.protocol import Protocol
-from leukospect.registration import Registration, register_rigid, resample
+from leukospect.registration import FLAG_MM, Registration, register_emission_to_ct, resample
 from leukospect.spect_study import attenuation_map
 
 Progress = Callable[[str, float], None]
@@ -58,21 +58,35 @@ def reduced_ct(
 
 
 def registered_to_ct(
-    nac: Image, ct: Image | None, protocol: Protocol, progress: Progress
+    spect: Image,
+    ct: Image | None,
+    protocol: Protocol,
+    threads: int | None,
+    progress: Progress,
+    *,
+    attenuated: bool = True,
 ) -> tuple[Registration | None, str]:
-    """Register a SPECT to its CT, and say in a sentence what was done and why."""
+    """Register a SPECT to its CT, and say in a sentence or two what was done and why.
+
+    It is best one without attenuation correction; another is `attenuated` no more.
+    """
     if ct is None:
         return None, "There is no CT to register to."
     if not protocol.registration.enabled:
         return None, "The scanner's own alignment of SPECT and CT was taken; no registration was asked for."
     progress("registering SPECT to CT", 0.0)
-    found = register_rigid(
-        nac,
+    found = register_emission_to_ct(
+        spect,
         ct,
+        body_outline(ct),
+        attenuated=attenuated,
         maximum_shift_mm=protocol.registration.maximum_shift_mm,
         maximum_rotation_deg=protocol.registration.maximum_rotation_deg,
+        threads=threads or 2,
+        progress=lambda done: progress("registering SPECT to CT", done),
     )
-    progress("registering SPECT to CT", 1.0)
+    if found.misalignment_mm >= FLAG_MM:
+        warnings.warn(f"SPECT and CT: {found.reason}", AssumptionWarning, stacklevel=2)
     return found, found.reason
 
 

@@ -104,7 +104,7 @@ def reconstruct_spect(
     nac = reconstructor.image(peak, progress=lambda done: progress("reconstructing without attenuation", done), log=log)
     reduction = reduced_ct(ct, protocol, threads, progress)
     corrected_ct = None if ct is None else ct.image if reduction is None else reduction.image
-    registration, note = registered_to_ct(nac, corrected_ct, protocol, progress)
+    registration, note = registered_to_ct(nac, corrected_ct, protocol, threads, progress)
     if not quick:
         field = field_with_body(projections, field, corrected_ct, registration, mu, protocol)
     made = attenuation_maps_for(
@@ -189,7 +189,10 @@ def take_vendor_spect(
         nac = taken_image(vendor.uncorrected, f"{at} without attenuation correction")
     reduction = reduced_ct(ct, protocol, threads, progress)
     corrected_ct = None if ct is None else ct.image if reduction is None else reduction.image
-    registration, note = registered_to_ct(recon if nac is None else nac, corrected_ct, protocol, progress)
+    registration, note = registered_to_ct(
+        recon if nac is None else nac, corrected_ct, protocol, threads, progress,
+        attenuated=nac is not None or not series.attenuation_corrected,
+    )  # fmt: skip
     corrections = tuple(c for c in header.corrections if c != "ATTN")
     return SpectResult(
         header=header,

@@ -85,14 +85,15 @@ class MetalSettings(_Section):
 
 
 class RegistrationSettings(_Section):
-    """Rigid registration of SPECT to CT, and of the times to each other; what exceeds the limits is not believed.
+    """Rigid registration of SPECT to CT, and of the times to each other.
 
-    `sensitivity` moves the attenuation map and the regions by a pixel and two degrees, to tell what that changes.
+    What exceeds the limits, of the body centre's shift and of the angle, is not believed. `sensitivity` moves the
+    attenuation map and the regions by a pixel and two degrees, to tell what that changes.
     """
 
     enabled: bool = True
-    maximum_shift_mm: float = Field(30.0, gt=0, le=200)
-    maximum_rotation_deg: float = Field(10.0, gt=0, le=90)
+    maximum_shift_mm: float = Field(60.0, gt=0, le=200)
+    maximum_rotation_deg: float = Field(30.0, gt=0, le=90)
     sensitivity: bool = True
 
 

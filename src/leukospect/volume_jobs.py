@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from leukospect.assumptions import collected_assumptions
+from leukospect.ct.body import body_outline
 from leukospect.ct.metal import reduce_metal
 from leukospect.ct.metal_summary import MetalSummary, metal_summary
 from leukospect.data import CtSeries, Image, ReconstructedSeries
@@ -21,7 +22,7 @@ from leukospect.files.transforms import write_transform
 from leukospect.jobs import inputs_of
 from leukospect.provenance import digest_of, provenance_document, write_provenance
 from leukospect.reduced_ct_files import write_reduced_ct, write_reduced_ct_dicom
-from leukospect.registration import Registration, register_rigid, resample
+from leukospect.registration import Registration, register_emission_to_ct, register_rigid, resample
 from leukospect.whole_files import whole_folder
 
 Progress = Callable[[str, float], None]
@@ -101,15 +102,33 @@ def register_job(
         progress("reading", 0.0)
         fixed, moving = read_volume(fixed_path), read_volume(moving_path)
         progress("registering", 0.0)
-        found = register_rigid(fixed, moving)
+        found = _registered(fixed, moving)
         progress("registering", 1.0)
         write_transform(found.matrix, folder / "fixed_to_moving.tfm")
         on_fixed = resample(moving, fixed.geometry, fixed_to_moving=found.matrix)
         write_nifti(replace(on_fixed, array=np.asarray(on_fixed.array, np.float32)), folder / "moving_on_fixed.nii.gz")
-        notes = {"accepted": found.accepted, "reason": found.reason}
+        notes: dict[str, object] = {"accepted": found.accepted, "reason": found.reason}
+        if np.isfinite(found.misalignment_mm):
+            notes["expected misalignment, mm"] = round(found.misalignment_mm, 2)
         inputs = [path for path in (fixed_path, moving_path) if path.is_file()]
         write_provenance(provenance_document({"command": "register"}, inputs, texts, notes), folder / "provenance.json")
     return found, tuple(texts)
+
+
+def _registered(fixed: Image, moving: Image) -> Registration:
+    """Register an emission image to a CT, or the other way round, by what the CT foretells; others by information."""
+    if (fixed.unit == "HU") == (moving.unit == "HU"):
+        return register_rigid(fixed, moving)
+    warnings.warn(
+        "The emission image is taken as corrected for attenuation, as most are that are kept.",
+        AssumptionWarning,
+        stacklevel=2,
+    )
+    if moving.unit == "HU":
+        return register_emission_to_ct(fixed, moving, body_outline(moving), attenuated=False)
+    found = register_emission_to_ct(moving, fixed, body_outline(fixed), attenuated=False)
+    matrix, searched = (np.asarray(np.linalg.inv(one), np.float64) for one in (found.matrix, found.found))
+    return replace(found, matrix=matrix, found=searched)
 
 
 def read_volume(path: Path) -> Image:

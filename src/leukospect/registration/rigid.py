@@ -8,15 +8,17 @@ over the identity, and a rotation over the shift.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from leukospect.data import Geometry, Image
+from leukospect.data import Image
 from leukospect.errors import InputError
+from leukospect.registration.coarsening import coarsened
 from leukospect.registration.conversion import Matrix
+from leukospect.registration.result import Registration, unsearched
 from leukospect.registration.search import Pair, mutual_information, one_thread_a_filter, two_searches
 
 # What a transform must bring over a simpler one: this much of its mutual information.
@@ -27,33 +29,6 @@ _WORKING_MM = 4.0
 _CT_WINDOW_HU = (-200.0, 300.0)
 _LEAST_MOVE_VOXELS = 0.25
 _LEAST_OVERLAP = 0.25
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Registration:
-    """How a moving image lies to a fixed one.
-
-    Parameters
-    ----------
-    matrix : (4, 4) array
-        Takes fixed points to moving points, LPS mm; exactly the identity where nothing was accepted.
-    accepted : bool
-    reason : str
-        Why the result was taken or the identity kept, one sentence.
-    shift_mm, rotation_deg : float
-        What was accepted or, if nothing was, what the search had found: how far the body's centre moves and the angle
-        it turns by.
-    mutual_information_before, mutual_information_after : float
-        At the identity and at that transform, nats, over the same voxels; NaN where there was nothing to compare.
-    """
-
-    matrix: Matrix
-    accepted: bool
-    reason: str
-    shift_mm: float
-    rotation_deg: float
-    mutual_information_before: float
-    mutual_information_after: float
 
 
 def register_rigid(
@@ -100,12 +75,12 @@ def register_rigid(
     for image, name in ((fixed, "fixed"), (moving, "moving")):
         if not np.all(np.isfinite(image.array)):
             raise InputError(f"The {name} image of the registration contains values that are not finite.")
-    shown = _working(body_rendering(fixed)), _working(body_rendering(moving))
+    shown = (coarsened(body_rendering(fixed), _WORKING_MM), coarsened(body_rendering(moving), _WORKING_MM))
     for image, name in zip(shown, ("fixed", "moving"), strict=True):
         if np.ptp(image.array) <= 0 or min(image.array.shape) < 4:
-            return _unsearched(f"The {name} image shows nothing to register, so the identity was kept.")
+            return unsearched(f"The {name} image shows nothing to register, so the identity was kept.")
     if _overlap(*shown) < _LEAST_OVERLAP:
-        return _unsearched("The images hardly overlap as they lie, so the identity was kept.")
+        return unsearched("The images hardly overlap as they lie, so the identity was kept.")
     pair = Pair(*shown, _body_centre(shown[0]), seed, threads)
     with one_thread_a_filter():
         shifts = two_searches(pair, np.zeros(3), rotate=False)
@@ -131,26 +106,6 @@ def body_rendering(image: Image) -> Image:
         return replace(image, array=np.clip(array, *_CT_WINDOW_HU))
     top = float(np.quantile(array, 0.999)) or float(array.max())
     return replace(image, array=np.sqrt(np.clip(array, 0.0, max(top, 0.0))))
-
-
-def _unsearched(reason: str) -> Registration:
-    return Registration(np.eye(4), False, reason, 0.0, 0.0, float("nan"), float("nan"))
-
-
-def _working(image: Image) -> Image:
-    """Average blocks of a fine grid's voxels to at most 4 mm along each axis; what fills no block is left out."""
-    geometry = image.geometry
-    factors = np.maximum(1, np.floor(_WORKING_MM / np.array(geometry.spacing_mm) + 0.05)).astype(int)
-    factors = np.minimum(factors, geometry.shape)
-    if np.all(factors == 1):
-        return image
-    k, j, i = (int(n // f) for n, f in zip(geometry.shape, factors, strict=True))
-    whole = np.asarray(image.array, dtype=np.float32)[: k * factors[0], : j * factors[1], : i * factors[2]]
-    means = whole.reshape(k, factors[0], j, factors[1], i, factors[2]).mean(axis=(1, 3, 5))
-    affine = geometry.affine.copy()
-    affine[:3, :3] *= factors
-    affine[:3, 3] = geometry.to_lps((factors - 1.0) / 2.0)
-    return Image(means, Geometry((k, j, i), affine, geometry.frame_of_reference_uid), image.unit)
 
 
 def _overlap(fixed: Image, moving: Image) -> float:
@@ -209,7 +164,10 @@ def _chosen(pair: Pair, searches: tuple[list[Matrix], ...], limits: tuple[float,
             f"A shift of {shift:.1f} mm and a rotation of {rotation:.1f} degrees raise the mutual information by "
             f"{100.0 * (measured[at] / measured[0] - 1.0):.0f} %, from two starts alike."
         )
-    return Registration(taken, at > 0, reason, shift, rotation, measured[0], measured[shown])
+    return Registration(
+        taken, at > 0, reason, shift, rotation,
+        mutual_information_before=measured[0], mutual_information_after=measured[shown],
+    )  # fmt: skip
 
 
 def _within(pair: Pair, matrix: Matrix, limits: tuple[float, float]) -> bool:
