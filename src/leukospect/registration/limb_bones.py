@@ -21,9 +21,9 @@ _SMOOTHING_MM = 2.0
 _LEAST_BONE_ML = 2.0
 # Of a slice through two thighs: each side's bones lie within this width, and this far from the other's.
 _WIDEST_SIDE_MM, _LEAST_GAP_MM = 110.0, 16.0
-_SHORTEST_RUN_MM, _SPOILT_MM = 60.0, 44.0
+_SHORTEST_RUN_MM, _SPOILT_MM = 60.0, 12.0
 # A femur is followed upwards until it runs into the pelvis: its section there is suddenly this wide.
-_WIDEST_FEMUR_MM, _FOLLOWED_MM = 80.0, 100.0
+_WIDEST_FEMUR_MM, _FOLLOWED_MM = 64.0, 100.0
 _LEAST_LIMB_ML, _LEAST_TRUNK_ML = 15.0, 40.0
 _FRAGMENT_MM = 10.0
 
@@ -38,12 +38,15 @@ class LimbBones:
         uint8, number of the part + 1; 0 where there is no bone.
     names : tuple of str
         ``right`` and ``left`` (the patient's) and, where there is much of it, ``trunk``; or ``whole`` alone.
+    bone : (slices, rows, columns) bool array
+        All bone and metal, that of no part included.
     ct : Image
         The CT on the same grid, HU, not smoothed beyond the grid's pitch.
     """
 
     labels: Image
     names: tuple[str, ...]
+    bone: Mask
     ct: Image
 
 
@@ -73,12 +76,14 @@ def find_limb_bones(ct: Image, metal: Image | None) -> LimbBones:
         shown = Image((np.asarray(metal.array) > 0).astype(np.float32), metal.geometry, "1")
         bone |= np.asarray(resample(shown, grid).array) > 0.3
     bone = _large_parts(bone)
-    splits = [_split(layer) for layer in bone]
+    # Streaks of metal are thin: what an opening leaves is bone.
+    solid = bone if metal is None else _large_parts(ndimage.binary_opening(bone, np.ones((1, 3, 3))))
+    splits = [_split(layer) for layer in solid]
     run = _longest_run([split is not None for split in splits])
     labels = np.zeros(grid.shape, np.uint8)
     names: tuple[str, ...] = ("whole",)
     if run is not None:
-        sides = [_femur(bone, splits, run, right) for right in (True, False)]
+        sides = [_femur(solid, splits, run, right) for right in (True, False)]
         if min(int(side.sum()) for side in sides) * grid.voxel_volume_ml >= _LEAST_LIMB_ML:
             names = ("right", "left")
             labels[sides[0]], labels[sides[1]] = 1, 2
@@ -87,7 +92,7 @@ def find_limb_bones(ct: Image, metal: Image | None) -> LimbBones:
                 names, labels[rest] = ("right", "left", "trunk"), 3
     if names == ("whole",):
         labels[bone] = 1
-    return LimbBones(Image(labels, grid, "1"), names, coarse)
+    return LimbBones(Image(labels, grid, "1"), names, bone, coarse)
 
 
 def _large_parts(bone: Mask) -> Mask:

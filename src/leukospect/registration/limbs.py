@@ -39,7 +39,7 @@ LEAST_MOVE_MM = 0.2
 
 _WINDOW_HU = (50.0, 1300.0)
 _LEAST_OVERLAP = 0.4
-_NEAR_BONE_MM = 6.0
+_NEAR_BONE_MM, _OFF_OTHER_BONE_MM = 6.0, 10.0
 # Widths of smoothing, and how many points are used at most, from coarse to fine.
 _COARSE_SIGMA_MM, _MIDDLE_SIGMA_MM = 8.0, 4.0
 _FINE_SIGMA_MM, _FINEST_SIGMA_MM = 2.0, 1.0
@@ -122,7 +122,7 @@ def register_limbs(
     *,
     late_metal: Image | None = None,
     early_metal: Image | None = None,
-    maximum_shift_mm: float = 80.0,
+    maximum_shift_mm: float = 120.0,
     maximum_rotation_deg: float = 35.0,
     threads: int = 2,
     progress: Callable[[float], None] | None = None,
@@ -217,9 +217,10 @@ def _registered(scans: _Scans, number: int, starts: list[Matrix]) -> LimbRegistr
     part, bone = scans.bones.names[number], np.asarray(scans.bones.labels.array) == number + 1
     if bone.sum() < 100:
         return _unsearched(part, "The late CT shows too little bone to register, so the identity was kept")
-    grid = scans.bones.labels.geometry
-    coarse = _points_of(scans.bones.ct, bone, _COARSE_SIGMA_MM, 12.0, _COARSE_POINTS)
-    middle = _points_of(scans.bones.ct, bone, _MIDDLE_SIGMA_MM, _NEAR_BONE_MM, _MIDDLE_POINTS)
+    grid, other = scans.bones.labels.geometry, scans.bones.bone & ~bone
+    near = _near(bone, other, grid, _NEAR_BONE_MM)
+    coarse = _points_of(scans.bones.ct, _near(bone, other, grid, 12.0), _COARSE_SIGMA_MM, _COARSE_POINTS)
+    middle = _points_of(scans.bones.ct, near, _MIDDLE_SIGMA_MM, _MIDDLE_POINTS)
     volumes = [MovingVolume.of(scans.early_coarse, s, _WINDOW_HU) for s in (_COARSE_SIGMA_MM, _MIDDLE_SIGMA_MM)]
     tried = [
         refined(coarse, volumes[0], start @ turned_about(coarse.centre_mm, np.deg2rad(turn), np.zeros(3)))
@@ -234,22 +235,32 @@ def _registered(scans: _Scans, number: int, starts: list[Matrix]) -> LimbRegistr
     away = best.matrix @ turned_about(middle.centre_mm, _OTHER_TURN_RAD, _OTHER_SHIFT_MM)
     second = refined(middle, volumes[1], away)
     spread = grid.to_lps(np.argwhere(bone)[:: max(1, int(bone.sum()) // 500)])
-    return _finely(scans, part, bone, (best.matrix, second.matrix), spread)
+    return _finely(scans, part, near, (best.matrix, second.matrix), spread)
 
 
 def _merit(fit: Fit) -> float:
     return fit.correlation * min(1.0, fit.overlap / 0.7)
 
 
-def _points_of(image: Image, bone: NDArray[np.bool_], sigma_mm: float, near_mm: float, most: int) -> FixedPoints:
+def _near(
+    bone: NDArray[np.bool_], other: NDArray[np.bool_], grid: Geometry, near_mm: float
+) -> NDArray[np.bool_]:
+    """Mark what lies near a part's bone, and not near other bone, which may lie elsewhere the other time."""
+    to_bone = ndimage.distance_transform_edt(~bone, sampling=grid.spacing_mm)
+    near = to_bone <= near_mm
+    if not other.any():
+        return np.asarray(near)
+    return np.asarray(near & (ndimage.distance_transform_edt(~other, sampling=grid.spacing_mm) > _OFF_OTHER_BONE_MM))
+
+
+def _points_of(image: Image, near: NDArray[np.bool_], sigma_mm: float, most: int) -> FixedPoints:
     """Take the voxels of an image near its bone, with brightness and slope after smoothing."""
     spacing = image.geometry.spacing_mm
-    near = ndimage.distance_transform_edt(~bone, sampling=spacing) <= near_mm
     array = smoothed(np.asarray(image.array, np.float32), image.geometry, [sigma_mm] * 3)
     array = np.clip(array, *_WINDOW_HU)
     slopes = np.stack(np.gradient(array, *spacing), axis=-1)
     # An edge has a slope; the many voxels without one would only add noise.
-    near &= np.linalg.norm(slopes, axis=-1) > 0.05 * np.quantile(np.linalg.norm(slopes[near], axis=-1), 0.9)
+    near = near & (np.linalg.norm(slopes, axis=-1) > 0.05 * np.quantile(np.linalg.norm(slopes[near], axis=-1), 0.9))
     where = np.argwhere(near)
     where = where[:: max(1, -(-len(where) // most))]
     axes = image.geometry.affine[:3, :3] / spacing
@@ -278,7 +289,7 @@ def _cropped(image: Image, places_mm: NDArray[np.float64], margin_mm: float) -> 
 def _finely(
     scans: _Scans,
     part: str,
-    bone: NDArray[np.bool_],
+    near: NDArray[np.bool_],
     starts: tuple[Matrix, Matrix],
     spread_mm: NDArray[np.float64],
 ) -> LimbRegistration:
@@ -286,12 +297,12 @@ def _finely(
     late = _cropped(scans.late, spread_mm, 20.0)
     # The box holds the bone where it was found and where the identity has it, so that both can be compared.
     early = _cropped(scans.early, np.concatenate([spread_mm, through(starts[0], spread_mm)]), 25.0)
-    shown = Image(bone.astype(np.float32), scans.bones.labels.geometry, "1")
-    fine_bone = np.asarray(resample(shown, late.geometry).array) > 0.3
+    shown = Image(near.astype(np.float32), scans.bones.labels.geometry, "1")
+    fine_near = np.asarray(resample(shown, late.geometry).array) > 0.5
     finest = max(_FINEST_SIGMA_MM, 0.5 * max(*late.geometry.spacing_mm, *early.geometry.spacing_mm))
     first, second = starts
     for sigma, order in ((_FINE_SIGMA_MM, 1), (finest, 3)):
-        points = _points_of(late, fine_bone, sigma, _NEAR_BONE_MM, _FINE_POINTS)
+        points = _points_of(late, fine_near, sigma, _FINE_POINTS)
         volume = MovingVolume.of(early, sigma, _WINDOW_HU, order)
         best, other = (refined(points, volume, start) for start in (first, second))
         first, second = best.matrix, other.matrix
