@@ -121,6 +121,7 @@ def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: li
         settings=settings,
         software_version=__version__,
         effect=result.effect,
+        time_alignment=result.alignments,
         metal_reduction=[_metal_of(spect) for spect in result.spect if spect.reduction is not None],
     )
     write_results(document, folder / "results.json")

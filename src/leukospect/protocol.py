@@ -85,11 +85,16 @@ class MetalSettings(_Section):
 
 
 class RegistrationSettings(_Section):
-    """Rigid registration of SPECT to CT, and of the times to each other; what exceeds the limits is not believed."""
+    """Rigid registration of SPECT to CT, and of the times to each other; what exceeds the limits is not believed.
+
+    Between times the patient got up: CT is registered to CT, and planar to planar, within wider limits.
+    """
 
     enabled: bool = True
     maximum_shift_mm: float = Field(30.0, gt=0, le=200)
     maximum_rotation_deg: float = Field(10.0, gt=0, le=90)
+    between_times_maximum_shift_mm: float = Field(120.0, gt=0, le=300)
+    between_times_maximum_rotation_deg: float = Field(30.0, gt=0, le=90)
 
 
 class RegionSettings(_Section):

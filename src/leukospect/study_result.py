@@ -137,6 +137,7 @@ class StudyResult:
 
     `only_ratios` says why values of several times cannot be compared but by their ratios; empty where they can.
     `effect` tells what other attenuation maps would give; None where metal in the CT gives no reason to ask.
+    `alignments` tell how times lie to each other, transforms and quality, as plain values.
     """
 
     study: Study
@@ -152,3 +153,4 @@ class StudyResult:
     notes: Mapping[str, str]
     only_ratios: str = ""
     effect: AttenuationEffect | None = None
+    alignments: tuple[Mapping[str, object], ...] = ()

@@ -19,8 +19,8 @@ from leukospect.interpretation.rule import Rule
 from leukospect.quantification.measurements import Change, Measurement, Ratio, Region
 from leukospect.whole_files import whole_file
 
-SCHEMA_VERSION = "1.1"
-"""1.1: `metal_reduction`, `attenuation_effect`, and of each flag `with_other_maps` and `dependence`."""
+SCHEMA_VERSION = "1.2"
+"""1.2: `time_alignment`. 1.1: `metal_reduction`, `attenuation_effect`, and of each flag `with_other_maps` and `dependence`."""
 DISCLAIMER = "leukospect is a research tool. This result is not a diagnosis."
 
 
@@ -37,6 +37,7 @@ def results_document(
     software_version: str = "",
     effect: AttenuationEffect | None = None,
     metal_reduction: Sequence[Mapping[str, object]] = (),
+    time_alignment: Sequence[Mapping[str, object]] = (),
 ) -> dict[str, object]:
     """Put a study's results together as plain values that JSON can hold.
 
@@ -58,6 +59,8 @@ def results_document(
         What other attenuation maps give; None (null) where none was tried, as without metal in the CT.
     metal_reduction : sequence of mappings
         Of each CT that was looked through for metal: its time point, what was found and what was done.
+    time_alignment : sequence of mappings
+        Of each two times: transforms (of each limb, where CT was registered to CT), their quality, and reasons.
 
     Raises
     ------
@@ -81,6 +84,7 @@ def results_document(
         "ratios": [asdict(ratio) for ratio in ratios],
         "changes": [_change(change, rule.threshold) for change in changes],
         "metal_reduction": [dict(one) for one in metal_reduction],
+        "time_alignment": [dict(one) for one in time_alignment],
         "attenuation_effect": None if effect is None else _effect(effect, rule.threshold),
         "warnings": list(dict.fromkeys((*flag.warnings, *warnings))),
         "settings": dict(settings or {}),

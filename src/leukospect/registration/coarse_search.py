@@ -70,8 +70,8 @@ def best_rotations(
 
 def _field_of(moving: Image, reach: int) -> _Field:
     array = np.asarray(moving.array, np.float32)
-    # What wraps round must come out in the margin: twice the reach, for points may lie outside by as much.
-    shape = tuple(fft.next_fast_len(n + 4 * reach, real=True) for n in array.shape)
+    # What wraps round must come out in the margin: the reach, and as much for points that lie outside already.
+    shape = tuple(fft.next_fast_len(n + 2 * reach, real=True) for n in array.shape)
     assert len(shape) == 3
     present = np.ones(array.shape, np.float32)
     return _Field(shape, *(fft.rfftn(part, shape) for part in (present, array, array * array)))
@@ -88,10 +88,9 @@ def _best_shift(
     )
     inside = fft.irfftn(np.conj(counted) * field.present, field.shape)
     power = fft.irfftn(np.conj(squared) * field.present, field.shape)
-    apart = (
-        power
-        - 2.0 * fft.irfftn(np.conj(summed) * field.values, field.shape)
-        + fft.irfftn(np.conj(counted) * field.squares, field.shape)
+    apart = fft.irfftn(
+        np.conj(squared) * field.present - 2.0 * np.conj(summed) * field.values + np.conj(counted) * field.squares,
+        field.shape,
     )
     near = [np.arange(-reach, reach + 1)] * 3
     window = np.ix_(*(np.mod(steps, n) for steps, n in zip(near, field.shape, strict=True)))

@@ -39,6 +39,7 @@ LEAST_MOVE_MM = 0.2
 
 _WINDOW_HU = (50.0, 1300.0)
 _LEAST_OVERLAP = 0.4
+_SEARCHED_MM = 80.0
 _NEAR_BONE_MM, _OFF_OTHER_BONE_MM = 6.0, 10.0
 # Widths of smoothing, and how many points are used at most, from coarse to fine.
 _COARSE_SIGMA_MM, _MIDDLE_SIGMA_MM = 8.0, 4.0
@@ -201,7 +202,7 @@ def _first_guesses(scans: _Scans) -> list[Matrix]:
     where = where[:: max(1, len(where) // 20_000)]
     values = np.asarray(fixed.array[tuple(where.T)], dtype=np.float64)
     found = best_rotations(
-        labels.geometry.to_lps(where), values, blocks_averaged(moving, 2), maximum_shift_mm=scans.limits[0], keep=4
+        labels.geometry.to_lps(where), values, blocks_averaged(moving, 2), maximum_shift_mm=min(scans.limits[0], _SEARCHED_MM), keep=4
     )
     return [*found, np.eye(4)]
 
