@@ -25,7 +25,7 @@ _SHORTEST_RUN_MM, _SPOILT_MM = 60.0, 12.0
 # A femur is followed upwards until it runs into the pelvis: its section there is suddenly this wide.
 _WIDEST_FEMUR_MM, _FOLLOWED_MM = 64.0, 100.0
 _LEAST_LIMB_ML, _LEAST_TRUNK_ML = 15.0, 40.0
-_FRAGMENT_MM = 10.0
+_FRAGMENT_MM, _ROUND_SHAFT_MM = 10.0, 45.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,7 +148,25 @@ def _femur(bone: Mask, splits: list[float | None], run: tuple[int, int], right: 
     # Fragments and screws a little off the shaft go with it; the ischium, some 2 cm away, does not.
     near = ndimage.distance_transform_edt(~largest, sampling=WORKING_MM) <= _FRAGMENT_MM
     femur = np.asarray(np.isin(numbered, np.unique(numbered[near & side])) & side)
+    femur &= _round_the_shaft(femur)
     return _followed_up(bone, femur, last)
+
+
+def _round_the_shaft(femur: Mask) -> Mask:
+    """Mark what lies within 45 mm of the straight line along a femur: streaks may join the ischium to it."""
+    where = np.argwhere(femur)
+    slices = np.unique(where[:, 0])
+    middles = np.array([np.median(where[where[:, 0] == k, 1:], axis=0) for k in slices])
+    kept = np.ones(slices.size, dtype=bool)
+    for _ in range(5):
+        line = [np.polynomial.polynomial.polyfit(slices[kept], middles[kept, axis], 1) for axis in (0, 1)]
+        off = np.stack([middles[:, axis] - (line[axis][0] + line[axis][1] * slices) for axis in (0, 1)], axis=1)
+        away = np.hypot(off[:, 0], off[:, 1])
+        kept = away <= max(2.0 * float(np.median(away)), 1.0)
+    k = np.arange(femur.shape[0])
+    rows, columns = np.arange(femur.shape[1])[:, None], np.arange(femur.shape[2])
+    distance = [np.hypot(rows - (line[0][0] + line[0][1] * n), columns - (line[1][0] + line[1][1] * n)) for n in k]
+    return np.asarray(np.stack(distance) * WORKING_MM <= _ROUND_SHAFT_MM)
 
 
 def _followed_up(bone: Mask, femur: Mask, last: int) -> Mask:

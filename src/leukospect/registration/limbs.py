@@ -37,7 +37,7 @@ LARGEST_EDGE_MM, LARGEST_DISAGREEMENT_MM, LARGEST_UNCERTAINTY_MM = 1.0, 0.5, 0.5
 """How far bone edges may lie apart afterwards, two searches from each other, and points be uncertain."""
 LEAST_MOVE_MM = 0.2
 
-_WINDOW_HU = (50.0, 1300.0)
+_WINDOW_HU = (50.0, 3000.0)
 _LEAST_OVERLAP = 0.4
 _SEARCHED_MM = 80.0
 _NEAR_BONE_MM, _OFF_OTHER_BONE_MM = 6.0, 10.0
