@@ -228,7 +228,8 @@ def _timed(planar: PlanarImages, protocol: Protocol) -> tuple[PlanarImages, Time
 
 def _measure_series(
     series: list[tuple[PlanarImages, TimePoint, int, NDArray[np.float64] | None]],
-    placed: PlacedRegions, protocol: Protocol
+    placed: PlacedRegions,
+    protocol: Protocol,
 ) -> tuple[Measurement, ...]:
     """Measure one view at all its times, sizes on the threshold of the last."""
     thresholds: Mapping[str, float] | None = None

@@ -173,4 +173,4 @@ def align_planar(
     values |= {**asdict(found), "matrix": found.matrix.tolist()}
     how = " Regions were moved, not counts: nothing was interpolated." if found.accepted else ""
     alignment = TimeAlignment(f"alignment of planar views {late_name} to {name}", f"{found.reason}.{how}", values)
-    return (np.linalg.inv(found.matrix) if found.accepted else None), alignment
+    return (np.asarray(np.linalg.inv(found.matrix), np.float64) if found.accepted else None), alignment

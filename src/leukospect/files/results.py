@@ -20,7 +20,9 @@ from leukospect.quantification.measurements import Change, Measurement, Ratio, R
 from leukospect.whole_files import whole_file
 
 SCHEMA_VERSION = "1.2"
-"""1.2: `time_alignment`. 1.1: `metal_reduction`, `attenuation_effect`, and of each flag `with_other_maps` and `dependence`."""
+"""1.2: `time_alignment`.
+
+1.1: `metal_reduction`, `attenuation_effect`, and of each flag `with_other_maps` and `dependence`."""
 DISCLAIMER = "leukospect is a research tool. This result is not a diagnosis."
 
 

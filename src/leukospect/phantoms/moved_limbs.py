@@ -20,7 +20,7 @@ from leukospect.phantoms.ct_scanner import CtScanner
 from leukospect.phantoms.description import Phantom, read_phantom
 from leukospect.phantoms.materials import METALS
 from leukospect.phantoms.scene import Scene, scene_of
-from leukospect.phantoms.solids import Cylinder, Ellipsoid, Solid, Sphere
+from leukospect.phantoms.solids import Cylinder, Ellipsoid, Shape, Solid, Sphere
 
 Part = Literal["right", "left", "trunk"]
 Matrix = NDArray[np.float64]
@@ -77,9 +77,7 @@ def moved_scene(scene: Scene, motions: tuple[Matrix, ...]) -> Scene:
 
 def _moved(solid: Solid, matrix: Matrix) -> Solid:
     turned = matrix[:3, :3]
-    return replace(
-        solid, centre_mm=turned @ solid.centre_mm + matrix[:3, 3], half_axes_mm=turned @ solid.half_axes_mm
-    )
+    return replace(solid, centre_mm=turned @ solid.centre_mm + matrix[:3, 3], half_axes_mm=turned @ solid.half_axes_mm)
 
 
 def limb_phantom(implant: str) -> Phantom:
@@ -90,7 +88,8 @@ def limb_phantom(implant: str) -> Phantom:
     phantom = read_phantom("femoral-nail")
     shapes = [shape for shape in phantom.shape if implant != "none" or shape.material not in METALS]
     shapes = [s if s.material not in METALS else s.model_copy(update={"material": implant}) for s in shapes]
-    bone, added = "cortical_bone", []
+    bone = "cortical_bone"
+    added: list[Shape] = []
     for side, sign in (("right", -1.0), ("left", 1.0)):
         top, end = (np.array(p) for p in _SHAFTS_MM[side])
         ridge = np.array([-2.0 * sign, 14.0, 0.0])
@@ -98,7 +97,7 @@ def limb_phantom(implant: str) -> Phantom:
             Cylinder(kind="cylinder", from_mm=_point(top + ridge - [0, 0, 60.0]), to_mm=_point(end + ridge),
                      radius_mm=4.0, material=bone)
         )  # fmt: skip
-        lesser = top + (-14.0 * sign, 10.0, -22.0)
+        lesser = top + np.array([-14.0 * sign, 10.0, -22.0])
         added.append(Ellipsoid(kind="ellipsoid", center_mm=_point(lesser), radii_mm=(8.0, 9.0, 13.0), material=bone))
     first = _first_of_limbs(tuple(shapes))
     return phantom.model_copy(update={"shape": (*shapes[: first + 2], *added, *shapes[first + 2 :])})

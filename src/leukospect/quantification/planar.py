@@ -61,10 +61,8 @@ def project_regions(
         The view is neither anterior nor posterior, or the grid is not axial.
     """
     first_mm, sign = _placed_view(planar, view)
-    if view_to_labels is None and (
-        planar.header.frame_of_reference_uid != labels.geometry.frame_of_reference_uid or (
-        planar.header.frame_of_reference_uid is None
-    ):
+    frame = planar.header.frame_of_reference_uid
+    if view_to_labels is None and (frame is None or frame != labels.geometry.frame_of_reference_uid):
         warnings.warn(
             "Regions were projected onto a planar view of another frame of reference, as if the patient lay the same.",
             AssumptionWarning,

@@ -4,8 +4,26 @@ A transform is always a 4x4 matrix in LPS mm that takes points of the fixed (or 
 image's space, as ITK's resampling wants it.
 """
 
+from leukospect.registration.by_part import nearest_part, resample_by_part
 from leukospect.registration.conversion import from_simpleitk, to_simpleitk
+from leukospect.registration.limb_judgement import LimbRegistration
+from leukospect.registration.limbs import LimbAlignment, register_limbs
+from leukospect.registration.planar import PlanarRegistration, register_planar
 from leukospect.registration.resampling import resample
 from leukospect.registration.rigid import Registration, body_rendering, register_rigid
 
-__all__ = ["Registration", "body_rendering", "from_simpleitk", "register_rigid", "resample", "to_simpleitk"]
+__all__ = [
+    "LimbAlignment",
+    "LimbRegistration",
+    "PlanarRegistration",
+    "Registration",
+    "body_rendering",
+    "from_simpleitk",
+    "nearest_part",
+    "register_limbs",
+    "register_planar",
+    "register_rigid",
+    "resample",
+    "resample_by_part",
+    "to_simpleitk",
+]

@@ -77,7 +77,7 @@ def find_limb_bones(ct: Image, metal: Image | None) -> LimbBones:
         bone |= np.asarray(resample(shown, grid).array) > 0.3
     bone = _large_parts(bone)
     # Streaks of metal are thin: what an opening leaves is bone.
-    solid = bone if metal is None else _large_parts(ndimage.binary_opening(bone, np.ones((1, 3, 3))))
+    solid = bone if metal is None else _large_parts(ndimage.binary_opening(bone, np.ones((1, 3, 3), dtype=bool)))
     splits = [_split(layer) for layer in solid]
     run = _longest_run([split is not None for split in splits])
     labels = np.zeros(grid.shape, np.uint8)
@@ -121,7 +121,7 @@ def _split(layer: Mask) -> float | None:
 def _longest_run(good: list[bool]) -> tuple[int, int] | None:
     """Find the longest run of slices through two thighs, ends included; a few that streaks spoil do not end it."""
     wide = round(_SPOILT_MM / WORKING_MM)
-    closed = ndimage.binary_closing(np.pad(np.array(good), wide), np.ones(wide))[wide:-wide]
+    closed = ndimage.binary_closing(np.pad(np.array(good), wide), np.ones(wide, dtype=bool))[wide:-wide]
     numbered, count = ndimage.label(closed)
     if count == 0:
         return None
@@ -139,7 +139,8 @@ def _femur(bone: Mask, splits: list[float | None], run: tuple[int, int], right: 
     middle = float(np.median(at))
     columns = np.arange(bone.shape[2])
     for k in range(first, last + 1):
-        split = splits[k] if splits[k] is not None else middle
+        own = splits[k]
+        split = middle if own is None else own
         side[k] = bone[k] & ((columns < split) if right else (columns > split))
     numbered, count = ndimage.label(side, np.ones((3, 3, 3)))
     if count == 0:

@@ -9,17 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.spatial.transform import Rotation
 
 from leukospect.data import Geometry, Image
 from leukospect.errors import InputError
 from leukospect.registration.coarse_search import best_rotations, blocks_averaged
 from leukospect.registration.conversion import Matrix
 from leukospect.registration.limb_bones import LimbBones, find_limb_bones, working_grid
+from leukospect.registration.limb_judgement import (
+    LEAST_OVERLAP,
+    LimbRegistration,
+    Measured,
+    judged,
+    uncertainty_mm,
+    unsearched,
+)
 from leukospect.registration.refinement import (
     Fit,
     FixedPoints,
@@ -31,14 +39,7 @@ from leukospect.registration.refinement import (
 )
 from leukospect.registration.resampling import resample, smoothed
 
-LEAST_CORRELATION = 0.75
-"""Of the brightness near bone: bones that are not the same do not reach it."""
-LARGEST_EDGE_MM, LARGEST_DISAGREEMENT_MM, LARGEST_UNCERTAINTY_MM = 1.0, 0.5, 0.5
-"""How far bone edges may lie apart afterwards, two searches from each other, and points be uncertain."""
-LEAST_MOVE_MM = 0.2
-
 _WINDOW_HU = (50.0, 3000.0)
-_LEAST_OVERLAP = 0.4
 _SEARCHED_MM = 80.0
 _NEAR_BONE_MM, _OFF_OTHER_BONE_MM = 6.0, 10.0
 # Widths of smoothing, and how many points are used at most, from coarse to fine.
@@ -48,47 +49,6 @@ _COARSE_POINTS, _MIDDLE_POINTS, _FINE_POINTS = 3000, 20_000, 120_000
 _LIMB_TURNS_DEG = ((0.0, 0.0, 0.0), (6.0, 0.0, 0.0), (-6.0, 0.0, 0.0), (0.0, 6.0, 0.0), (0.0, -6.0, 0.0))
 # The second search starts this far from where the first one has come with the middle smoothing.
 _OTHER_TURN_RAD, _OTHER_SHIFT_MM = np.array([0.05, -0.04, 0.06]), np.array([4.0, -4.0, 5.0])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LimbRegistration:
-    """How one part of the body lies in an early CT against a late one.
-
-    Parameters
-    ----------
-    part : str
-        ``right`` or ``left`` femur (the patient's), ``trunk``, or ``whole`` where no two thighs are seen.
-    matrix : (4, 4) array
-        Takes late CT points to early CT points, LPS mm; exactly the identity where nothing was accepted.
-    accepted : bool
-    aligned : bool
-        The part was found to lie alike in both, so that the identity is known to be right.
-    reason : str
-        One sentence.
-    shift_mm, rotation_deg : float
-        Of the part's centre, and the angle it turns by: accepted, or found and refused.
-    correlation_before, correlation_after : float
-        Of the brightness near bone, at the identity and at what was found, over the same points; NaN if not searched.
-    edge_mm : float
-        Median distance by which bone edges still differ.
-    disagreement_mm : float
-        Largest distance between where two searches put the bone.
-    uncertainty_mm : float
-        Standard error of the bone's points that noise and the bone's shape leave, root mean square.
-    """
-
-    part: str
-    matrix: Matrix
-    accepted: bool
-    aligned: bool
-    reason: str
-    shift_mm: float
-    rotation_deg: float
-    correlation_before: float
-    correlation_after: float
-    edge_mm: float
-    disagreement_mm: float
-    uncertainty_mm: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,9 +119,13 @@ def register_limbs(
     InputError
         An image holds values that are not finite, or a limit is not positive.
     """
-    if not np.all(np.isfinite((maximum_shift_mm, maximum_rotation_deg))) or min(maximum_shift_mm, maximum_rotation_deg) <= 0:
+    if (
+        not np.all(np.isfinite((maximum_shift_mm, maximum_rotation_deg)))
+        or min(maximum_shift_mm, maximum_rotation_deg) <= 0
+    ):
         raise InputError(
-            f"The limits of a registration must be positive; found {maximum_shift_mm} mm, {maximum_rotation_deg} degrees."
+            f"The limits of a registration must be positive; found {maximum_shift_mm} mm, "
+            f"{maximum_rotation_deg} degrees."
         )
     for image, name in ((late, "late"), (early, "early")):
         if not np.all(np.isfinite(image.array)):
@@ -188,7 +152,7 @@ def _with_metal_bright(ct: Image, metal: Image | None) -> Image:
     filled = (np.asarray(metal.array) > 0).astype(np.float32)
     share = resample(Image(filled, metal.geometry, "1"), ct.geometry).array
     inside = np.maximum(array, _WINDOW_HU[1])
-    return replace(ct, array=np.where(share >= 0.5, inside, array).astype(np.float32))
+    return replace(ct, array=np.where(np.asarray(share, np.float32) >= 0.5, inside, array).astype(np.float32))
 
 
 def _first_guesses(scans: _Scans) -> list[Matrix]:
@@ -202,7 +166,11 @@ def _first_guesses(scans: _Scans) -> list[Matrix]:
     where = where[:: max(1, len(where) // 20_000)]
     values = np.asarray(fixed.array[tuple(where.T)], dtype=np.float64)
     found = best_rotations(
-        labels.geometry.to_lps(where), values, blocks_averaged(moving, 2), maximum_shift_mm=min(scans.limits[0], _SEARCHED_MM), keep=4
+        labels.geometry.to_lps(where),
+        values,
+        blocks_averaged(moving, 2),
+        maximum_shift_mm=min(scans.limits[0], _SEARCHED_MM),
+        keep=4,
     )
     return [*found, np.eye(4)]
 
@@ -217,7 +185,7 @@ def _registered(scans: _Scans, number: int, starts: list[Matrix]) -> LimbRegistr
     """Register one part: coarse and middle from every start, fine from the best and from a place away from it."""
     part, bone = scans.bones.names[number], np.asarray(scans.bones.labels.array) == number + 1
     if bone.sum() < 100:
-        return _unsearched(part, "The late CT shows too little bone to register, so the identity was kept")
+        return unsearched(part, "The late CT shows too little bone to register, so the identity was kept")
     grid, other = scans.bones.labels.geometry, scans.bones.bone & ~bone
     near = _near(bone, other, grid, _NEAR_BONE_MM)
     coarse = _points_of(scans.bones.ct, _near(bone, other, grid, 12.0), _COARSE_SIGMA_MM, _COARSE_POINTS)
@@ -231,8 +199,8 @@ def _registered(scans: _Scans, number: int, starts: list[Matrix]) -> LimbRegistr
     ranked = sorted(range(len(tried)), key=lambda at: (-_merit(tried[at]), at))
     fits = [refined(middle, volumes[1], tried[at].matrix) for at in ranked[:4]]
     best = max(fits, key=_merit)
-    if best.overlap < _LEAST_OVERLAP or best.correlation <= 0.0:
-        return _unsearched(part, "The early CT does not show this bone, so the identity was kept")
+    if best.overlap < LEAST_OVERLAP or best.correlation <= 0.0:
+        return unsearched(part, "The early CT does not show this bone, so the identity was kept")
     away = best.matrix @ turned_about(middle.centre_mm, _OTHER_TURN_RAD, _OTHER_SHIFT_MM)
     second = refined(middle, volumes[1], away)
     spread = grid.to_lps(np.argwhere(bone)[:: max(1, int(bone.sum()) // 500)])
@@ -243,9 +211,7 @@ def _merit(fit: Fit) -> float:
     return fit.correlation * min(1.0, fit.overlap / 0.7)
 
 
-def _near(
-    bone: NDArray[np.bool_], other: NDArray[np.bool_], grid: Geometry, near_mm: float
-) -> NDArray[np.bool_]:
+def _near(bone: NDArray[np.bool_], other: NDArray[np.bool_], grid: Geometry, near_mm: float) -> NDArray[np.bool_]:
     """Mark what lies near a part's bone, and not near other bone, which may lie elsewhere the other time."""
     to_bone = ndimage.distance_transform_edt(~bone, sampling=grid.spacing_mm)
     near = to_bone <= near_mm
@@ -259,7 +225,7 @@ def _points_of(image: Image, near: NDArray[np.bool_], sigma_mm: float, most: int
     spacing = image.geometry.spacing_mm
     array = smoothed(np.asarray(image.array, np.float32), image.geometry, [sigma_mm] * 3)
     array = np.clip(array, *_WINDOW_HU)
-    slopes = np.stack(np.gradient(array, *spacing), axis=-1)
+    slopes = np.stack([np.gradient(array, step, axis=axis) for axis, step in enumerate(spacing)], axis=-1)
     # An edge has a slope; the many voxels without one would only add noise.
     near = near & (np.linalg.norm(slopes, axis=-1) > 0.05 * np.quantile(np.linalg.norm(slopes[near], axis=-1), 0.9))
     where = np.argwhere(near)
@@ -302,7 +268,8 @@ def _finely(
     fine_near = np.asarray(resample(shown, late.geometry).array) > 0.5
     finest = max(_FINEST_SIGMA_MM, 0.5 * max(*late.geometry.spacing_mm, *early.geometry.spacing_mm))
     first, second = starts
-    for sigma, order in ((_FINE_SIGMA_MM, 1), (finest, 3)):
+    stages: tuple[tuple[float, Literal[1, 3]], ...] = ((_FINE_SIGMA_MM, 1), (finest, 3))
+    for sigma, order in stages:
         points = _points_of(late, fine_near, sigma, _FINE_POINTS)
         volume = MovingVolume.of(early, sigma, _WINDOW_HU, order)
         best, other = (refined(points, volume, start) for start in (first, second))
@@ -312,91 +279,7 @@ def _finely(
         after = best.correlation
     apart = np.linalg.norm(through(first, spread_mm) - through(second, spread_mm), axis=1)
     blur = max(1.0, (2.0 * np.sqrt(np.pi) * finest) ** 3 / (late.geometry.voxel_volume_ml * 1000.0))
-    measured = _Measured(
-        before, after, best, float(apart.max()), _uncertainty_mm(best, points.centre_mm, spread_mm, blur)
+    measured = Measured(
+        before, after, best, float(apart.max()), uncertainty_mm(best, points.centre_mm, spread_mm, blur)
     )
-    return _judged(part, measured, spread_mm, scans.limits)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Measured:
-    """What a result is judged by."""
-
-    before: float
-    after: float
-    fit: Fit
-    disagreement_mm: float
-    uncertainty_mm: float
-
-
-def _uncertainty_mm(fit: Fit, centre_mm: NDArray[np.float64], spread_mm: NDArray[np.float64], blur: float) -> float:
-    """Carry the noise to the bone's points; `blur` voxels share theirs after smoothing, and count as one."""
-    values, vectors = np.linalg.eigh(fit.information)
-    covariance = np.einsum("ij,j,kj->ik", vectors, blur / np.maximum(values, 1e-9), vectors)
-    arms = spread_mm - centre_mm
-    total = 0.0
-    for axis in np.eye(3):
-        row = np.concatenate([np.cross(arms, axis), np.broadcast_to(axis, arms.shape)], axis=1)
-        total += float(np.mean(np.einsum("ni,ij,nj->n", row, covariance, row)))
-    return float(np.sqrt(total))
-
-
-def _unsearched(part: str, reason: str) -> LimbRegistration:
-    nan = float("nan")
-    return LimbRegistration(part, np.eye(4), False, False, reason, 0.0, 0.0, nan, nan, nan, nan, nan)
-
-
-def _judged(
-    part: str, measured: _Measured, spread_mm: NDArray[np.float64], limits: tuple[float, float]
-) -> LimbRegistration:
-    matrix = measured.fit.matrix
-    centre = spread_mm.mean(axis=0)
-    shift = float(np.linalg.norm(through(matrix, centre[None])[0] - centre))
-    rotation = float(np.degrees(Rotation.from_matrix(matrix[:3, :3]).magnitude()))
-    objection = _objection(measured, shift, rotation, limits)
-    moves = float(np.sqrt(np.mean(np.sum((through(matrix, spread_mm) - spread_mm) ** 2, axis=1))))
-    aligned = not objection and moves < LEAST_MOVE_MM
-    accepted = not objection and not aligned
-    if objection:
-        reason = (
-            f"The search ended at a shift of {shift:.1f} mm and a rotation of {rotation:.1f} degrees, {objection}, so "
-            "the identity was kept"
-        )
-    elif aligned:
-        reason = f"The bone lies alike to {moves:.1f} mm, so the identity was kept"
-    else:
-        reason = (
-            f"Shifted by {shift:.1f} mm and turned by {rotation:.1f} degrees: bone edges then differ by "
-            f"{measured.fit.edge_mm:.2f} mm (median), two searches by {measured.disagreement_mm:.2f} mm"
-        )
-    return LimbRegistration(
-        part, matrix if accepted else np.eye(4), accepted, aligned, reason, shift, rotation, measured.before,
-        measured.after, measured.fit.edge_mm, measured.disagreement_mm, measured.uncertainty_mm,
-    )  # fmt: skip
-
-
-def _objection(measured: _Measured, shift_mm: float, rotation_deg: float, limits: tuple[float, float]) -> str:
-    """Say why a result is not believed; nothing where it is."""
-    fit = measured.fit
-    checks = (
-        (shift_mm > limits[0] or rotation_deg > limits[1], "which is not plausible"),
-        (fit.overlap < _LEAST_OVERLAP, f"where the early CT shows {100.0 * fit.overlap:.0f} % of the bone only"),
-        (
-            not measured.after >= LEAST_CORRELATION,
-            f"where the bones correlate by {measured.after:.2f} only, as different bones do",
-        ),
-        (
-            not measured.after >= measured.before,
-            f"where they correlate by {measured.after:.3f}, less than the {measured.before:.3f} as they lie",
-        ),
-        (not fit.edge_mm <= LARGEST_EDGE_MM, f"where bone edges still differ by {fit.edge_mm:.1f} mm"),
-        (
-            measured.disagreement_mm > LARGEST_DISAGREEMENT_MM,
-            f"a second one up to {measured.disagreement_mm:.1f} mm away from it",
-        ),
-        (
-            measured.uncertainty_mm > LARGEST_UNCERTAINTY_MM,
-            f"which the bone's shape determines to {measured.uncertainty_mm:.1f} mm only",
-        ),
-    )
-    return next((text for wrong, text in checks if wrong), "")
+    return judged(part, measured, spread_mm, scans.limits)

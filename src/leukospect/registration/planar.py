@@ -156,6 +156,8 @@ def register_planar(
     search = [_compared(*pair, _SEARCH_SIGMA_MM, _SEARCH_POINTS) for pair in pairs]
     if any(one is None for one in search):
         return _unsearched(names, "A planar view shows no body to register, so the identity was kept")
+    if _correlations(_all_of(search), (np.eye(3),))[0] < -0.999:
+        return _unsearched(names, "The planar views hardly overlap as they lie, so the identity was kept")
     levels = [[_compared(*pair, sigma, _POINTS) for pair in pairs] for sigma in _SIGMAS_MM]
     return _searched(names, _all_of(search), [_all_of(level) for level in levels], min(fixed.pixel_mm), limits)
 
@@ -193,7 +195,7 @@ def _compared(
     pixel = (abs(here.step_mm[1]), abs(here.step_mm[0]))
     where = np.argwhere(ndimage.distance_transform_edt(~body, sampling=pixel) <= _ROUND_BODY_MM)
     where = where[:: max(1, -(-len(where) // most))]
-    along_rows, along_columns = np.gradient(here.array)
+    along_rows, along_columns = (np.gradient(here.array, axis=axis) for axis in (0, 1))
     at = tuple(where.T)
     slopes = np.stack([along_columns[at] / here.step_mm[0], along_rows[at] / here.step_mm[1]], axis=1)
     return _Compared(here.places(where), here.array[at], slopes, there)
@@ -331,7 +333,7 @@ def _refined(compared: list[_Compared], start: Matrix, centre: NDArray[np.float6
         lines = [(min(max(gain, 0.2), 5.0), offset) for gain, offset in lines]
         size = float(np.hypot(100.0 * step[0], np.linalg.norm(step[1:3])))
         part = min(1.0, 15.0 / max(size, 1e-12))
-        matrix = matrix @ _motion(centre, part * float(step[0]), part * step[1:3])
+        matrix = matrix @ _motion(centre, part * float(step[0]), np.asarray(part * step[1:3], np.float64))
         if size < _LEAST_STEP_MM:
             break
     return matrix

@@ -6,6 +6,7 @@ Everything runs in one thread and in one order, so a result is the same to the b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,15 +63,15 @@ class MovingVolume:
 
     coefficients: NDArray[np.float32]
     geometry: Geometry
-    order: int
+    order: Literal[1, 3]
     window: tuple[float, float]
 
     @classmethod
-    def of(cls, image: Image, sigma_mm: float, window: tuple[float, float], order: int = 1) -> MovingVolume:
+    def of(cls, image: Image, sigma_mm: float, window: tuple[float, float], order: Literal[1, 3] = 1) -> MovingVolume:
         """Smooth an image, and prepare it for a spline of that order."""
         array = smoothed(np.asarray(image.array, np.float32), image.geometry, [sigma_mm] * 3)
         if order > 1:
-            array = ndimage.spline_filter(array, order=order, output=np.float32, mode="nearest")
+            array = ndimage.spline_filter(array, order=3, output=np.float32, mode="nearest").astype(np.float32)
         return cls(array, image.geometry, order, window)
 
     def at(self, places_mm: Points) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -116,7 +117,9 @@ def through(matrix: Matrix, places_mm: Points) -> Points:
     return np.asarray(places_mm @ matrix[:3, :3].T + matrix[:3, 3])
 
 
-def turned_about(centre_mm: NDArray[np.float64], rotation_rad: NDArray[np.float64], shift_mm: NDArray[np.float64]) -> Matrix:
+def turned_about(
+    centre_mm: NDArray[np.float64], rotation_rad: NDArray[np.float64], shift_mm: NDArray[np.float64]
+) -> Matrix:
     """Make the matrix of a rotation vector through a point, followed by a shift."""
     matrix = np.eye(4)
     matrix[:3, :3] = Rotation.from_rotvec(rotation_rad).as_matrix()
