@@ -122,6 +122,7 @@ def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: li
         software_version=__version__,
         effect=result.effect,
         sensitivity=result.sensitivity,
+        time_alignment=result.alignments,
         metal_reduction=[_metal_of(spect) for spect in result.spect if spect.reduction is not None],
     )
     write_results(document, folder / "results.json")

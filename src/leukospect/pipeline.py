@@ -300,7 +300,9 @@ def run_study(
         )
     placed = regions_of_study(study, spect, protocol, regions_file, progress)
     measurements, samples = measure_spect_times(spect, placed, protocol, progress, same_scale=not relative)
-    measurements += measure_planar_views(study, placed, protocol)
+    of_planar, planar_alignments = measure_planar_views(study, placed, protocol)
+    measurements += of_planar
+    alignments = (*placed.alignments, *planar_alignments)
     ratios = all_ratios(measurements, placed.regions, samples)
     changes = all_changes(ratios, measurements, only_ratios=("spect",) if relative else ())
     flag = apply_rule(rule, changes, ratios, placed.regions)
@@ -310,7 +312,8 @@ def run_study(
     sensitivity = sensitivity_to_alignment(spect, placed, protocol, threads, progress)
     return StudyResult(
         study, protocol, spect, placed.labels, placed.regions, measurements, ratios, changes, rule, flag,
-        {**placed.notes, **_timing_notes(study)}, relative, effect, sensitivity,
+        {**placed.notes, **{one.name: one.note for one in planar_alignments}, **_timing_notes(study)}, relative, effect,
+        sensitivity, tuple(one.values for one in alignments),
     )  # fmt: skip
 
 

@@ -87,13 +87,16 @@ class MetalSettings(_Section):
 class RegistrationSettings(_Section):
     """Rigid registration of SPECT to CT, and of the times to each other.
 
-    What exceeds the limits, of the body centre's shift and of the angle, is not believed. `sensitivity` moves the
-    attenuation map and the regions by a pixel and two degrees, to tell what that changes.
+    What exceeds the limits, of the body centre's shift and of the angle, is not believed. Between times the patient got
+    up: CT is registered to CT, and planar to planar, within wider limits. `sensitivity` moves the attenuation map and
+    the regions by a pixel and two degrees, to tell what that changes.
     """
 
     enabled: bool = True
     maximum_shift_mm: float = Field(60.0, gt=0, le=200)
     maximum_rotation_deg: float = Field(30.0, gt=0, le=90)
+    between_times_maximum_shift_mm: float = Field(120.0, gt=0, le=300)
+    between_times_maximum_rotation_deg: float = Field(30.0, gt=0, le=90)
     sensitivity: bool = True
 
 

@@ -20,8 +20,8 @@ from leukospect.quantification.lesions import find_lesions
 from leukospect.quantification.measurements import Measurement, Region, TimePoint
 from leukospect.quantification.planar import measure_planar, planar_thresholds, project_regions
 from leukospect.quantification.spect import SpectSamples, common_thresholds, measure_spect, region_means
-from leukospect.registration import register_rigid, resample
 from leukospect.study_result import SpectResult
+from leukospect.time_alignment import TimeAlignment, align_planar, carry_to_earlier
 
 Progress = Callable[[str, float], None]
 
@@ -43,11 +43,14 @@ class PlacedRegions:
     regions : tuple of Region
     notes : mapping
         How the times were aligned, one sentence each.
+    alignments : tuple of TimeAlignment
+        The same with transforms and quality.
     """
 
     labels: tuple[Image, ...]
     regions: tuple[Region, ...]
     notes: Mapping[str, str]
+    alignments: tuple[TimeAlignment, ...] = ()
 
 
 def regions_of_study(
@@ -74,40 +77,16 @@ def regions_of_study(
         )
     if not regions:
         warnings.warn("No lesion was found; there is nothing to measure.", AssumptionWarning, stacklevel=2)
-    placed, notes = [], {}
+    placed: list[Image] = []
+    alignments: list[TimeAlignment] = []
     for result in spect[:-1]:
         progress("aligning the times", 0.0)
-        matrix, note = _late_to_earlier(last, result, protocol)
-        earlier_to_late: NDArray[np.float64] = np.linalg.inv(matrix).astype(np.float64)
-        placed.append(resample(labels, result.recon.geometry, fixed_to_moving=earlier_to_late, interpolation="nearest"))
-        notes[f"alignment {last.time_point} to {result.time_point}"] = note
+        moved, alignment = carry_to_earlier(labels, last, result, protocol)
+        placed.append(moved)
+        alignments.append(alignment)
         progress("aligning the times", 1.0)
-    return PlacedRegions((*placed, labels), regions, notes)
-
-
-def _late_to_earlier(late: SpectResult, earlier: SpectResult, protocol: Protocol) -> tuple[NDArray[np.float64], str]:
-    """Find where the earlier acquisition has the places of the late one: from the CTs' maps, else the SPECT."""
-    if not protocol.registration.enabled:
-        return np.eye(4), "The times were taken as lying alike; no registration was asked for."
-    if late.anatomy is not None and earlier.anatomy is not None:
-        fixed, moving = _as_hu(late.anatomy), _as_hu(earlier.anatomy)
-    elif late.recon_nac is not None and earlier.recon_nac is not None:
-        fixed, moving = late.recon_nac, earlier.recon_nac
-    else:
-        fixed, moving = late.recon, earlier.recon
-    found = register_rigid(
-        fixed,
-        moving,
-        maximum_shift_mm=protocol.registration.maximum_shift_mm,
-        maximum_rotation_deg=protocol.registration.maximum_rotation_deg,
-    )
-    return found.matrix, found.reason
-
-
-def _as_hu(mu: Image) -> Image:
-    """Scale an attenuation map to CT numbers, so that it registers as a CT does."""
-    water = 0.15
-    return Image((np.asarray(mu.array, np.float32) / water - 1.0) * 1000.0, mu.geometry, "HU")
+    notes = {alignment.name: alignment.note for alignment in alignments}
+    return PlacedRegions((*placed, labels), regions, notes, tuple(alignments))
 
 
 def measure_spect_times(
@@ -197,19 +176,37 @@ def _replicates(
     return means
 
 
-def measure_planar_views(study: Study, placed: PlacedRegions, protocol: Protocol) -> tuple[Measurement, ...]:
-    """Measure the regions, projected, in the anterior and posterior views of every time."""
+def measure_planar_views(
+    study: Study, placed: PlacedRegions, protocol: Protocol
+) -> tuple[tuple[Measurement, ...], tuple[TimeAlignment, ...]]:
+    """Measure the regions, projected, in the anterior and posterior views of every time.
+
+    They are projected as they lie in the last planar views; earlier ones are registered to those, and measured where
+    the same places are in them.
+    """
     if not placed.regions:
-        return ()
+        return (), ()
     found = [_timed(planar, protocol) for planar in study.planar]
     timed = [entry for entry in found if entry is not None]
+    to_last, alignments = _planar_to_last(timed, protocol)
     measurements: tuple[Measurement, ...] = ()
     for name in ("anterior", "posterior"):
         series = [
-            (planar, point, planar.view_names.index(name)) for planar, point in timed if name in planar.view_names
+            (planar, point, planar.view_names.index(name), matrix)
+            for (planar, point), matrix in zip(timed, to_last, strict=True)
+            if name in planar.view_names
         ]
         measurements += _measure_series(series, placed, protocol)
-    return measurements
+    return measurements, alignments
+
+
+def _planar_to_last(
+    timed: list[tuple[PlanarImages, TimePoint]], protocol: Protocol
+) -> tuple[list[NDArray[np.float64] | None], tuple[TimeAlignment, ...]]:
+    """Find the transform of each planar acquisition's (x, z) to the last one's; None where nothing is to be moved."""
+    entries = [(planar, point, photopeak_of_planar(planar, protocol)[0]) for planar, point in timed]
+    aligned = [align_planar(entries[-1], entry, protocol) for entry in entries]
+    return [matrix for matrix, _ in aligned], tuple(one for _, one in aligned if one is not None)
 
 
 def _timed(planar: PlanarImages, protocol: Protocol) -> tuple[PlanarImages, TimePoint] | None:
@@ -230,14 +227,16 @@ def _timed(planar: PlanarImages, protocol: Protocol) -> tuple[PlanarImages, Time
 
 
 def _measure_series(
-    series: list[tuple[PlanarImages, TimePoint, int]], placed: PlacedRegions, protocol: Protocol
+    series: list[tuple[PlanarImages, TimePoint, int, NDArray[np.float64] | None]],
+    placed: PlacedRegions,
+    protocol: Protocol,
 ) -> tuple[Measurement, ...]:
     """Measure one view at all its times, sizes on the threshold of the last."""
     thresholds: Mapping[str, float] | None = None
     measurements: tuple[Measurement, ...] = ()
-    for planar, time_point, view in reversed(series):
+    for planar, time_point, view, to_last in reversed(series):
         window, half_life_s = photopeak_of_planar(planar, protocol)
-        masks = project_regions(placed.labels[-1], placed.regions, planar, view)
+        masks = project_regions(placed.labels[-1], placed.regions, planar, view, view_to_labels=to_last)
         if thresholds is None:
             thresholds = planar_thresholds(planar, window, masks, view=view, half_life_s=half_life_s)
         measured = measure_planar(

@@ -142,6 +142,7 @@ class StudyResult:
     `only_ratios` says why values of several times cannot be compared but by their ratios; empty where they can.
     `effect` tells what other attenuation maps would give; None where metal in the CT gives no reason to ask.
     `sensitivity` tells what a small misalignment would change; None where nothing was moved.
+    `alignments` tell how times lie to each other, transforms and quality, as plain values.
     """
 
     study: Study
@@ -158,3 +159,4 @@ class StudyResult:
     only_ratios: str = ""
     effect: AttenuationEffect | None = None
     sensitivity: AlignmentSensitivity | None = None
+    alignments: tuple[Mapping[str, object], ...] = ()

@@ -23,7 +23,7 @@ from leukospect.whole_files import whole_file
 SCHEMA_VERSION = "1.2"
 """1.1: `metal_reduction`, `attenuation_effect`, and of each flag `with_other_maps` and `dependence`.
 
-1.2: `alignment_sensitivity`, of the rule `cut_off` and `ratio_above`, of each flag `finding`."""
+1.2: `alignment_sensitivity`, `time_alignment`, of the rule `cut_off` and `ratio_above`, of each flag `finding`."""
 DISCLAIMER = "leukospect is a research tool. This result is not a diagnosis."
 
 
@@ -41,6 +41,7 @@ def results_document(
     effect: AttenuationEffect | None = None,
     sensitivity: AlignmentSensitivity | None = None,
     metal_reduction: Sequence[Mapping[str, object]] = (),
+    time_alignment: Sequence[Mapping[str, object]] = (),
 ) -> dict[str, object]:
     """Put a study's results together as plain values that JSON can hold.
 
@@ -64,6 +65,8 @@ def results_document(
         What a small misalignment changes; None (null) where nothing was moved.
     metal_reduction : sequence of mappings
         Of each CT that was looked through for metal: its time point, what was found and what was done.
+    time_alignment : sequence of mappings
+        Of each two times: transforms (of each limb, where CT was registered to CT), their quality, and reasons.
 
     Raises
     ------
@@ -87,6 +90,7 @@ def results_document(
         "ratios": [asdict(ratio) for ratio in ratios],
         "changes": [_change(change, rule.threshold) for change in changes],
         "metal_reduction": [dict(one) for one in metal_reduction],
+        "time_alignment": [dict(one) for one in time_alignment],
         "attenuation_effect": None if effect is None else _effect(effect, rule.threshold),
         "alignment_sensitivity": None if sensitivity is None else asdict(sensitivity),
         "warnings": list(dict.fromkeys((*flag.warnings, *warnings))),

@@ -23,7 +23,12 @@ _SMALLEST_PART = 0.5
 
 
 def project_regions(
-    labels: Image, regions: Sequence[Region], planar: PlanarImages, view: int
+    labels: Image,
+    regions: Sequence[Region],
+    planar: PlanarImages,
+    view: int,
+    *,
+    view_to_labels: NDArray[np.float64] | None = None,
 ) -> dict[str, NDArray[np.bool_]]:
     """Project 3-D regions along y onto an anterior or posterior view (parallel holes: no magnification).
 
@@ -38,6 +43,9 @@ def project_regions(
     planar : PlanarImages
         With the position of its first pixels.
     view : int
+    view_to_labels : (3, 3) array, optional
+        Takes (x, z, 1) of the view to where the same place is in the labels' space, LPS mm, where the patient moved
+        between the times. The regions are moved, by the nearest voxel, and no count is: errors stay those of counting.
 
     Returns
     -------
@@ -53,9 +61,8 @@ def project_regions(
         The view is neither anterior nor posterior, or the grid is not axial.
     """
     first_mm, sign = _placed_view(planar, view)
-    if planar.header.frame_of_reference_uid != labels.geometry.frame_of_reference_uid or (
-        planar.header.frame_of_reference_uid is None
-    ):
+    frame = planar.header.frame_of_reference_uid
+    if view_to_labels is None and (frame is None or frame != labels.geometry.frame_of_reference_uid):
         warnings.warn(
             "Regions were projected onto a planar view of another frame of reference, as if the patient lay the same.",
             AssumptionWarning,
@@ -69,6 +76,9 @@ def project_regions(
     x = first_mm[0] + sign * np.arange(columns) * planar.pixel_mm[1]
     middle = labels.geometry.to_lps((np.asarray(labels.geometry.shape) - 1) / 2.0)
     grid_x, grid_z = np.meshgrid(x, z)
+    if view_to_labels is not None:
+        there = np.stack((grid_x, grid_z, np.ones_like(grid_x)), axis=-1) @ view_to_labels.T
+        grid_x, grid_z = there[..., 0], there[..., 1]
     index = np.rint(labels.geometry.to_index(np.stack((grid_x, np.full_like(grid_x, middle[1]), grid_z), axis=-1)))
     k, i = index[..., 0].astype(np.int64), index[..., 2].astype(np.int64)
     seen = (k >= 0) & (k < labels.geometry.shape[0]) & (i >= 0) & (i < labels.geometry.shape[2])
