@@ -46,7 +46,8 @@ class LimbRegistration:
     disagreement_mm : float
         Largest distance between where two searches put the bone.
     uncertainty_mm : float
-        Standard error of the bone's points that noise and the bone's shape leave, root mean square; streaks are not in it.
+        Standard error of the bone's points that noise and the bone's shape leave, root mean square; what
+        streaks do is not in it.
     doubtful : bool
         Taken, but bone edges differ as they do where streaks of metal mislead by up to about 1 mm, and by some degrees
         about the bone's axis.
