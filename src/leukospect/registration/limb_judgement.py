@@ -15,6 +15,8 @@ LEAST_CORRELATION = 0.75
 """Of the brightness near bone: bones that are not the same do not reach it."""
 LARGEST_EDGE_MM, LARGEST_DISAGREEMENT_MM, LARGEST_UNCERTAINTY_MM = 1.0, 0.5, 0.5
 """How far bone edges may lie apart afterwards, two searches from each other, and points be uncertain."""
+DOUBTFUL_EDGE_MM = 0.27
+"""Edges that differ by more are told: streaks of metal leave such, and errors up to about 1 mm that the noise hides."""
 LEAST_MOVE_MM = 0.2
 LEAST_OVERLAP = 0.4
 """Part of a bone's points that must lie inside the early CT."""
@@ -44,7 +46,11 @@ class LimbRegistration:
     disagreement_mm : float
         Largest distance between where two searches put the bone.
     uncertainty_mm : float
-        Standard error of the bone's points that noise and the bone's shape leave, root mean square.
+        Standard error of the bone's points that noise and the bone's shape leave, root mean square; what
+        streaks do is not in it.
+    doubtful : bool
+        Taken, but bone edges differ as they do where streaks of metal mislead by up to about 1 mm, and by some degrees
+        about the bone's axis.
     """
 
     part: str
@@ -59,6 +65,7 @@ class LimbRegistration:
     edge_mm: float
     disagreement_mm: float
     uncertainty_mm: float
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,9 +121,12 @@ def judged(
             f"Shifted by {shift:.1f} mm and turned by {rotation:.1f} degrees: bone edges then differ by "
             f"{measured.fit.edge_mm:.2f} mm (median), two searches by {measured.disagreement_mm:.2f} mm"
         )
+    doubtful = accepted and measured.fit.edge_mm > DOUBTFUL_EDGE_MM
+    if doubtful:
+        reason += ", as streaks of metal leave them: it may be off by about 1 mm and some degrees about the bone's axis"
     return LimbRegistration(
         part, matrix if accepted else np.eye(4), accepted, aligned, reason, shift, rotation, measured.before,
-        measured.after, measured.fit.edge_mm, measured.disagreement_mm, measured.uncertainty_mm,
+        measured.after, measured.fit.edge_mm, measured.disagreement_mm, measured.uncertainty_mm, doubtful,
     )  # fmt: skip
 
 
