@@ -105,8 +105,8 @@ def judged(
     centre = spread_mm.mean(axis=0)
     shift = float(np.linalg.norm(through(matrix, centre[None])[0] - centre))
     rotation = float(np.degrees(Rotation.from_matrix(matrix[:3, :3]).magnitude()))
-    objection = _objection(measured, shift, rotation, limits)
     moves = float(np.sqrt(np.mean(np.sum((through(matrix, spread_mm) - spread_mm) ** 2, axis=1))))
+    objection = _objection(measured, (shift, rotation, moves), limits)
     aligned = not objection and moves < LEAST_MOVE_MM
     accepted = not objection and not aligned
     if objection:
@@ -130,9 +130,9 @@ def judged(
     )  # fmt: skip
 
 
-def _objection(measured: Measured, shift_mm: float, rotation_deg: float, limits: tuple[float, float]) -> str:
-    """Say why a result is not believed; nothing where it is."""
-    fit = measured.fit
+def _objection(measured: Measured, size: tuple[float, float, float], limits: tuple[float, float]) -> str:
+    """Say why a result is not believed; nothing where it is. Its size is shift and rotation, and how far bone moves."""
+    fit, (shift_mm, rotation_deg, moves_mm) = measured.fit, size
     checks = (
         (shift_mm > limits[0] or rotation_deg > limits[1], "which is not plausible"),
         (fit.overlap < LEAST_OVERLAP, f"where the early CT shows {100.0 * fit.overlap:.0f} % of the bone only"),
@@ -141,7 +141,8 @@ def _objection(measured: Measured, shift_mm: float, rotation_deg: float, limits:
             f"where the bones correlate by {measured.after:.2f} only, as different bones do",
         ),
         (
-            not measured.after >= measured.before,
+            # What hardly moves correlates by chance a little less.
+            not measured.after >= measured.before and moves_mm >= LEAST_MOVE_MM,
             f"where they correlate by {measured.after:.3f}, less than the {measured.before:.3f} as they lie",
         ),
         (not fit.edge_mm <= LARGEST_EDGE_MM, f"where bone edges still differ by {fit.edge_mm:.1f} mm"),
