@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from leukospect.data import Image
-from leukospect.registration.resampling import smoothed
+from leukospect.registration.resampling import resample, smoothed
 from leukospect.report.content import SpectPictures
 from leukospect.report.figures_canvas import HOT_IRON, colour_bar, frame, picture_grid, show, upper_limit
 from leukospect.report.figures_focus import Point, moved, spect_to_ct
@@ -26,11 +26,13 @@ from leukospect.report.figures_regions import Plane, slice_points_mm
 
 _PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
 _THROUGH = {"axial": 2, "coronal": 1, "sagittal": 0}
-_CT_WINDOW = Normalize(-250.0, 450.0)
+_CT_WINDOW = Normalize(-250.0, 750.0)
 _BODY_HU = -400.0
 TILE_MM = 35.0
 # so that an outline follows the body and not the noise
 OUTLINE_FWHM_MM = 12.0
+# a part of a slice's outline is drawn where it is at least so large, relative to the largest
+_LEAST_PART = 0.1
 _OUTLINE, _HOT = "#ffd84d", "#ff5a36"
 
 Floats = NDArray[np.float32]
@@ -66,7 +68,7 @@ def alignment_check(pictures: SpectPictures, point_mm: Point | None) -> Figure:
     pictures : SpectPictures
         With a CT. The SPECT without attenuation correction is taken where there is one, as no map shaped it.
     point_mm : (x, y, z) or None
-        LPS of the SPECT to cut through; the middle of the body in the CT without it.
+        LPS of the SPECT to cut through; the body's `deepest_point` without it.
 
     Raises
     ------
@@ -78,20 +80,19 @@ def alignment_check(pictures: SpectPictures, point_mm: Point | None) -> Figure:
     whole = canonical(pictures.ct if pictures.ct_reduced is None else pictures.ct_reduced)
     ct = cropped(whole, box_above(whole, _BODY_HU, 8.0))
     matrix = spect_to_ct(pictures)
-    point = _middle(ct) if point_mm is None else moved(matrix, point_mm)
+    point = deepest_point(ct) if point_mm is None else moved(matrix, point_mm)
     emission = pictures.recon if pictures.recon_nac is None else pictures.recon_nac
     smooth = _smooth(emission)
     slices = orthogonal(ct, point)
     to_spect = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
-    raw, even = ([_sampled(image, p, plane, point, to_spect) for p, plane in zip(slices, _PLANES, strict=True)]
-                 for image in (emission, smooth))  # fmt: skip
-    levels = (body_edge(smooth, whole, matrix), 0.5 * max(float(p.pixels.max()) for p in even))
+    hot = [_sampled(smooth, p, plane, point, to_spect) for p, plane in zip(slices, _PLANES, strict=True)]
+    levels = (body_edge(smooth, whole, matrix), 0.5 * max(float(p.pixels.max()) for p in hot))
     # the square root keeps the body visible beside what is many times hotter
-    scale = PowerNorm(0.5, 0.0, upper_limit(np.concatenate([p.pixels.ravel() for p in raw]), 99.8))
+    scale = PowerNorm(0.5, 0.0, upper_limit(np.concatenate([p.pixels.ravel() for p in hot]), 99.8))
     sizes = [[p.size_mm for p in slices]] * 2
-    figure, axes = picture_grid(sizes, _PLANES, ("checkerboard", "outlines"), tallest_in=9.0)
-    _draw_tiles(axes[0], slices, raw, scale, point)
-    _draw_outlines(axes[1], slices, even, levels)
+    figure, axes = picture_grid(sizes, _PLANES, ("checkerboard", "outlines"), tallest_in=8.0)
+    _draw_tiles(axes[0], slices, hot, scale, point)
+    _draw_outlines(axes[1], slices, hot, levels)
     colour_bar(figure, ScalarMappable(scale, HOT_IRON), emission.unit, (0, 2), extend="max")
     return figure
 
@@ -113,24 +114,49 @@ def _draw_tiles(
 
 
 def _draw_outlines(
-    axes: Sequence[Axes | None], slices: Sequence[Picture], even: Sequence[Picture], levels: tuple[float, float]
+    axes: Sequence[Axes | None], slices: Sequence[Picture], hot: Sequence[Picture], levels: tuple[float, float]
 ) -> None:
-    for panel, grey, emission in zip(axes, slices, even, strict=True):
+    for panel, grey, emission in zip(axes, slices, hot, strict=True):
         if panel is None:
             continue
         show(panel, grey, "gray", _CT_WINDOW, dark=True, interpolation="antialiased")
         if min(emission.pixels.shape) > 1:
             across, down = emission.centres_mm()
-            for level, colour in zip(levels, (_OUTLINE, _HOT), strict=True):
-                if emission.pixels.min() < level < emission.pixels.max():
-                    drawn = panel.contour(across, down, emission.pixels, levels=[level], colors=[colour], linewidths=1)
+            whole = outline_field(emission.pixels, levels[0])
+            for field, level, colour in zip((whole, emission.pixels), levels, (_OUTLINE, _HOT), strict=True):
+                if field.min() < level < field.max():
+                    drawn = panel.contour(across, down, field, levels=[level], colors=[colour], linewidths=1.2)
                     drawn.set_path_effects([patheffects.withStroke(linewidth=2.0, foreground="black", alpha=0.5)])
         frame(panel, grey)
 
 
-def _middle(ct: Image) -> Point:
-    """Give the middle of the box that holds the body."""
-    x, y, z = (float(v) for v in ct.geometry.to_lps((np.array(ct.geometry.shape) - 1) / 2))
+def outline_field(pixels: Floats, level: float) -> Floats:
+    """Leave of a slice's uptake what outlines the body: cold holes in it filled, specks beside it taken out.
+
+    Parameters
+    ----------
+    pixels : (rows, columns) array
+    level : float
+        Of the outline, which runs between the same pixels as it would in `pixels`.
+    """
+    above = pixels > level
+    filled = ndimage.binary_fill_holes(above)
+    parts, count = ndimage.label(filled)
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    sizes[0] = 0
+    speck = (sizes < _LEAST_PART * sizes.max())[parts] & above
+    field = np.where(filled & ~above, np.float32(2.0 * level), pixels)
+    return np.where(speck, np.float32(0.0), field)
+
+
+def deepest_point(ct: Image) -> Point:
+    """Find the place farthest from air in the middle slice: in the trunk near its middle, else in one of two legs."""
+    k = ct.geometry.shape[0] // 2
+    values: NDArray[np.int16] = np.asarray(ct.array[k])
+    body = np.pad(ndimage.binary_fill_holes(values > _BODY_HU), 1)
+    depth = ndimage.distance_transform_edt(body, sampling=ct.geometry.spacing_mm[1:])[1:-1, 1:-1]
+    j, i = divmod(int(depth.argmax()), depth.shape[1])
+    x, y, z = (float(v) for v in ct.geometry.to_lps((k, j, i)))
     return x, y, z
 
 
@@ -158,9 +184,9 @@ def body_edge(emission: Image, ct: Image, matrix: NDArray[np.float64]) -> float:
     matrix : (4, 4) array
         Takes LPS mm of the emission to LPS mm of the CT.
     """
-    to_ct = np.linalg.inv(ct.geometry.affine) @ matrix @ emission.geometry.affine
-    hu = ndimage.affine_transform(
-        ct.array, to_ct[:3, :3], to_ct[:3, 3], output_shape=emission.geometry.shape, order=0, cval=-1024
+    hu: NDArray[np.int16] = np.asarray(
+        resample(ct, emission.geometry, fixed_to_moving=matrix, interpolation="nearest", outside=-1024.0).array
     )
-    inside = emission.array[hu > _BODY_HU]
+    values: Floats = np.asarray(emission.array, dtype=np.float32)
+    inside = values[hu > _BODY_HU]
     return 0.5 * float(np.median(inside)) if inside.size else 0.0

@@ -47,6 +47,7 @@ def turned(image: Image, angle_deg: float, outside: float = 0.0) -> Turned:
     t = np.deg2rad(angle_deg)
     u: NDArray[np.float64] = np.round([-np.cos(t), np.sin(t)], 12)
     letters = (_side(-u), _side(u), "H", "F")
+    array: NDArray[Any]
     if min(abs(u)) > 0.0:
         array, across = _obliquely(image, u, outside)
         return Turned(array, (*across, *edges_mm(image, 0)), letters)
@@ -58,9 +59,7 @@ def turned(image: Image, angle_deg: float, outside: float = 0.0) -> Turned:
     return Turned(array, (left, right, *edges_mm(image, 0)), letters)
 
 
-def _obliquely(
-    image: Image, u: NDArray[np.float64], outside: float
-) -> tuple[NDArray[np.float32], tuple[float, float]]:
+def _obliquely(image: Image, u: NDArray[np.float64], outside: float) -> tuple[NDArray[np.float32], tuple[float, float]]:
     # the turned rectangle fits in
     dz, dy, dx = image.geometry.spacing_mm
     (x0, x1), (y0, y1) = edges_mm(image, 2), edges_mm(image, 1)

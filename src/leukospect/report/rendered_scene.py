@@ -24,7 +24,7 @@ _METAL_HU = 3000.0
 # less than that is a streak or noise, no bone
 BONE_HU, _LEAST_BONE_ML = 200.0, 0.5
 # what metal's blur makes of the tissue beside it is no bone
-_BLUR_MM = 3.0
+_BLUR_MM = 2.0
 _SOFT_HU = 40.0
 UPTAKE_FWHM_MM = 12.0
 _MARGIN_MM = 6.0
@@ -32,9 +32,8 @@ _MARGIN_MM = 6.0
 
 def smooth_uptake(recon: Image) -> Image:
     """Smooth a reconstruction by 12 mm FWHM, so that a maximum along a ray shows uptake more than noise."""
-    array: NDArray[np.float32] = np.asarray(recon.array, dtype=np.float32)
     sigma_mm = UPTAKE_FWHM_MM / np.sqrt(8.0 * np.log(2.0))
-    return Image(smoothed(array, recon.geometry, [sigma_mm] * 3), recon.geometry, recon.unit)
+    return Image(smoothed(_values(recon), recon.geometry, [sigma_mm] * 3), recon.geometry, recon.unit)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +64,7 @@ def scene_of(pictures: SpectPictures) -> Scene:
     Parameters
     ----------
     pictures : SpectPictures
-        With a CT. Where no metal was looked for, what exceeds 3000 HU is metal.
+        With a CT. Where no metal was looked for, what has 3000 HU or more in the body is metal.
 
     Raises
     ------
@@ -77,11 +76,11 @@ def scene_of(pictures: SpectPictures) -> Scene:
     ct = canonical(pictures.ct if pictures.ct_reduced is None else pictures.ct_reduced)
     box = box_above(ct, -400.0, _MARGIN_MM)
     hu = _coarse(cropped(ct, box))
+    outline = body_outline(hu)
     if pictures.metal is None:
-        metal = Image((hu.array > _METAL_HU).astype(np.float32), hu.geometry)
+        metal = Image((outline & (_values(hu) >= _METAL_HU)).astype(np.float32), hu.geometry)
     else:
         metal = _coarse(cropped(canonical(pictures.metal), box), above=0.0)
-    outline = body_outline(hu)
     body = Image(outline.astype(np.float32) if outline.any() else np.ones_like(hu.array), hu.geometry)
     box = box_above(body, 0.5, _MARGIN_MM)
     hu, metal, body = cropped(hu, box), cropped(metal, box), cropped(body, box)
@@ -92,24 +91,28 @@ def scene_of(pictures: SpectPictures) -> Scene:
         Image(_without_metal(hu, metal, body, grid), grid, "HU"),
         _on_grid(metal, grid, 0.6),
         _on_grid(body, grid, 2.5),
-        Image(np.maximum(uptake.array, np.float32(0.0)), grid, uptake.unit),
+        Image(np.maximum(_values(uptake), np.float32(0.0)), grid, uptake.unit),
     )
 
 
 def _without_metal(hu: Image, metal: Image, body: Image, grid: Geometry) -> NDArray[np.float32]:
     reach = [max(1, round(_BLUR_MM / s)) for s in metal.geometry.spacing_mm]
-    near = ndimage.maximum_filter(metal.array, size=[2 * n + 1 for n in reach]) > 0.1
-    tissue = np.where(near, np.minimum(hu.array, _SOFT_HU), hu.array)  # type: ignore[call-overload]
+    near = ndimage.maximum_filter(_values(metal), size=[2 * n + 1 for n in reach]) > 0.1
+    tissue = np.where(near, np.minimum(_values(hu), _SOFT_HU), _values(hu))
     pieces, count = ndimage.label(tissue > BONE_HU)
     small = np.bincount(pieces.ravel(), minlength=count + 1) * hu.geometry.voxel_volume_ml < _LEAST_BONE_ML
     small[0] = False
     tissue[small[pieces]] = _SOFT_HU
-    return np.asarray(_on_grid(Image(np.where(body.array > 0.5, tissue, AIR_HU), hu.geometry), grid, 0.7).array)
+    return _values(_on_grid(Image(np.where(_values(body) > 0.5, tissue, AIR_HU), hu.geometry), grid, 0.7))
 
 
 def _on_grid(image: Image, grid: Geometry, sigma_voxels: float) -> Image:
     fine = resample(image, grid, outside=float(image.array.min()))
-    return Image(ndimage.gaussian_filter(fine.array, sigma_voxels, mode="nearest"), grid, image.unit)
+    return Image(ndimage.gaussian_filter(_values(fine), sigma_voxels, mode="nearest"), grid, image.unit)
+
+
+def _values(image: Image) -> NDArray[np.float32]:
+    return np.asarray(image.array, dtype=np.float32)
 
 
 def _coarse(image: Image, above: float | None = None) -> Image:

@@ -25,7 +25,8 @@ _LIGHT = np.array([-0.35, 0.45, 0.82], np.float32)
 _AMBIENT = 0.22
 # how much darker the farthest surface is than the nearest
 _DARKER_BY = 0.55
-_METAL_THROUGH_BONE = 0.6
+# metal just behind a surface of bone shows through it by so much, halved every so many mm deeper
+_METAL_THROUGH_BONE, _METAL_HALVED_MM = 0.7, 20.0
 # uptake behind a surface: it fades to so much, by half of the rest every so many mm
 UPTAKE_BEHIND = 0.45
 UPTAKE_HALVED_MM = 40.0
@@ -78,6 +79,7 @@ def first_surface(field: Floats, level: float) -> Surface:
     length = np.maximum(np.linalg.norm(slope, axis=0), 1e-6)
     # values fall outwards; planes run away from the viewer
     normal[k, i] = np.stack([-slope[2], -slope[0], slope[1]], axis=-1) / length[:, None]
+    normal[k[n == 0], i[n == 0]] = (0.0, 0.0, 1.0)  # cut by the volume's face
     return Surface(depth[::-1], normal[::-1])
 
 
@@ -142,9 +144,9 @@ def rendered(scene: Scene, angle_deg: float, scale: Normalize) -> Picture:
     bone = first_surface(seen.array, BONE_HU)
     metal = first_surface(turned(scene.metal, angle_deg).array, _METAL_PART)
     skin = first_surface(turned(scene.body, angle_deg).array, _BODY_PART)
-    colours = _surfaces(bone, metal, skin, seen.array.shape[1])
-    front = np.minimum(bone.depth, metal.depth)
     step_mm = scene.uptake.geometry.spacing_mm[1]
+    colours = _surfaces(bone, metal, skin, seen.array.shape[1], step_mm)
+    front = np.minimum(bone.depth, metal.depth)
     value, fading = strongest_uptake(turned(scene.uptake, angle_deg).array, front, step_mm)
     share = np.clip(np.asarray(scale(value.astype(np.float64))), 0.0, 1.0)
     opacity = (0.92 * np.clip((share - 0.2) / 0.4, 0.0, 1.0) * fading)[..., None]
@@ -152,7 +154,7 @@ def rendered(scene: Scene, angle_deg: float, scale: Normalize) -> Picture:
     return Picture(np.clip(colours, 0.0, 1.0).astype(np.float32), seen.extent_mm, seen.letters)
 
 
-def _surfaces(bone: Surface, metal: Surface, skin: Surface, planes: int) -> Floats:
+def _surfaces(bone: Surface, metal: Surface, skin: Surface, planes: int, step_mm: float) -> Floats:
     nearest = float(min(s.depth.min(initial=np.inf) for s in (bone, metal, skin)))
     colours = np.zeros((*bone.depth.shape, 3), np.float32)
     rim = np.where(skin.hit, 0.10 + 0.55 * (1.0 - np.abs(skin.normal[..., 2])) ** 2, 0.0)
@@ -160,8 +162,10 @@ def _surfaces(bone: Surface, metal: Surface, skin: Surface, planes: int) -> Floa
     colours = np.where(bone.hit[..., None], _BONE * _brightness(bone, nearest, planes), colours)
     shine = np.clip(metal.normal @ _half_way(), 0.0, 1.0) ** 24
     steel = _METAL * _brightness(metal, nearest, planes) + 0.45 * shine[..., None]
-    covered = bone.depth < metal.depth
-    over = np.where(metal.hit, np.where(covered, _METAL_THROUGH_BONE, 1.0), 0.0)[..., None].astype(np.float32)
+    both = bone.hit & metal.hit
+    covered_mm = np.where(both, metal.depth, 0.0) * step_mm - np.where(both, bone.depth, 0.0) * step_mm
+    through = _METAL_THROUGH_BONE * np.exp2(-np.maximum(covered_mm, 0.0) / _METAL_HALVED_MM)
+    over = np.where(metal.hit, np.where(covered_mm > 0.0, through, 1.0), 0.0)[..., None].astype(np.float32)
     return np.asarray(colours * (1.0 - over) + steel * over, dtype=np.float32)
 
 
