@@ -28,6 +28,8 @@ _PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
 _THROUGH = {"axial": 2, "coronal": 1, "sagittal": 0}
 _CT_WINDOW = Normalize(-250.0, 750.0)
 _BODY_HU = -400.0
+# room for an outline that runs beside the body
+_MARGIN_MM = 20.0
 TILE_MM = 35.0
 # so that an outline follows the body and not the noise
 OUTLINE_FWHM_MM = 12.0
@@ -78,7 +80,7 @@ def alignment_check(pictures: SpectPictures, point_mm: Point | None) -> Figure:
     if pictures.ct is None:
         raise ValueError("alignment_check needs a CT")
     whole = canonical(pictures.ct if pictures.ct_reduced is None else pictures.ct_reduced)
-    ct = cropped(whole, box_above(whole, _BODY_HU, 8.0))
+    ct = cropped(whole, box_above(whole, _BODY_HU, _MARGIN_MM))
     matrix = spect_to_ct(pictures)
     point = deepest_point(ct) if point_mm is None else moved(matrix, point_mm)
     emission = pictures.recon if pictures.recon_nac is None else pictures.recon_nac
