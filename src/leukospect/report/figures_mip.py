@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from leukospect.data import Image
 from leukospect.quantification.measurements import Region
@@ -17,6 +16,7 @@ from leukospect.report.figures_canvas import colour_bar, frame, picture_grid, se
 from leukospect.report.figures_focus import in_time_order, lesion_maximum
 from leukospect.report.figures_orientation import Box, Picture, body_level, box_above, canonical, cropped, edges_mm
 from leukospect.report.figures_regions import outline_projection
+from leukospect.report.figures_turned import turned
 
 _ANGLES = {"anterior": 180.0, "left anterior oblique": 135.0, "left lateral": 90.0, "right anterior oblique": 225.0}
 
@@ -44,42 +44,8 @@ def projected(image: Image, angle_deg: float) -> Picture:
     Picture
         Rows from head to feet; columns along u = (-cos t, sin t, 0).
     """
-    t = np.deg2rad(angle_deg)
-    u: NDArray[np.float64] = np.round([-np.cos(t), np.sin(t)], 12)
-    letters = (_side(-u), _side(u), "H", "F")
-    along = edges_mm(image, 0)
-    if min(abs(u)) == 0.0:
-        axis = 1 if u[0] else 2
-        pixels = image.array.max(axis=axis)[::-1]
-        left, right = edges_mm(image, 3 - axis)
-        if u.sum() < 0:
-            pixels, left, right = pixels[:, ::-1], right, left
-        return Picture(pixels, (left, right, *along), letters)
-    # square pixels of the finer spacing; the turned rectangle fits in
-    _, dy, dx = image.geometry.spacing_mm
-    (x0, x1), (y0, y1) = edges_mm(image, 2), edges_mm(image, 1)
-    step = min(dx, dy)
-    width = abs(u[0]) * (x1 - x0) + abs(u[1]) * (y1 - y0)
-    depth = abs(u[1]) * (x1 - x0) + abs(u[0]) * (y1 - y0)
-    columns, planes = int(np.ceil(width / step)), int(np.ceil(depth / step))
-    n = np.array([u[1], -u[0]])  # towards the detector: (sin t, cos t)
-    centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
-    corner = centre - u * step * (columns - 1) / 2 - n * step * (planes - 1) / 2
-    # output (k, plane, column) to input (k, j, i)
-    matrix = np.array([[1, 0, 0], [0, n[1] * step / dy, u[1] * step / dy], [0, n[0] * step / dx, u[0] * step / dx]])
-    offset = np.array([0.0, (corner[1] - y0) / dy - 0.5, (corner[0] - x0) / dx - 0.5])
-    slices = image.geometry.shape[0]
-    turned = ndimage.affine_transform(
-        image.array.astype(np.float32), matrix, offset, output_shape=(slices, planes, columns), order=1
-    )
-    across = float(centre @ u)
-    half = columns * step / 2
-    return Picture(turned.max(axis=1)[::-1], (across - half, across + half, *along), letters)
-
-
-def _side(direction: NDArray[np.float64]) -> str:
-    x, y = direction
-    return ("L" if x > 0.38 else "R" if x < -0.38 else "") + ("P" if y > 0.38 else "A" if y < -0.38 else "")
+    seen = turned(image, angle_deg)
+    return Picture(seen.array.max(axis=1)[::-1], seen.extent_mm, seen.letters)
 
 
 def mip_scale(spect: Sequence[SpectPictures], regions: Sequence[Region]) -> Normalize:

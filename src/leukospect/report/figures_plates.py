@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from leukospect.report.content import ReportContent, SpectPictures, driving_lesion, when
+from leukospect.report.figures_alignment import OUTLINE_FWHM_MM, alignment_check
 from leukospect.report.figures_canvas import png
 from leukospect.report.figures_correction import correction_beside
 from leukospect.report.figures_effect import metal_effect
@@ -17,7 +18,10 @@ from leukospect.report.figures_metal import metal_reduction
 from leukospect.report.figures_mip import decay_factors, mip_angles, mip_series
 from leukospect.report.figures_planar import planar_series
 from leukospect.report.figures_ratios import ratio_curves
+from leukospect.report.figures_rendered import rendered_views
 from leukospect.report.figures_streaks import streaks_by_slice
+from leukospect.report.rendered_scene import BONE_HU, UPTAKE_FWHM_MM
+from leukospect.report.rendering import UPTAKE_BEHIND, UPTAKE_HALVED_MM
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ def planar_plates(content: ReportContent) -> tuple[Plate, ...]:
 
 
 def spect_plates(content: ReportContent) -> tuple[Plate, ...]:
-    """Give the projections, fused slices, metal reduction, its effect and attenuation correction, in this order."""
+    """Give projections, rendered views, fused slices, alignment, metal reduction and its effect, and the correction."""
     if not content.spect:
         return (_nothing("SPECT", "No SPECT was given."),)
     spect = in_time_order(content.spect)
@@ -59,7 +63,9 @@ def spect_plates(content: ReportContent) -> tuple[Plate, ...]:
     focus = focus_of(content, latest)
     return (
         *_mips(content),
+        *_rendered(content, spect, focus),
         *_fused(content, latest, focus),
+        *_alignment(content, spect),
         _metal(spect),
         *_effect(spect),
         _correction(latest, focus),
@@ -141,6 +147,52 @@ def _fused(content: ReportContent, latest: SpectPictures, focus: Focus) -> list[
         close_up = fused_slices(latest, other, content.regions, close_up=True)
         plates.append(_plate(close_up, "The lesion that drives the flag", caption))
     return plates
+
+
+def _rendered(content: ReportContent, spect: tuple[SpectPictures, ...], focus: Focus) -> tuple[Plate, ...]:
+    """Show the latest time that lies on a CT as surfaces, from the side of the lesion too; nothing without a CT."""
+    on_ct = _on_ct(spect)
+    if not on_ct:
+        return ()
+    latest, driver = on_ct[-1], driving_lesion(content)
+    name = focus.lesion if driver is None else driver.lesion
+    side = next((r.side for r in content.regions if r.name == name), "left")
+    metal = "metal steel blue, seen through thin bone too"
+    if latest.metal is None:
+        metal = "what has 3000 HU or more, as metal, steel blue"
+    caption = (
+        "Surfaces of the CT along parallel rays, darker the deeper they lie: "
+        f"bone from {BONE_HU:.0f} HU ivory, {metal}, the skin a faint rim; the couch is left out. Over them uptake, "
+        f"smoothed by {UPTAKE_FWHM_MM:.0f} mm: on each ray the hottest, transparent below a fifth of the scale. What "
+        f"lies behind a surface shows through it and fades to {UPTAKE_BEHIND:.0%}, half of the way every "
+        f"{UPTAKE_HALVED_MM:.0f} mm: colour tells uptake, strength depth. Only the CT's field is shown. For "
+        "orientation, not for measuring."
+    )
+    title = f"Rendered SPECT/CT, {when(latest.time_point, latest.hours)}"
+    return (_plate(rendered_views(latest, content.regions, side), title, caption),)
+
+
+def _alignment(content: ReportContent, spect: tuple[SpectPictures, ...]) -> tuple[Plate, ...]:
+    """Show for each time that lies on a CT how well the two fit."""
+    driver, plates = driving_lesion(content), []
+    for one in _on_ct(spect):
+        at = focus_on(content, one, driver.lesion) if driver is not None else None
+        which = "" if one.recon_nac is None else " without attenuation correction"
+        place = f"the hottest voxel of {at.lesion}" if at is not None else "the middle of the body"
+        caption = (
+            f"{one.registration} Through {place}; the SPECT{which}, smoothed by {OUTLINE_FWHM_MM:.0f} mm, "
+            "at its registered place. Above, tiles of SPECT (square-root scale) and CT take "
+            "turns: edges should run on from tile to tile. Below, over the CT: yellow, half of the SPECT's median in "
+            "the body, which should run as far from the skin on one side as on the other; red, half of the hottest in "
+            "these slices."
+        )
+        title = f"Alignment of SPECT and CT, {when(one.time_point, one.hours)}"
+        plates.append(_plate(alignment_check(one, at.point_mm if at else None), title, caption.strip()))
+    return tuple(plates)
+
+
+def _on_ct(spect: tuple[SpectPictures, ...]) -> tuple[SpectPictures, ...]:
+    return tuple(s for s in spect if s.ct is not None and s.recon_on_ct is not None)
 
 
 def _metal(spect: tuple[SpectPictures, ...]) -> Plate:
