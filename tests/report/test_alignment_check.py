@@ -142,6 +142,16 @@ def test_holes_and_specks_are_no_outline() -> None:
     np.testing.assert_array_equal(field[:, :30][pixels[:, :30] != 0.1], pixels[:, :30][pixels[:, :30] != 0.1])
 
 
+def test_a_lesion_outside_the_ct_is_cut_at_its_edge_in_both() -> None:
+    made = pictures()
+    assert made.recon_nac is not None
+    only_low = np.array(made.recon_nac.array, np.float32)
+    only_low[NM.to_lps(np.argwhere(np.ones(NM.shape[0], bool)) * (1, 0, 0))[:, 2] > 60] = 0.0
+    coronal = panels(alignment_check(replace(made, recon_nac=Image(only_low, NM)), (0.0, 0.0, 500.0)))
+    assert not any(isinstance(c, ContourSet) for c in coronal[3].collections)  # the topmost axial slice is empty
+    assert any(isinstance(c, ContourSet) for c in coronal[4].collections)
+
+
 def test_the_middle_of_two_legs_lies_in_one() -> None:
     hu = np.full(CT.shape, -1000, np.int16)
     hu[:, 20:46, 8:32], hu[:, 20:46, 48:74] = 40, 40

@@ -21,7 +21,7 @@ from leukospect.registration.resampling import resample, smoothed
 from leukospect.report.content import SpectPictures
 from leukospect.report.figures_canvas import HOT_IRON, colour_bar, frame, picture_grid, show, upper_limit
 from leukospect.report.figures_focus import Point, moved, spect_to_ct
-from leukospect.report.figures_orientation import Picture, box_above, canonical, cropped, orthogonal
+from leukospect.report.figures_orientation import Picture, box_above, canonical, cropped, index_of, orthogonal
 from leukospect.report.figures_regions import Plane, slice_points_mm
 
 _PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
@@ -82,7 +82,7 @@ def alignment_check(pictures: SpectPictures, point_mm: Point | None) -> Figure:
     whole = canonical(pictures.ct if pictures.ct_reduced is None else pictures.ct_reduced)
     ct = cropped(whole, box_above(whole, _BODY_HU, _MARGIN_MM))
     matrix = spect_to_ct(pictures)
-    point = deepest_point(ct) if point_mm is None else moved(matrix, point_mm)
+    point = deepest_point(ct) if point_mm is None else _on_voxel(ct, moved(matrix, point_mm))
     emission = pictures.recon if pictures.recon_nac is None else pictures.recon_nac
     smooth = _smooth(emission)
     slices = orthogonal(ct, point)
@@ -158,7 +158,16 @@ def deepest_point(ct: Image) -> Point:
     body = np.pad(ndimage.binary_fill_holes(values > _BODY_HU), 1)
     depth = ndimage.distance_transform_edt(body, sampling=ct.geometry.spacing_mm[1:])[1:-1, 1:-1]
     j, i = divmod(int(depth.argmax()), depth.shape[1])
-    x, y, z = (float(v) for v in ct.geometry.to_lps((k, j, i)))
+    return _centre(ct, (k, j, i))
+
+
+def _on_voxel(ct: Image, point: Point) -> Point:
+    """Take a point to the centre of its voxel, so that both are cut at the same place; inside, where it is not."""
+    return _centre(ct, index_of(ct, point))
+
+
+def _centre(ct: Image, index: tuple[int, int, int]) -> Point:
+    x, y, z = (float(v) for v in ct.geometry.to_lps(index))
     return x, y, z
 
 
