@@ -32,7 +32,7 @@ from leukospect.registration.emission_samples import EmissionSamples, body_media
 from leukospect.registration.predicted_emission import PredictedEmission, predicted_emission
 from leukospect.registration.result import Registration, unsearched
 
-FLAG_MM = 6.0
+FLAG_MM = 5.0
 """Expected misalignment, mm, from which on a person should look at the images."""
 
 _COARSE_FWHM_MM, _FINE_FWHM_MM = 24.0, 0.0
