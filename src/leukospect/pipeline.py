@@ -313,7 +313,7 @@ def run_study(
     return StudyResult(
         study, protocol, spect, placed.labels, placed.regions, measurements, ratios, changes, rule, flag,
         {**placed.notes, **{one.name: one.note for one in planar_alignments}, **_timing_notes(study)}, relative, effect,
-        sensitivity, tuple(one.values for one in alignments),
+        sensitivity, tuple(one.values for one in alignments), placed.locations,
     )  # fmt: skip
 
 

@@ -49,6 +49,7 @@ def study_content(result: StudyResult, warnings: Sequence[str]) -> ReportContent
         only_ratios=result.only_ratios,
         effect=result.effect,
         sensitivity=result.sensitivity,
+        locations=result.locations,
     )
 
 

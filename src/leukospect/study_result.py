@@ -16,7 +16,7 @@ from leukospect.interpretation.rule import Rule
 from leukospect.photopeaks import PhotopeakCounts
 from leukospect.physics.nuclides import Nuclide
 from leukospect.protocol import Protocol
-from leukospect.quantification.measurements import Change, Measurement, Ratio, Region, TimePoint
+from leukospect.quantification.measurements import Change, Location, Measurement, Ratio, Region, TimePoint
 from leukospect.quantification.misalignment import AlignmentSensitivity
 from leukospect.registration import Registration, resample
 from leukospect.spect_algorithms import ReconstructionLog
@@ -143,6 +143,7 @@ class StudyResult:
     `effect` tells what other attenuation maps would give; None where metal in the CT gives no reason to ask.
     `sensitivity` tells what a small misalignment would change; None where nothing was moved.
     `alignments` tell how times lie to each other, transforms and quality, as plain values.
+    `locations` tell where each lesion lies on the CT of the last SPECT; empty without one.
     """
 
     study: Study
@@ -160,3 +161,4 @@ class StudyResult:
     effect: AttenuationEffect | None = None
     sensitivity: AlignmentSensitivity | None = None
     alignments: tuple[Mapping[str, object], ...] = ()
+    locations: tuple[Location, ...] = ()

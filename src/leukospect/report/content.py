@@ -14,7 +14,7 @@ from leukospect.data import Image, PlanarImages
 from leukospect.errors import GeometryError, InputError
 from leukospect.interpretation.flag import LesionFlag, StudyFlag
 from leukospect.interpretation.map_effect import AttenuationEffect
-from leukospect.quantification.measurements import Change, Measurement, Ratio, Region
+from leukospect.quantification.measurements import Change, Location, Measurement, Ratio, Region
 from leukospect.quantification.misalignment import AlignmentSensitivity
 
 
@@ -145,6 +145,8 @@ class ReportContent:
         What other attenuation maps give; None where metal in the CT gives no reason to ask.
     sensitivity : AlignmentSensitivity or None
         What a small misalignment changes; None where nothing was moved.
+    locations : tuple of Location
+        Where lesions lie on the CT; empty without one.
     """
 
     title: str
@@ -163,6 +165,7 @@ class ReportContent:
     only_ratios: str = ""
     effect: AttenuationEffect | None = None
     sensitivity: AlignmentSensitivity | None = None
+    locations: tuple[Location, ...] = ()
 
 
 def when(time_point: str, hours: float) -> str:
