@@ -13,6 +13,7 @@ from leukospect.data import Image, PlanarImages
 from leukospect.photopeaks import resampled_counts
 from leukospect.protocol import Protocol
 from leukospect.quantification.ct_tissues import Surfaces, tissues_of_ct
+from leukospect.quantification.foci import EarlierImage
 from leukospect.quantification.lesions import checked_body, find_candidates, with_mirrors
 from leukospect.quantification.location import SPECT_FWHM_MM, locate
 from leukospect.quantification.measurements import Location, Region
@@ -50,7 +51,7 @@ def found_in_spect(
     progress : function of a stage's name and the fraction of it done
     """
     last, settings = spect[-1], protocol.regions
-    body = checked_body(last.recon, None if last.anatomy is None else np.asarray(last.anatomy.array) > _BODY_PER_CM)
+    body = checked_body(last.recon, _body_of(last))
     labels, candidates = find_candidates(
         last.recon,
         body=body,
@@ -59,10 +60,27 @@ def found_in_spect(
         minimum_contrast=settings.minimum_contrast,
         false_discovery_rate=settings.false_discovery_rate,
         noise=_noise_of(last, protocol, progress),
+        earlier=_earlier_images(spect, carries, protocol, progress),
     )
     growth = _growth(spect, carries, labels, candidates)
     told = tell_physiological(last.recon, labels, candidates, body, surfaces=surfaces, growth=growth)
     return with_mirrors(labels, told, body, maximum_lesions=settings.maximum_lesions)
+
+
+def _body_of(result: SpectResult) -> NDArray[np.bool_] | None:
+    return None if result.anatomy is None else np.asarray(result.anatomy.array) > _BODY_PER_CM
+
+
+def _earlier_images(
+    spect: Sequence[SpectResult], carries: Sequence[Carry], protocol: Protocol, progress: Progress
+) -> list[EarlierImage]:
+    """Give the earlier SPECT whose outline a CT shows and whose noise counts tell: others would support nothing."""
+    found = []
+    for result, carry in zip(spect[:-1], carries, strict=True):
+        body = _body_of(result)
+        if body is not None and result.counts is not None and protocol.regions.noise_draws:
+            found.append(EarlierImage(result.recon, body, _noise_of(result, protocol, progress), carry))
+    return found
 
 
 def _noise_of(result: SpectResult, protocol: Protocol, progress: Progress) -> list[Image]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from leukospect.data import Image
+from leukospect.quantification.contrast_maps import SCALES_MM, contrast_maps
 from leukospect.quantification.false_discovery import false_discovery_rates, peak_probability
-from leukospect.quantification.local_means import LocalMeans
-
-SCALES_MM = (4.0, 5.6, 8.0, 11.3)
-"""Standard deviations of the Gaussians that lesions of about 1, 2, 3.5 and 5 cm match once a SPECT has blurred them."""
 
 _PEAK_DISTANCE_MM = 10.0
 MINIMUM_CONTRAST = 1.4
@@ -22,14 +19,32 @@ MINIMUM_CONTRAST = 1.4
 
 # Maxima below this many standard deviations are not looked at.
 _LEAST_HEIGHT = 2.0
-_LEVELS = 8
-_FEWEST_PER_LEVEL = 200
-_NOISE_WINDOW_MM = 20.0
-_LEAST_NOISE = 0.01
-_FLOOR = 0.02
 
-Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+
+
+# More standard deviations than this at an earlier time do not speak for a focus any louder.
+_MOST_SUPPORT = 3.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EarlierImage:
+    """An earlier image of the same body, which may show a focus with less noise.
+
+    Parameters
+    ----------
+    image : Image
+    body : (slices, rows, columns) bool array
+    noise : sequence of Image
+        As in `contrast_maps`.
+    carry : function
+        Takes labels from the grid of the late image to this one's.
+    """
+
+    image: Image
+    body: Mask
+    noise: Sequence[Image]
+    carry: Callable[[Image], Image]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +62,7 @@ class Focus:
     contrast : float
         What the Gaussian sees over that background.
     contrast_to_noise : float
-        log(contrast) over the standard deviation that noise gives it there.
+        log(contrast) over the standard deviation that noise gives it there, in the late image.
     false_discovery_rate : float
         The least rate, over all maxima of the image, at which it is believed.
     """
@@ -65,15 +80,15 @@ def find_foci(
     body: Mask,
     noise: Sequence[Image] = (),
     *,
+    earlier: Sequence[EarlierImage] = (),
     false_discovery_rate: float = 0.05,
-    minimum_contrast: float,
+    minimum_contrast: float = MINIMUM_CONTRAST,
 ) -> tuple[Focus, ...]:
-    """Find the foci of an emission image, the most significant first.
+    """Find the foci of the late image, the most significant first.
 
-    At each scale the logarithm of a Gaussian mean over that of a ring round it is taken, both over the body alone, so
-    that the skin is no focus. It is zero in even tissue and, since the noise of a reconstruction grows with its level,
-    about equally noisy everywhere. Its maxima in place and scale are divided by their noise; each has the probability
-    that noise makes one so high, and Benjamini and Hochberg's procedure chooses among all of them.
+    A focus is a maximum of `contrast_maps` in place and scale. Each has the probability that noise makes one so high;
+    where an earlier image, with many more counts, shows the same place to stand out, the probability of both together.
+    Benjamini and Hochberg's procedure chooses among all maxima.
 
     Parameters
     ----------
@@ -81,9 +96,9 @@ def find_foci(
         Uptake, finite and not negative.
     body : (slices, rows, columns) bool array
     noise : sequence of Image
-        Nothing but the image's noise, each another draw of it: as a reconstruction of counts drawn anew less the image.
-        Without any, noise is estimated from how much places of like level differ among themselves; anatomy then
-        counts as noise, so that less is found.
+        As in `contrast_maps`.
+    earlier : sequence of EarlierImage
+        They make a focus of the late image more or less believable; what they alone show is none.
     false_discovery_rate : float
         Expected part of noise among what is found.
     minimum_contrast : float
@@ -93,75 +108,58 @@ def find_foci(
     -------
     tuple of Focus
     """
-    array = np.asarray(image.array, dtype=np.float32)
-    spacing = np.asarray(image.geometry.spacing_mm)
-    stack, heights, around = [], [], []  # one for each scale
-    for sigma in SCALES_MM:
-        means = LocalMeans(body, spacing, sigma)
-        log_contrast, ring = _log_contrast(array, means)
-        deviation = _measured_noise(array, noise, means, ring) if noise else _estimated_noise(log_contrast, ring, body)
-        stack.append(log_contrast)
-        around.append(ring)
-        heights.append(np.where(body, log_contrast / deviation, 0.0).astype(np.float32))
-    height = np.stack(heights)
-    maxima = _maxima(height, body, spacing)
+    maps = contrast_maps(image, body, noise)
+    maxima = _maxima(maps.height, body, np.asarray(image.geometry.spacing_mm))
     if not len(maxima):
         return ()
-    values = height[tuple(maxima.T)]
-    rates = false_discovery_rates(peak_probability(values, _LEAST_HEIGHT))
+    at = tuple(maxima.T)
+    heights, contrasts, rings = maps.height[at], np.exp(maps.log_contrast[at]), maps.ring[at]
+    alone = peak_probability(heights, _LEAST_HEIGHT)
+    rates = false_discovery_rates(_with_support(alone, [_heights_at(one, maxima, image) for one in earlier]))
     found = []
-    for n in np.argsort(-values, kind="stable"):
-        scale, k, j, i = (int(each) for each in maxima[n])
-        contrast = float(np.exp(stack[scale][k, j, i]))
-        if rates[n] <= false_discovery_rate and contrast >= minimum_contrast:
-            level = float(around[scale][k, j, i])
-            found.append(Focus((k, j, i), SCALES_MM[scale], level, contrast, float(values[n]), float(rates[n])))
+    for n in np.argsort(-heights, kind="stable"):
+        if rates[n] <= false_discovery_rate and contrasts[n] >= minimum_contrast:
+            scale, k, j, i = (int(each) for each in maxima[n])
+            values = (float(rings[n]), float(contrasts[n]), float(heights[n]), float(rates[n]))
+            found.append(Focus((k, j, i), SCALES_MM[scale], *values))
     return tuple(found)
 
 
-def _log_contrast(array: Array, means: LocalMeans) -> tuple[Array, Array]:
-    """Return log(mean / ring mean) and the ring mean; a floor keeps empty places out."""
-    floor = _FLOOR * float(array[means.body].mean())
-    ring = np.maximum(means.ring(array), floor).astype(np.float32)
-    return np.asarray(np.log(np.maximum(means.centre(array), floor) / ring), dtype=np.float32), ring
+def _with_support(alone: NDArray[np.float64], heights: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Combine the probabilities of maxima with those of the same places earlier (Stouffer), NaN where not seen.
 
-
-def _measured_noise(array: Array, noise: Sequence[Image], means: LocalMeans, ring: Array) -> Array:
-    """Return the standard deviation of the log contrast from draws of the noise, averaged over a neighbourhood."""
-    centre = np.maximum(means.centre(array), _FLOOR * float(array[means.body].mean()))
-    square = np.zeros_like(array)
-    for one in noise:
-        drawn = np.asarray(one.array, dtype=np.float32)
-        square += (means.centre(drawn) / centre - means.ring(drawn) / ring) ** 2
-    inside = means.body.astype(np.float32)
-    sigma = _NOISE_WINDOW_MM / means.spacing
-    local = ndimage.gaussian_filter(np.where(means.body, square / len(noise), 0.0), sigma)
-    weight = np.maximum(ndimage.gaussian_filter(inside, sigma), 1e-3)
-    return np.maximum(np.sqrt(local / weight), _LEAST_NOISE).astype(np.float32)
-
-
-def _estimated_noise(contrast: Array, ring: Array, body: Mask) -> Array:
-    """Return the standard deviation of the log contrast among places of like level, by their lower half.
-
-    A focus raises its middle and makes its surroundings look low; so the median of what lies below zero tells noise
-    better than the spread of all. The relative noise of a reconstruction does not grow with its level: where it seems
-    to, among the few places of high level, these lie round foci.
+    Each maximum is given the smaller of the probability alone and of all times together, twice, for having the choice.
     """
-    levels, values = ring[body], contrast[body]
-    count = int(np.clip(levels.size // _FEWEST_PER_LEVEL, 1, _LEVELS))
-    edges = np.quantile(levels, np.linspace(0, 1, count + 1))
-    which = np.clip(np.searchsorted(edges, levels, side="right") - 1, 0, count - 1)
-    middle, spread = np.empty(count), np.empty(count)
-    for n in range(count):
-        here = values[which == n] if np.any(which == n) else values
-        low = -here[here < 0] if np.any(here < 0) else np.abs(here)
-        middle[n], spread[n] = 0.5 * (edges[n] + edges[n + 1]), 1.4826 * np.median(low)
-    spread = np.minimum.accumulate(spread)
-    deviation = np.interp(ring, middle, spread) if count > 1 else np.full(ring.shape, spread[0])
-    return np.maximum(deviation, _LEAST_NOISE).astype(np.float32)
+    if not heights:
+        return alone
+    known = [np.where(np.isnan(each), 0.0, np.minimum(each, _MOST_SUPPORT)) for each in heights]
+    times = 1.0 + np.sum([~np.isnan(each) for each in heights], axis=0)
+    together = stats.norm.sf((stats.norm.isf(np.maximum(alone, 1e-300)) + np.sum(known, axis=0)) / np.sqrt(times))
+    return np.asarray(np.minimum(1.0, 2.0 * np.minimum(alone, together)), dtype=np.float64)
 
 
-def _maxima(height: Array, body: Mask, spacing_mm: NDArray[np.float64]) -> NDArray[np.int64]:
+def _heights_at(earlier: EarlierImage, maxima: NDArray[np.int64], late: Image) -> NDArray[np.float64]:
+    """Return the height of an earlier image at the places and scales of maxima; NaN where it has no such place."""
+    places, which = np.unique(maxima[:, 1:], axis=0, return_inverse=True)
+    marked = np.zeros(late.geometry.shape, dtype=np.int32)
+    for label, (k, j, i) in enumerate(places, start=1):
+        box = marked[max(0, k - 1) : k + 2, max(0, j - 1) : j + 2, max(0, i - 1) : i + 2]
+        box[box == 0] = label
+    for label, place in enumerate(places, start=1):
+        marked[tuple(place)] = label
+    carried = np.asarray(earlier.carry(Image(marked, late.geometry, "label")).array)
+    height = contrast_maps(earlier.image, earlier.body, earlier.noise).height
+    labels = np.arange(1, len(places) + 1)
+    seen = np.isin(labels, carried)
+    middles = np.zeros((len(places), 3))
+    middles[seen] = ndimage.center_of_mass(carried > 0, carried, labels[seen])
+    index = np.rint(middles).astype(np.int64)
+    values = height[(maxima[:, 0], *index[which.ravel()].T)].astype(np.float64)
+    inside = seen & earlier.body[tuple(index.T)]
+    return np.where(inside[which.ravel()], values, np.nan)
+
+
+def _maxima(height: NDArray[np.float32], body: Mask, spacing_mm: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the local maxima in scale and place, (maxima, 4) indices."""
     reach = [2 * max(1, round(_PEAK_DISTANCE_MM / step)) + 1 for step in spacing_mm]
     highest = ndimage.maximum_filter(height, size=(3, *reach), mode="constant", cval=-np.inf)

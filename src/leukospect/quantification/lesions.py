@@ -14,13 +14,14 @@ from skimage.segmentation import watershed
 from leukospect.data import Image
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.quantification.ct_tissues import Surfaces
-from leukospect.quantification.foci import MINIMUM_CONTRAST, Focus, find_foci
+from leukospect.quantification.foci import MINIMUM_CONTRAST, EarlierImage, Focus, find_foci
 from leukospect.quantification.labels import label_image, region_of_label, side_of
 from leukospect.quantification.measurements import Finding, Region
 from leukospect.quantification.mirror import add_mirrors, body_outline, midline_at, midline_x_mm
 from leukospect.quantification.physiological import tell_physiological
 
-_SMOOTHING_FWHM_MM = 8.0
+# Standard deviation of what a focus is grown on: 8 mm FWHM, and more for one that stood out on a larger scale only.
+_LEAST_SMOOTHING_MM, _SMOOTHING_SCALES = 3.4, 0.5
 # A focus is not grown beyond a ball of so many times its scale: more is the tissue round it.
 _LARGEST_SCALES = 4.5
 _THRESHOLD_STEP, _HIGHEST_THRESHOLD = 0.1, 0.8
@@ -36,6 +37,7 @@ def find_lesions(
     minimum_contrast: float = MINIMUM_CONTRAST,
     false_discovery_rate: float = 0.05,
     noise: Sequence[Image] = (),
+    earlier: Sequence[EarlierImage] = (),
     surfaces: Surfaces | None = None,
     growth: Mapping[str, float] | None = None,
 ) -> tuple[Image, tuple[Region, ...]]:
@@ -50,7 +52,7 @@ def find_lesions(
         Uptake, any unit.
     body : (slices, rows, columns) bool array or None
         The body's outline; None estimates it from the image, with a warning.
-    relative_threshold, minimum_volume_ml, minimum_contrast, false_discovery_rate, noise
+    relative_threshold, minimum_volume_ml, minimum_contrast, false_discovery_rate, noise, earlier
         As in `find_candidates`.
     maximum_lesions : int
         Of more, the hottest are taken, with a warning.
@@ -77,6 +79,7 @@ def find_lesions(
         minimum_contrast=minimum_contrast,
         false_discovery_rate=false_discovery_rate,
         noise=noise,
+        earlier=earlier,
     )
     told = tell_physiological(late, labels, candidates, body, surfaces=surfaces, growth=growth)
     return with_mirrors(labels, told, body, maximum_lesions=maximum_lesions)
@@ -91,6 +94,7 @@ def find_candidates(
     minimum_contrast: float = MINIMUM_CONTRAST,
     false_discovery_rate: float = 0.05,
     noise: Sequence[Image] = (),
+    earlier: Sequence[EarlierImage] = (),
 ) -> tuple[Image, tuple[Region, ...]]:
     """Find the foci of the late image, and grow each to a region.
 
@@ -107,7 +111,7 @@ def find_candidates(
         Between 0 and 1.
     minimum_volume_ml : float
         Smaller regions are left out.
-    minimum_contrast, false_discovery_rate, noise
+    minimum_contrast, false_discovery_rate, noise, earlier
         As in `find_foci`.
 
     Returns
@@ -129,7 +133,14 @@ def find_candidates(
         raise InputError(
             "Lesions need a relative threshold and a false-discovery rate between 0 and 1 and a contrast of at least 1."
         )
-    foci = find_foci(late, body, noise, false_discovery_rate=false_discovery_rate, minimum_contrast=minimum_contrast)
+    foci = find_foci(
+        late,
+        body,
+        noise,
+        earlier=earlier,
+        false_discovery_rate=false_discovery_rate,
+        minimum_contrast=minimum_contrast,
+    )
     found, kept = _grown(late, array, body, foci, relative_threshold, minimum_volume_ml)
     image = label_image(found, late.geometry)
     midline = midline_x_mm(body, late.geometry)
@@ -204,21 +215,26 @@ def _grown(
 ) -> tuple[NDArray[np.uint16], list[Focus]]:
     """Label the grown foci 1, 2, ... from the hottest on, (slices, rows, columns), and give theirs in that order."""
     spacing = np.asarray(late.geometry.spacing_mm)
-    smooth = ndimage.gaussian_filter(array, _SMOOTHING_FWHM_MM / 2.355 / spacing)
-    peaks = [(_climbed(smooth, body, focus, spacing), focus) for focus in foci]
-    peaks.sort(key=lambda each: -float(smooth[each[0]]))
+    smoothed = {
+        scale: ndimage.gaussian_filter(array, max(_LEAST_SMOOTHING_MM, _SMOOTHING_SCALES * scale) / spacing)
+        for scale in {_LEAST_SMOOTHING_MM, *(focus.scale_mm for focus in foci)}
+    }
+    peaks = [(_climbed(smoothed[focus.scale_mm], body, focus, spacing), focus) for focus in foci]
+    peaks.sort(key=lambda each: -float(smoothed[each[1].scale_mm][each[0]]))
     markers = np.zeros(array.shape, dtype=np.int32)
     for number, (peak, _) in enumerate(peaks, start=1):
         if not markers[peak]:
             markers[peak] = number
-    basins = watershed(-smooth, markers, mask=body) if peaks else markers
+    basins = watershed(-smoothed[_LEAST_SMOOTHING_MM], markers, mask=body) if peaks else markers
     free = body.copy()
     found = np.zeros(array.shape, dtype=np.uint16)
     kept: list[Focus] = []
     for peak, focus in peaks:
         if not free[peak]:
             continue
-        lesion = _hanging_together(smooth, free, peak, focus, relative_threshold, late.geometry.voxel_volume_ml)
+        lesion = _hanging_together(
+            smoothed[focus.scale_mm], free, peak, focus, relative_threshold, late.geometry.voxel_volume_ml
+        )
         free &= ~np.isin(basins, basins[lesion & (markers > 0)])
         if np.count_nonzero(lesion) * late.geometry.voxel_volume_ml >= minimum_volume_ml:
             kept.append(focus)

@@ -20,6 +20,7 @@ from leukospect.quantification.mirror import midline_at, midline_x_mm
 TRUNK_WIDTH_MM = 240.0
 _MIRROR_SEARCH_MM = 15.0
 _OWN_MIRROR = 0.35
+_LEVEL_SCALE_MM = 8.0
 _HOT_PART = 0.5
 _IN_BONE_MM, _BESIDE_GAS_MM = 4.0, 10.0
 _LEAST_PART_OF_BODY = 0.05
@@ -108,7 +109,9 @@ def signs_of(
         Name of a region to its late uptake over the earliest, decay-corrected.
     """
     whole = _described(body, late)
-    median = float(np.median(np.asarray(late.array)[body]))
+    means = LocalMeans(body, np.asarray(late.geometry.spacing_mm), _LEVEL_SCALE_MM)
+    # Of a noisy reconstruction half of the voxels lie far below its mean; smoothed ones do not.
+    median = float(np.median(means.centre(np.asarray(late.array, dtype=np.float32))[body]))
     return tuple(
         _signs(late, labels, region, whole, median, surfaces, (growth or {}).get(region.name, math.nan))
         for region in regions
