@@ -12,7 +12,7 @@ from leukospect.quantification.false_discovery import false_discovery_rates, pea
 from leukospect.quantification.foci import find_foci
 
 GRID = Geometry.axial((40, 40, 40), (-5.0, 5.0, 5.0), (-97.5, -97.5, 97.5))
-NOISE_FWHM_MM, NOISE = 12.0, 0.25
+NOISE_FWHM_MM, NOISE = 12.0, 0.15
 
 
 def points() -> NDArray[np.float64]:
@@ -52,11 +52,12 @@ def test_peaks_of_noise_are_as_high_as_said() -> None:
         peaks = (field == ndimage.maximum_filter(field, size=size, mode="wrap")) & (field >= 2.0)
         heights.append(field[peaks])
     found = np.concatenate(heights)
-    assert found.size > 1500
-    for level in (2.5, 3.0, 3.5):
-        expected = float(peak_probability(level, 2.0))
-        spread = np.sqrt(expected * (1 - expected) / found.size)
-        assert np.mean(found > level) == pytest.approx(expected, abs=4 * spread + 0.1 * expected)
+    assert found.size > 1000
+    for level in (2.5, 3.0, 3.5, 4.0):
+        # The expression holds for high levels; from 2 on it says rather too much than too little.
+        observed, said = np.mean(found > level), float(peak_probability(level, 2.0))
+        spread = np.sqrt(said * (1 - said) / found.size)
+        assert 0.55 * said - 2 * spread <= observed <= said + 2 * spread
 
 
 def test_rates_are_those_of_benjamini_and_hochberg() -> None:

@@ -20,6 +20,7 @@ _FEWEST_PER_LEVEL = 200
 _NOISE_WINDOW_MM = 20.0
 _LEAST_NOISE = 0.01
 _FLOOR = 0.02
+_LEAST_AVERAGED = 0.2
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -64,7 +65,7 @@ def contrast_maps(image: Image, body: Mask, noise: Sequence[Image] = ()) -> Cont
     for scale in SCALES_MM:
         means = LocalMeans(body, spacing, scale)
         contrast, ring = _log_contrast(array, means)
-        deviation = _measured_noise(array, noise, means, ring) if noise else _estimated_noise(contrast, ring, body)
+        deviation = _measured_noise(array, noise, means, ring) if noise else _estimated_noise(contrast, ring, means)
         contrasts.append(contrast)
         rings.append(ring)
         heights.append(np.where(body, contrast / deviation, 0.0).astype(np.float32))
@@ -92,13 +93,14 @@ def _measured_noise(array: Array, noise: Sequence[Image], means: LocalMeans, rin
     return np.maximum(np.sqrt(local / weight), _LEAST_NOISE).astype(np.float32)
 
 
-def _estimated_noise(contrast: Array, ring: Array, body: Mask) -> Array:
+def _estimated_noise(contrast: Array, ring: Array, means: LocalMeans) -> Array:
     """Return the standard deviation of the log contrast among places of like level, by their lower half.
 
     A focus raises its middle and makes its surroundings look low; so the median of what lies below zero tells noise
     better than the spread of all. The relative noise of a reconstruction does not grow with its level: where it seems
-    to, among the few places of high level, these lie round foci.
+    to, among the few places of high level, these lie round foci. At the edge, where less is averaged, there is more.
     """
+    body = means.body
     levels, values = ring[body], contrast[body]
     count = int(np.clip(levels.size // _FEWEST_PER_LEVEL, 1, _LEVELS))
     edges = np.quantile(levels, np.linspace(0, 1, count + 1))
@@ -110,4 +112,5 @@ def _estimated_noise(contrast: Array, ring: Array, body: Mask) -> Array:
         middle[n], spread[n] = 0.5 * (edges[n] + edges[n + 1]), 1.4826 * np.median(low)
     spread = np.minimum.accumulate(spread)
     deviation = np.interp(ring, middle, spread) if count > 1 else np.full(ring.shape, spread[0])
+    deviation = deviation / np.sqrt(np.clip(means.weight, _LEAST_AVERAGED, 1.0))
     return np.maximum(deviation, _LEAST_NOISE).astype(np.float32)

@@ -14,7 +14,8 @@ Array = NDArray[np.float32]
 
 
 class LocalMeans:
-    """Gaussian and ring means of an image at one scale, so that air beside the skin does not count.
+    """Gaussian and ring means of an image at one scale, so that neither air nor what is beyond the
+    image counts.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ class LocalMeans:
 
     def _blur(self, array: Array, scales: float) -> Array:
         sigma = scales * self.scale / self.spacing
-        return np.asarray(ndimage.gaussian_filter(array, sigma, mode="nearest", truncate=3.0), dtype=np.float32)
+        return np.asarray(ndimage.gaussian_filter(array, sigma, mode="constant", truncate=3.0), dtype=np.float32)
 
     def _ring(self, array: Array) -> Array:
         hole = np.float32((_RING_HOLE / _RING) ** 3)
