@@ -113,10 +113,14 @@ def test_what_grew_is_a_lesion_though_it_is_symmetric() -> None:
     assert all("kept its level (-10%)" in region.remark for region in kept)
 
 
-def test_nothing_at_metal_is_physiological() -> None:
+def test_at_metal_only_marrow_on_both_sides_that_did_not_grow_is_physiological() -> None:
     metal = inside((HIPS[0][0], 8.0, 0.0))
-    _, regions = told(image(*HIPS), bones_of(*HIPS, metal=metal))
-    assert at(regions, HIPS[0]).role == "lesion"
+    bones = bones_of(*HIPS, metal=metal)
+    assert at(told(image(*HIPS), bones)[1], HIPS[0]).role == "lesion"
+    assert at(told(image(*HIPS), bones, growth=1.3)[1], HIPS[0]).role == "lesion"
+    kept = at(told(image(*HIPS), bones, growth=0.9)[1], HIPS[0])
+    assert kept.role == "physiological"
+    assert kept.remark.startswith("At metal, but in bone, and what lies opposite")
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
