@@ -25,7 +25,7 @@ _MOSTLY = 0.5
 _CLOSE_TO_METAL_MM = 10.0
 _BLADDER_OFF_MM, _BLADDER_ABOVE_LEGS_MM = 25.0, (-10.0, 120.0)
 _ORGAN_ML, _ABOVE_LEGS_MM = 120.0, 200.0
-_KIDNEY_OFF_MM, _KIDNEY_ML = (35.0, 100.0), 10.0
+_KIDNEY_OFF_MM, _KIDNEY_ML, _KIDNEY_DEPTH, _KIDNEY_LEVEL = (35.0, 100.0), 10.0, 0.55, 8.0
 _BEHIND, _FRONT = 0.5, 0.65
 _BESIDE_GAS_MM = 25.0
 _BOWEL_ML, _FAR_MM, _SAME = 15.0, 40.0, 1.5
@@ -196,8 +196,13 @@ def _organ(signs: Signs) -> tuple[str, str] | None:
 
 def _kidney(signs: Signs) -> tuple[str, str] | None:
     low, high = _KIDNEY_OFF_MM
-    placed = signs.in_trunk and low <= signs.off_midline_mm <= high and signs.depth > _BEHIND
-    if not placed or signs.above_legs_mm < _ABOVE_LEGS_MM or signs.volume_ml < _KIDNEY_ML:
+    placed = signs.in_trunk and low <= signs.off_midline_mm <= high and signs.depth > _KIDNEY_DEPTH
+    if (
+        not placed
+        or signs.above_legs_mm < _ABOVE_LEGS_MM
+        or signs.volume_ml < _KIDNEY_ML
+        or signs.level > _KIDNEY_LEVEL
+    ):
         return None
     low, high = _KIDNEYS_ALIKE
     if low <= signs.symmetry <= high and not signs.in_bone > 1 - _MOSTLY:
