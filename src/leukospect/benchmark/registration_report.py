@@ -68,20 +68,21 @@ def write_files(
     folder: Path, found: RegistrationFound, targets: Sequence[Target], figures: Mapping[str, Figure]
 ) -> None:
     """Write registration.json, registration.csv, registration.html and the figures into a folder."""
+    cases, limbs, planar = ([case.row() for case in each] for each in (found.cases, found.limbs, found.planar))
     document = {
         "schema_version": "1.0",
         "software": {"name": "leukospect", "version": __version__},
         "truth": TRUTH,
         "settings": asdict(found.settings),
         "targets": [asdict(target) for target in targets],
-        "cases": [case.row() for case in found.cases],
-        "limbs": [case.row() for case in found.limbs],
-        "planar": [case.row() for case in found.planar],
+        "cases": cases,
+        "limbs": limbs,
+        "planar": planar,
         "judged": [asdict(each) for each in found.judged],
     }
     (folder / "registration.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     with (folder / "registration.csv").open("w", encoding="utf-8", newline="") as stream:
-        rows = [case.row() for case in (*found.cases, *found.limbs, *found.planar)]
+        rows = [*cases, *limbs, *planar]
         columns = list(dict.fromkeys(name for row in rows for name in row))
         writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
         writer.writeheader()

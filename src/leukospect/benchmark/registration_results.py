@@ -69,7 +69,7 @@ class RegistrationSettings:
 
 
 QUICK = RegistrationSettings(
-    draws=1, starts=2, aligned=2, implants=("none",), limb_pairs=1, limb_unmoved=0, planar_pairs=4, planar_unmoved=2
+    draws=1, starts=2, aligned=2, implants=("none",), limb_pairs=1, limb_unmoved=0, planar_pairs=2, planar_unmoved=1
 )
 
 
