@@ -73,8 +73,6 @@ class Fit:
     indices, places_mm : (places, 3) arrays
         Of the samples in the CT.
     basis : (places, channels) array
-    gains : (places,) array
-        By which the basis is multiplied.
     residuals : (places,) array
         Relative to the uptake round about.
     inside : (places,) array
@@ -88,7 +86,6 @@ class Fit:
     indices: Doubles
     places_mm: Doubles
     basis: Doubles
-    gains: Doubles
     residuals: Doubles
     inside: Doubles
 
@@ -122,15 +119,12 @@ def evaluated(samples: EmissionSamples, pose: Pose, bound: float, uptakes: Doubl
     beyond = np.maximum(np.maximum(-indices, indices - (np.array(geometry.shape) - 1.0)), 0.0) * geometry.spacing_mm
     inside = np.clip(1.0 - beyond.max(axis=1) / _BEYOND_MM, 0.0, 1.0)
     basis = sampled(samples.predicted.channels, indices)
-    weights, plain, gains = samples.weights**2 * inside, basis, np.ones(len(basis))
+    weights = samples.weights**2 * inside
     for _ in range(3):
         robust = weights
         if uptakes is not None:
             residuals = _residuals(samples, basis, uptakes)
             robust = weights / (1.0 + (residuals / bound) ** 2) ** 2
-            if samples.gain_fwhm_mm > 0:
-                gains = samples.local_gains(np.einsum("nc,c->n", plain, uptakes), weights)
-                basis = plain * gains[:, None]
         matrix_of, right = _normal(basis, samples.values, robust)
         ridge = max(_RIDGE * np.trace(matrix_of) / len(matrix_of), _NOTHING) * np.eye(len(matrix_of))
         uptakes = np.asarray(np.linalg.solve(matrix_of + ridge, right), np.float64)
@@ -140,7 +134,7 @@ def evaluated(samples: EmissionSamples, pose: Pose, bound: float, uptakes: Doubl
     cost = float(np.sum(inside * bound**2 * squared / (squared + bound**2)) / max(left, 1.0))
     if left < _LEAST_PART * len(inside):
         cost = np.inf
-    return Fit(pose, matrix, cost, uptakes, indices, places, basis, gains, residuals, inside)
+    return Fit(pose, matrix, cost, uptakes, indices, places, basis, residuals, inside)
 
 
 def fitted(samples: EmissionSamples, pose: Pose, *, bound: float, steps: int) -> Fit:
@@ -198,7 +192,7 @@ def spread_mm(pose_covariance: Doubles, points_mm: Doubles, centre_mm: Doubles) 
 
 def _derivatives(samples: EmissionSamples, fit: Fit) -> Doubles:
     """Give the prediction's derivatives by rotation times LEVER_MM, shift and uptakes: (places, 6 + channels)."""
-    per_index = slopes(samples.predicted.channels, fit.indices, fit.uptakes) * fit.gains[:, None]
+    per_index = slopes(samples.predicted.channels, fit.indices, fit.uptakes)
     per_mm = np.einsum("na,ab->nb", per_index, _inverse(samples.predicted.geometry.affine)[:3, :3])
     from_centre = fit.places_mm - (samples.predicted.centre_mm + fit.pose.shift_mm)
     return np.concatenate([np.cross(from_centre, per_mm) / LEVER_MM, per_mm, fit.basis], axis=1)

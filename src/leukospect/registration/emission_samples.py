@@ -20,8 +20,6 @@ _WEIGHT_FWHM_MM, _MEDIAN_FWHM_MM = 30.0, 20.0
 _NEIGHBOURHOOD_FWHM_MM, _NEIGHBOURHOOD_BOUND = 50.0, 0.1
 # Next to the borders of the camera's field what lies beyond them shows, or is missing.
 _MOST_OF_FIELD = 0.125
-# So much of the mean evidence speaks for an uptake that is the same all over the body.
-_GAIN_PRIOR = 0.1
 # What is smoothed so much more needs only every other voxel.
 _HALVED_FROM_MM = 8.0
 
@@ -44,8 +42,6 @@ class EmissionSamples:
         iterative reconstruction follows it and so does what no CT foretells.
     predicted : PredictedEmission
         Blurred as the image is.
-    gain_fwhm_mm : float
-        How widely the uptake of tissues that a CT shows alike may vary from place to place; 0 where it may not.
     """
 
     lattice: NDArray[np.float32]
@@ -55,22 +51,6 @@ class EmissionSamples:
     values: Doubles
     weights: Doubles
     predicted: PredictedEmission
-    gain_fwhm_mm: float = 0.0
-
-    def local_gains(self, expected: Doubles, weights: Doubles) -> Doubles:
-        """Find by how much the image exceeds, round about each place, what is expected there.
-
-        Parameters
-        ----------
-        expected, weights : (places,) arrays
-            A weight belongs to a squared difference in the image's unit.
-        """
-        spread = np.zeros((2, *self.lattice.shape), np.float32)
-        spread[0][self.chosen], spread[1][self.chosen] = weights * self.values * expected, weights * expected**2
-        spacing = tuple(self.spacing_mm)
-        seen, foretold = (blurred(each, spacing, self.gain_fwhm_mm)[self.chosen].astype(np.float64) for each in spread)
-        prior = _GAIN_PRIOR * float(foretold.mean())
-        return np.asarray((np.maximum(seen, 0.0) + prior) / (foretold + prior))
 
 
 def body_median(emission: Image) -> float:
