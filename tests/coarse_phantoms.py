@@ -10,7 +10,9 @@ from leukospect.phantoms import read_phantom
 from leukospect.phantoms.description import Phantom
 
 
-def write_coarse(name: str, folder: Path, *, only: tuple[str, ...] = ("PLANAR", "SPECT", "CT")) -> Path:
+def write_coarse(
+    name: str, folder: Path, *, only: tuple[str, ...] = ("PLANAR", "SPECT", "CT"), without: tuple[str, ...] = ()
+) -> Path:
     """Write a phantom file based on one that ships, with some kinds of its scans, each coarser.
 
     Parameters
@@ -19,13 +21,16 @@ def write_coarse(name: str, folder: Path, *, only: tuple[str, ...] = ("PLANAR", 
     folder : Path
     only : tuple of str
         The kinds of scans that are kept.
+    without : tuple of str
+        Time points that are left out.
 
     Returns
     -------
     Path
         To give to ``phantom make``.
     """
-    scans = [_coarser(scan) for scan in _dumped(read_phantom(name)) if scan["kind"] in only]
+    kept = [s for s in _dumped(read_phantom(name)) if s["kind"] in only and s["time_point"] not in without]
+    scans = [_coarser(scan) for scan in kept]
     # Lists of tables must stand on the top level, before any table.
     text = f'based_on = "{name}"\ntitle = "coarse"\nfinest_mm = 4.8\nacquisition = {_toml(scans)}\n'
     path = folder / f"coarse-{name}.toml"
