@@ -223,7 +223,7 @@ def _phantom_list(options: argparse.Namespace, progress: TerminalProgress) -> in
     from leukospect.resources import shipped
 
     for name in shipped("phantoms"):
-        print(f"{name:22s} {read_phantom(name).title}")
+        print(f"{name:32s} {read_phantom(name).title}")
     return DONE
 
 

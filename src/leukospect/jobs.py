@@ -13,7 +13,7 @@ from typing import Any
 from leukospect import __version__
 from leukospect.assumptions import collected_assumptions
 from leukospect.ct.metal_summary import metal_summary
-from leukospect.data import Acquisition, CtSeries, Projections
+from leukospect.data import Acquisition, CtSeries, Image, Projections
 from leukospect.dicom.read.archive import on_disk
 from leukospect.dicom.read.ct import read_ct
 from leukospect.dicom.read.patients import refuse_files_of_several_patients
@@ -22,6 +22,7 @@ from leukospect.examination import refuse_unsummed
 from leukospect.files.nifti import read_nifti
 from leukospect.files.results import results_document, write_results
 from leukospect.interpretation.flag import StudyFlag
+from leukospect.marrow_report import marrow_values
 from leukospect.pipeline import reconstruct_spect, run_study
 from leukospect.protocol import Protocol
 from leukospect.provenance import digest_of, provenance_document, write_provenance
@@ -109,7 +110,12 @@ def run_job(
 
 def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: list[Path], threads: int | None) -> None:
     settings = result.protocol.model_dump(mode="json")
-    notes: dict[str, Any] = {**result.notes, **_write_each_spect(folder, result, digest_of(settings), threads)}
+    of_marrow = {} if result.marrow is None else result.marrow.notes
+    notes: dict[str, Any] = {
+        **result.notes,
+        **of_marrow,
+        **_write_each_spect(folder, result, digest_of(settings), threads),
+    }
     document = results_document(
         regions=result.regions,
         measurements=result.measurements,
@@ -124,6 +130,7 @@ def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: li
         sensitivity=result.sensitivity,
         time_alignment=result.alignments,
         metal_reduction=[_metal_of(spect) for spect in result.spect if spect.reduction is not None],
+        marrow=None if result.marrow is None else marrow_values(result.marrow, result.ratios),
     )
     write_results(document, folder / "results.json")
     write_report(study_content(result, texts), folder / "report.html")
@@ -133,15 +140,22 @@ def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: li
 def _write_each_spect(folder: Path, result: StudyResult, digest: str, threads: int | None) -> dict[str, Any]:
     """Write the files of every SPECT acquisition; images side by side, as most of that is compression."""
     places = [folder / (s.time_point or "spect") if len(result.spect) > 1 else folder for s in result.spect]
-    labels = result.labels if result.regions else [None] * len(places)
+    labels: list[Image | None] = list(result.labels) if result.regions else [None] * len(places)
+    names: list[str] = [one.time_point or "spect" for one in result.spect]
+    spect = list(result.spect)
+    if result.marrow is not None:
+        several = len(result.marrow.spect) > 1
+        names += [f"marrow {one.time_point}" if several else "marrow" for one in result.marrow.spect]
+        places += [folder / name.replace(" ", "-") for name in names[len(spect) :]]
+        labels += result.marrow.labels or [None] * len(result.marrow.spect)
+        spect += result.marrow.spect
     for place in places:
         place.mkdir(exist_ok=True)
     with ThreadPoolExecutor(max_workers=threads or os.cpu_count() or 1) as pool:
-        list(pool.map(write_images, places, result.spect, labels))
+        list(pool.map(write_images, places, spect, labels))
     notes: dict[str, Any] = {}
-    for place, spect in zip(places, result.spect, strict=True):
-        files = write_dicom(place / "dicom", spect, digest)
-        notes[spect.time_point or "spect"] = {**_notes_of(spect), **files}
+    for place, name, one in zip(places, names, spect, strict=True):
+        notes[name] = {**_notes_of(one), **write_dicom(place / "dicom", one, digest)}
     return notes
 
 

@@ -177,18 +177,19 @@ def _replicates(
 
 
 def measure_planar_views(
-    study: Study, placed: PlacedRegions, protocol: Protocol
+    study: Study, placed: PlacedRegions, protocol: Protocol, *, beside: tuple[PlanarImages, str, int] | None = None
 ) -> tuple[tuple[Measurement, ...], tuple[TimeAlignment, ...]]:
     """Measure the regions, projected, in the anterior and posterior views of every time.
 
     They are projected as they lie in the last planar views; earlier ones are registered to those, and measured where
-    the same places are in them.
+    the same places are in them. `beside` gives other views for the last ones, such as the leukocytes' for a marrow
+    scan: with the name of their time and their window.
     """
     if not placed.regions:
         return (), ()
     found = [_timed(planar, protocol) for planar in study.planar]
     timed = [entry for entry in found if entry is not None]
-    to_last, alignments = _planar_to_last(timed, protocol)
+    to_last, alignments = _planar_to_last(timed, protocol, beside)
     measurements: tuple[Measurement, ...] = ()
     for name in ("anterior", "posterior"):
         series = [
@@ -201,11 +202,16 @@ def measure_planar_views(
 
 
 def _planar_to_last(
-    timed: list[tuple[PlanarImages, TimePoint]], protocol: Protocol
+    timed: list[tuple[PlanarImages, TimePoint]], protocol: Protocol, beside: tuple[PlanarImages, str, int] | None
 ) -> tuple[list[NDArray[np.float64] | None], tuple[TimeAlignment, ...]]:
     """Find the transform of each planar acquisition's (x, z) to the last one's; None where nothing is to be moved."""
-    entries = [(planar, point, photopeak_of_planar(planar, protocol)[0]) for planar, point in timed]
-    aligned = [align_planar(entries[-1], entry, protocol) for entry in entries]
+    windows = [photopeak_of_planar(planar, protocol)[0] for planar, _ in timed]
+    if beside is None:
+        entries = [(planar, point, window) for (planar, point), window in zip(timed, windows, strict=True)]
+        aligned = [align_planar(entries[-1], entry, protocol) for entry in entries]
+    else:
+        others = [(planar, "marrow", window) for (planar, _), window in zip(timed, windows, strict=True)]
+        aligned = [align_planar(beside, other, protocol) for other in others]
     return [matrix for matrix, _ in aligned], tuple(one for _, one in aligned if one is not None)
 
 

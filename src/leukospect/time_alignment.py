@@ -41,15 +41,17 @@ class TimeAlignment:
 
 
 def carry_to_earlier(
-    labels: Image, late: SpectResult, earlier: SpectResult, protocol: Protocol
+    labels: Image, late: SpectResult, earlier: SpectResult, protocol: Protocol, *, called: str = ""
 ) -> tuple[Image, TimeAlignment]:
     """Carry regions from the grid of the late SPECT to that of an earlier one.
 
     Where both times have a CT, a voxel of the earlier SPECT goes to its CT, from there with the nearest bone to the
-    late CT, and on to the late SPECT; else SPECT is registered to SPECT as a whole.
+    late CT, and on to the late SPECT; else SPECT is registered to SPECT as a whole. `called` names what is no earlier
+    time, as a marrow scan.
     """
-    name = f"alignment {late.time_point} to {earlier.time_point}"
-    times = {"images": "SPECT", "from": late.time_point, "to": earlier.time_point}
+    to = called or earlier.time_point
+    name = f"alignment {late.time_point} to {to}"
+    times = {"images": "SPECT", "from": late.time_point, "to": to}
     onto, refused = earlier.recon.geometry, ""
     if protocol.registration.enabled and late.ct is not None and earlier.ct is not None:
         found = _limbs_of(late, earlier, protocol)

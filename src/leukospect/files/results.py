@@ -20,10 +20,12 @@ from leukospect.quantification.measurements import Change, Measurement, Ratio, R
 from leukospect.quantification.misalignment import AlignmentSensitivity
 from leukospect.whole_files import whole_file
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 """1.1: `metal_reduction`, `attenuation_effect`, and of each flag `with_other_maps` and `dependence`.
 
-1.2: `alignment_sensitivity`, `time_alignment`, of the rule `cut_off` and `ratio_above`, of each flag `finding`."""
+1.2: `alignment_sensitivity`, `time_alignment`, of the rule `cut_off` and `ratio_above`, of each flag `finding`.
+
+1.3: `marrow`, and of the rule `marrow`."""
 DISCLAIMER = "leukospect is a research tool. This result is not a diagnosis."
 
 
@@ -42,6 +44,7 @@ def results_document(
     sensitivity: AlignmentSensitivity | None = None,
     metal_reduction: Sequence[Mapping[str, object]] = (),
     time_alignment: Sequence[Mapping[str, object]] = (),
+    marrow: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
     """Put a study's results together as plain values that JSON can hold.
 
@@ -67,6 +70,8 @@ def results_document(
         Of each CT that was looked through for metal: its time point, what was found and what was done.
     time_alignment : sequence of mappings
         Of each two times: transforms (of each limb, where CT was registered to CT), their quality, and reasons.
+    marrow : mapping or None
+        What the scan of a marrow colloid gave; None (null) where there is none.
 
     Raises
     ------
@@ -93,6 +98,7 @@ def results_document(
         "time_alignment": [dict(one) for one in time_alignment],
         "attenuation_effect": None if effect is None else _effect(effect, rule.threshold),
         "alignment_sensitivity": None if sensitivity is None else asdict(sensitivity),
+        "marrow": None if marrow is None else dict(marrow),
         "warnings": list(dict.fromkeys((*flag.warnings, *warnings))),
         "settings": dict(settings or {}),
     }
@@ -130,7 +136,9 @@ def read_flag(path: Path) -> FlagValue:
 def _rule(rule: Rule, flag: StudyFlag) -> dict[str, object]:
     """Describe the rule; its published figures stand only where every lesion was judged between its own times."""
     figures = {"sensitivity": rule.sensitivity, "specificity": rule.specificity, "accuracy": rule.accuracy}
-    own_times = all(lesion.from_time in ("", rule.from_time) for lesion in flag.lesions)
+    own_times = all(
+        lesion.from_time in ("", rule.from_time) and lesion.to_time in ("", rule.to_time) for lesion in flag.lesions
+    )
     known = own_times and any(value is not None for value in figures.values())
     return {
         "name": rule.name,
@@ -140,6 +148,7 @@ def _rule(rule: Rule, flag: StudyFlag) -> dict[str, object]:
         "threshold": rule.threshold,
         "cut_off": rule.cut_off,
         "ratio_above": rule.ratio_above,
+        "marrow": rule.marrow,
         "no_uptake_margin": rule.no_uptake_margin,
         "uses_size": rule.uses_size,
         "source": rule.source,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from leukospect.interpretation.flag import FlagValue, LesionFlag, StudyFlag
+from leukospect.interpretation.marrow import judge_by_marrow
 from leukospect.interpretation.rule import Rule
 from leukospect.quantification.intervals import draws
 from leukospect.quantification.measurements import Change, Interval, Ratio, Region
@@ -17,7 +18,13 @@ _DRAWS, _SEED = 10_000, 20110701
 _PRECEDENCE: tuple[FlagValue, ...] = ("positive", "equivocal", "not assessable", "negative")
 
 
-def apply_rule(rule: Rule, changes: Sequence[Change], ratios: Sequence[Ratio], regions: Sequence[Region]) -> StudyFlag:
+def apply_rule(
+    rule: Rule,
+    changes: Sequence[Change],
+    ratios: Sequence[Ratio],
+    regions: Sequence[Region],
+    marrow: Sequence[Ratio] = (),
+) -> StudyFlag:
     """Flag every lesion and the study by a rule.
 
     Of each lesion one change is judged: that between the rule's own two times in the first of its modalities that has
@@ -38,6 +45,8 @@ def apply_rule(rule: Rule, changes: Sequence[Change], ratios: Sequence[Ratio], r
     is negative, not above and rising equivocal. Above with a course that is open is positive, of open kind; a ratio
     whose interval lies astride is equivocal.
 
+    A rule with `marrow` compares leukocytes with a colloid: see `judge_by_marrow`.
+
     A study is positive if any lesion is, else equivocal if any is, else not assessable if any lesion is or there is
     none, else negative.
 
@@ -48,8 +57,14 @@ def apply_rule(rule: Rule, changes: Sequence[Change], ratios: Sequence[Ratio], r
     ratios : sequence of Ratio
     regions : sequence of Region
         References are passed over.
+    marrow : sequence of Ratio
+        Of the colloid; empty without a marrow scan.
     """
-    lesions = tuple(_judge_lesion(rule, region, changes, ratios) for region in regions if region.role == "lesion")
+    lesions = tuple(
+        judge_by_marrow(rule, region, ratios, marrow) if rule.marrow else _judge_lesion(rule, region, changes, ratios)
+        for region in regions
+        if region.role == "lesion"
+    )
     found = {lesion.flag for lesion in lesions}
     study: FlagValue = next((value for value in _PRECEDENCE if value in found), "not assessable")
     return StudyFlag(study, lesions, rule.name, _study_warnings(rule, lesions, changes))
@@ -190,6 +205,12 @@ def _study_warnings(rule: Rule, lesions: Sequence[LesionFlag], changes: Sequence
         warnings.append(
             f"The change of {_names(fallback)} is from the {rule.fallback_from_time} time, not from the "
             f"{rule.from_time} time that rule '{rule.name}' stands on; published figures do not hold for it."
+        )
+    earlier = [x.lesion for x in lesions if rule.marrow and x.to_time and x.to_time != rule.to_time]
+    if earlier:
+        warnings.append(
+            f"{_names(earlier)} was judged by the leukocytes of the {rule.from_time} time, not of the {rule.to_time} "
+            f"time that rule '{rule.name}' stands on; published figures do not hold for it."
         )
     disagreeing = [
         x.lesion

@@ -75,6 +75,7 @@ def effect_of_maps(
     rule: Rule,
     *,
     only_ratios: Sequence[str] = (),
+    marrow: Sequence[Ratio] = (),
 ) -> AttenuationEffect:
     """Compare uptake and ratios, and apply the rule to what each map gives.
 
@@ -90,6 +91,8 @@ def effect_of_maps(
     rule : Rule
     only_ratios : sequence of str
         As in `all_changes`.
+    marrow : sequence of Ratio
+        Of a marrow scan, whose own map stays as it is.
     """
     corrected = all_ratios(measurements, regions, samples)
     unlike = [m for m in measurements if m.modality != "spect"]
@@ -102,7 +105,7 @@ def effect_of_maps(
         found = all_changes(ratios, everything, only_ratios=only_ratios)
         uptake += _compared(name, measurements, measured, corrected, ratios)
         changes[name] = tuple(change for change in found if change.modality == "spect")
-        flags[name] = apply_rule(rule, found, ratios, regions)
+        flags[name] = apply_rule(rule, found, ratios, regions, marrow)
     return AttenuationEffect(uptake, changes, flags)
 
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from leukospect.quantification.measurements import Interval
 from leukospect.report.content import ReportContent, change_behind, driving_lesion, modality_name, when
 from leukospect.report.effect_table import effect_shown
-from leukospect.report.figures_plates import planar_plates, ratio_plates, spect_plates, streak_plates
+from leukospect.report.figures_plates import marrow_plates, planar_plates, ratio_plates, spect_plates, streak_plates
 from leukospect.report.metal_table import metal_shown
 from leukospect.report.sensitivity_table import sensitivity_shown
 from leukospect.whole_files import whole_file
@@ -82,6 +82,7 @@ def render(content: ReportContent) -> str:
         ratio_columns=ratio_times(content),
         metal=metal_shown(content),
         streaks=streak_plates(content),
+        marrow_plates=marrow_plates(content),
         effect=effect_shown(content, number, finer_percent),
         sensitivity=sensitivity_shown(content, finer_percent),
         when=when,
@@ -129,6 +130,9 @@ def _rule(content: ReportContent) -> dict[str, str] | None:
     fallback = ""
     if driver is not None and driver.from_time and rule.get("from_time") not in (None, driver.from_time):
         fallback = f"this result rests on {driver.from_time} to {driver.to_time}, for which no figures are published"
+    elif driver is not None and driver.to_time and rule.get("to_time") not in (None, driver.to_time):
+        fallback = f"this result rests on the {driver.to_time} time, for which no figures are published"
+    if fallback:
         figures = dict.fromkeys(figures, "")
     return texts | figures | {"fallback": fallback}
 
