@@ -319,8 +319,10 @@ def _tell(outcome: Outcome, options: argparse.Namespace) -> None:
     _tell_notes(outcome.warnings, options)
     if outcome.flag is not None:
         print(f"Flag: {outcome.flag.flag} (rule {outcome.flag.rule}; a research tool, no diagnosis)")
+        places = {place.region: place for place in outcome.locations}
         for lesion in outcome.flag.lesions:
-            print(f"  {lesion.lesion}: {lesion.flag}. {lesion.reason}")
+            place = f" At: {places[lesion.lesion].tissue}." if lesion.lesion in places else ""
+            print(f"  {lesion.lesion}: {lesion.flag}. {lesion.reason}{place}")
     print(f"Report: {outcome.output / 'report.html'}")
 
 

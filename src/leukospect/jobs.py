@@ -26,6 +26,7 @@ from leukospect.marrow_report import marrow_values
 from leukospect.pipeline import reconstruct_spect, run_study
 from leukospect.protocol import Protocol
 from leukospect.provenance import digest_of, provenance_document, write_provenance
+from leukospect.quantification.measurements import Location
 from leukospect.reading_options import InjectionOptions, ReadingOptions, read_any_projections, study_with_injection
 from leukospect.report.html import write_report
 from leukospect.run_folder import write_dicom, write_images
@@ -49,6 +50,11 @@ class Outcome:
     warnings: tuple[str, ...]
     flag: StudyFlag | None = None
     result: StudyResult | SpectResult | None = None
+
+    @property
+    def locations(self) -> tuple[Location, ...]:
+        """Where the lesions lie on the CT; empty without one."""
+        return self.result.locations if isinstance(self.result, StudyResult) else ()
 
 
 def _assumptions_of(acquisitions: Iterable[Acquisition]) -> list[str]:
@@ -129,6 +135,7 @@ def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: li
         effect=result.effect,
         sensitivity=result.sensitivity,
         time_alignment=result.alignments,
+        locations=result.locations,
         metal_reduction=[_metal_of(spect) for spect in result.spect if spect.reduction is not None],
         marrow=None if result.marrow is None else marrow_values(result.marrow, result.ratios),
     )

@@ -272,7 +272,7 @@ def run_study(
     return StudyResult(
         study, protocol, spect, placed.labels, placed.regions, measurements, ratios, changes, rule, flag,
         {**placed.notes, **{one.name: one.note for one in planar_alignments}, **_timing_notes(study)}, relative, effect,
-        sensitivity, tuple(one.values for one in alignments), marrow,
+        sensitivity, tuple(one.values for one in alignments), marrow, placed.locations,
     )  # fmt: skip
 
 

@@ -101,11 +101,19 @@ class RegistrationSettings(_Section):
 
 
 class RegionSettings(_Section):
-    """How lesions are found where no regions are given."""
+    """How lesions are found where no regions are given; see `quantification.lesions`.
+
+    `false_discovery_rate` is the part of noise that is allowed among the foci found. Of more than `maximum_lesions` the
+    hottest are measured. `noise_draws` reconstructions of counts drawn anew tell the noise; without any, or without
+    counts, it is estimated from the image.
+    """
 
     relative_threshold: float = Field(0.4, gt=0, lt=1)
-    minimum_volume_ml: float = Field(2.0, ge=0)
-    maximum_lesions: int = Field(5, ge=1, le=100)
+    false_discovery_rate: float = Field(0.05, gt=0, lt=1)
+    minimum_contrast: float = Field(1.4, ge=1, le=100)
+    minimum_volume_ml: float = Field(1.0, ge=0)
+    maximum_lesions: int = Field(20, ge=1, le=100)
+    noise_draws: int = Field(3, ge=0, le=100)
 
 
 class UncertaintySettings(_Section):

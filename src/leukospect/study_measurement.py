@@ -17,16 +17,17 @@ from leukospect.photopeaks import resampled_counts
 from leukospect.physics.windows import find_photopeaks, nuclide_of_windows
 from leukospect.protocol import Protocol
 from leukospect.quantification.lesions import find_lesions
-from leukospect.quantification.measurements import Measurement, Region, TimePoint
+from leukospect.quantification.measurements import Location, Measurement, Region, TimePoint
 from leukospect.quantification.planar import measure_planar, planar_thresholds, project_regions
 from leukospect.quantification.spect import SpectSamples, common_thresholds, measure_spect, region_means
+from leukospect.study_foci import found_in_spect, locations_of, noise_of_planar, surfaces_of
 from leukospect.study_result import SpectResult
-from leukospect.time_alignment import TimeAlignment, align_planar, carry_to_earlier
+from leukospect.time_alignment import Carry, TimeAlignment, align_planar, alignment_to_earlier
 
 Progress = Callable[[str, float], None]
 
-_PLANAR_CONTRAST = 1.5
-"""Least peak of a lesion over the body's median in a planar view, where the limb before and behind dilutes it."""
+_PLANAR_CONTRAST = 1.25
+"""Least contrast of a lesion in a planar view, where the limb before and behind dilutes it."""
 
 _SLAB_MM = 100.0
 """Thickness given to a planar view where lesions are looked for in it: a limb's, so that areas become volumes."""
@@ -45,12 +46,15 @@ class PlacedRegions:
         How the times were aligned, one sentence each.
     alignments : tuple of TimeAlignment
         The same with transforms and quality.
+    locations : tuple of Location
+        Where each lesion lies on the late CT; empty without one.
     """
 
     labels: tuple[Image, ...]
     regions: tuple[Region, ...]
     notes: Mapping[str, str]
     alignments: tuple[TimeAlignment, ...] = ()
+    locations: tuple[Location, ...] = ()
 
 
 def regions_of_study(
@@ -64,29 +68,25 @@ def regions_of_study(
     if not spect:
         return _planar_regions(study, protocol, regions_file)
     last = spect[-1]
-    if regions_file is not None:
-        labels, regions = read_regions(regions_file, last.recon.geometry)
-    else:
-        body = None if last.anatomy is None else np.asarray(last.anatomy.array) > 0.05
-        labels, regions = find_lesions(
-            last.recon,
-            body=body,
-            relative_threshold=protocol.regions.relative_threshold,
-            minimum_volume_ml=protocol.regions.minimum_volume_ml,
-            maximum_lesions=protocol.regions.maximum_lesions,
-        )
-    if not regions:
-        warnings.warn("No lesion was found; there is nothing to measure.", AssumptionWarning, stacklevel=2)
-    placed: list[Image] = []
+    carries: list[Carry] = []
     alignments: list[TimeAlignment] = []
     for result in spect[:-1]:
         progress("aligning the times", 0.0)
-        moved, alignment = carry_to_earlier(labels, last, result, protocol)
-        placed.append(moved)
+        carry, alignment = alignment_to_earlier(last, result, protocol)
+        carries.append(carry)
         alignments.append(alignment)
         progress("aligning the times", 1.0)
+    surfaces = surfaces_of(last, protocol)
+    if regions_file is not None:
+        labels, regions = read_regions(regions_file, last.recon.geometry)
+    else:
+        labels, regions = found_in_spect(spect, carries, surfaces, protocol, progress)
+    if not any(region.role == "lesion" for region in regions):
+        warnings.warn("No lesion was found; there is nothing to judge.", AssumptionWarning, stacklevel=2)
     notes = {alignment.name: alignment.note for alignment in alignments}
-    return PlacedRegions((*placed, labels), regions, notes, tuple(alignments))
+    placed = (*(carry(labels) for carry in carries), labels)
+    locations = locations_of(last, labels, regions, surfaces, protocol)
+    return PlacedRegions(placed, regions, notes, tuple(alignments), locations)
 
 
 def measure_spect_times(
@@ -273,17 +273,21 @@ def _planar_regions(study: Study, protocol: Protocol, regions_file: Path | None)
     if not usable:
         return PlacedRegions((), (), {})
     last = usable[-1]
-    slab = planar_slab(last, last.view_names.index("anterior"), photopeak_of_planar(last, protocol)[0])
+    view, window = last.view_names.index("anterior"), photopeak_of_planar(last, protocol)[0]
+    slab = planar_slab(last, view, window)
     if regions_file is not None:
         labels, regions = read_regions(regions_file, _deepened(slab.geometry))
         return PlacedRegions((labels,), regions, {"planar": "The drawn regions were projected onto the views."})
+    settings = protocol.regions
     labels, regions = find_lesions(
         slab,
         body=None,
-        relative_threshold=protocol.regions.relative_threshold,
-        minimum_volume_ml=protocol.regions.minimum_volume_ml,
-        maximum_lesions=protocol.regions.maximum_lesions,
-        minimum_contrast=_PLANAR_CONTRAST,
+        relative_threshold=settings.relative_threshold,
+        minimum_volume_ml=settings.minimum_volume_ml,
+        maximum_lesions=settings.maximum_lesions,
+        minimum_contrast=min(_PLANAR_CONTRAST, settings.minimum_contrast),
+        false_discovery_rate=settings.false_discovery_rate,
+        noise=noise_of_planar(last, slab, protocol, view=view, window=window),
     )
     return PlacedRegions((labels,), regions, {"planar": "Regions were found in the last anterior view."})
 

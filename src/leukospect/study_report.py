@@ -50,6 +50,7 @@ def study_content(result: StudyResult, warnings: Sequence[str]) -> ReportContent
         only_ratios=result.only_ratios,
         effect=result.effect,
         sensitivity=result.sensitivity,
+        locations=result.locations,
         marrow=None if result.marrow is None else _marrow_shown(result.marrow, result),
     )
 

@@ -16,7 +16,7 @@ from leukospect.interpretation.rule import Rule
 from leukospect.photopeaks import PhotopeakCounts
 from leukospect.physics.nuclides import Nuclide
 from leukospect.protocol import Protocol
-from leukospect.quantification.measurements import Change, Measurement, Ratio, Region, TimePoint
+from leukospect.quantification.measurements import Change, Location, Measurement, Ratio, Region, TimePoint
 from leukospect.quantification.misalignment import AlignmentSensitivity
 from leukospect.registration import Registration, resample
 from leukospect.spect_algorithms import ReconstructionLog
@@ -171,6 +171,7 @@ class StudyResult:
     `sensitivity` tells what a small misalignment would change; None where nothing was moved.
     `alignments` tell how times lie to each other, transforms and quality, as plain values.
     `marrow` is the scan of a colloid; None where there is none.
+    `locations` tell where each lesion lies on the CT of the last SPECT; empty without one.
     """
 
     study: Study
@@ -189,3 +190,4 @@ class StudyResult:
     sensitivity: AlignmentSensitivity | None = None
     alignments: tuple[Mapping[str, object], ...] = ()
     marrow: MarrowScan | None = None
+    locations: tuple[Location, ...] = ()

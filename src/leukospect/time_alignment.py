@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -17,6 +17,9 @@ from leukospect.registration.by_part import nearest_part, resample_by_part
 from leukospect.registration.limbs import LimbAlignment, register_limbs
 from leukospect.registration.planar import COLUMN_SIGN, register_planar
 from leukospect.study_result import SpectResult
+
+Carry = Callable[[Image], Image]
+"""Carries labels from the grid of the late SPECT to that of an earlier one."""
 
 _PART_WORDS = {"right": "right femur", "left": "left femur", "trunk": "trunk", "whole": "all bone"}
 
@@ -45,6 +48,15 @@ def carry_to_earlier(
 ) -> tuple[Image, TimeAlignment]:
     """Carry regions from the grid of the late SPECT to that of an earlier one.
 
+    As `alignment_to_earlier` finds it.
+    """
+    carry, alignment = alignment_to_earlier(late, earlier, protocol)
+    return carry(labels), alignment
+
+
+def alignment_to_earlier(late: SpectResult, earlier: SpectResult, protocol: Protocol) -> tuple[Carry, TimeAlignment]:
+    """Find how an earlier SPECT lies to the late one, and give what carries labels to its grid.
+
     Where both times have a CT, a voxel of the earlier SPECT goes to its CT, from there with the nearest bone to the
     late CT, and on to the late SPECT; else SPECT is registered to SPECT as a whole. `called` names what is no earlier
     time, as a marrow scan.
@@ -60,15 +72,21 @@ def carry_to_earlier(
             _warn_of_refused(found, name)
             matrices = spect_through_limbs(found, late.spect_to_ct, earlier.spect_to_ct)
             which = nearest_part(found, onto, earlier.spect_to_ct)
-            moved = resample_by_part(labels, onto, which, matrices, interpolation="nearest")
+
+            def by_part(labels: Image) -> Image:
+                return resample_by_part(labels, onto, which, matrices, interpolation="nearest")
+
             values = {**times, "method": "CT to CT, each limb", "reason": note, "parts": _parts_as_values(found)}
-            return moved, TimeAlignment(name, note, values)
+            return by_part, TimeAlignment(name, note, values)
         refused = f"{note} So the times were registered as a whole. "
     matrix, method, note = _as_a_whole(late, earlier, protocol)
     earlier_to_late: NDArray[np.float64] = np.linalg.inv(matrix).astype(np.float64)
-    moved = resample(labels, onto, fixed_to_moving=earlier_to_late, interpolation="nearest")
+
+    def as_a_whole(labels: Image) -> Image:
+        return resample(labels, onto, fixed_to_moving=earlier_to_late, interpolation="nearest")
+
     values = {**times, "method": method, "reason": refused + note, "matrix": matrix.tolist()}
-    return moved, TimeAlignment(name, refused + note, values)
+    return as_a_whole, TimeAlignment(name, refused + note, values)
 
 
 def spect_through_limbs(

@@ -16,7 +16,7 @@ from leukospect.interpretation.decision import probability_above
 from leukospect.interpretation.flag import FlagValue, StudyFlag
 from leukospect.interpretation.map_effect import AttenuationEffect
 from leukospect.interpretation.rule import Rule
-from leukospect.quantification.measurements import Change, Measurement, Ratio, Region
+from leukospect.quantification.measurements import Change, Location, Measurement, Ratio, Region
 from leukospect.quantification.misalignment import AlignmentSensitivity
 from leukospect.whole_files import whole_file
 
@@ -25,7 +25,7 @@ SCHEMA_VERSION = "1.3"
 
 1.2: `alignment_sensitivity`, `time_alignment`, of the rule `cut_off` and `ratio_above`, of each flag `finding`.
 
-1.3: `marrow`, and of the rule `marrow`."""
+1.3: `marrow`, and of the rule `marrow`; `lesions` with their locations, `physiological`, and of each region `likely`, `remark` and `finding`."""
 DISCLAIMER = "leukospect is a research tool. This result is not a diagnosis."
 
 
@@ -45,6 +45,7 @@ def results_document(
     metal_reduction: Sequence[Mapping[str, object]] = (),
     time_alignment: Sequence[Mapping[str, object]] = (),
     marrow: Mapping[str, object] | None = None,
+    locations: Sequence[Location] = (),
 ) -> dict[str, object]:
     """Put a study's results together as plain values that JSON can hold.
 
@@ -72,6 +73,8 @@ def results_document(
         Of each two times: transforms (of each limb, where CT was registered to CT), their quality, and reasons.
     marrow : mapping or None
         What the scan of a marrow colloid gave; None (null) where there is none.
+    locations : sequence of Location
+        Where lesions lie on the CT.
 
     Raises
     ------
@@ -90,6 +93,8 @@ def results_document(
             "lesions": [asdict(lesion) for lesion in flag.lesions],
         },
         "rule": _rule(rule, flag),
+        "lesions": _lesions(regions, flag, locations),
+        "physiological": [_physiological(region) for region in regions if region.role == "physiological"],
         "regions": [asdict(region) for region in regions],
         "measurements": [asdict(measurement) for measurement in measurements],
         "ratios": [asdict(ratio) for ratio in ratios],
@@ -131,6 +136,36 @@ def read_flag(path: Path) -> FlagValue:
     if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0] or value not in known:
         raise InputError(f"Its schema {version[:10]} is not one that this version of leukospect reads.")
     return known[value]
+
+
+def _lesions(regions: Sequence[Region], flag: StudyFlag, locations: Sequence[Location]) -> list[dict[str, object]]:
+    """Tell each lesion's flag, remark and place; `location` is null without a CT."""
+    flags = {lesion.lesion: lesion.flag for lesion in flag.lesions}
+    places = {location.region: asdict(location) for location in locations}
+    return [
+        {
+            "name": region.name,
+            "flag": flags.get(region.name),
+            "reference": region.reference,
+            "volume_ml": region.volume_ml,
+            "remark": region.remark,
+            "location": places.get(region.name),
+        }
+        for region in regions
+        if region.role == "lesion"
+    ]
+
+
+def _physiological(region: Region) -> dict[str, object]:
+    """Tell what was found and is not judged."""
+    return {
+        "name": region.name,
+        "likely": region.likely,
+        "reason": region.remark,
+        "volume_ml": region.volume_ml,
+        "centroid_mm": region.centroid_mm,
+        "side": region.side,
+    }
 
 
 def _rule(rule: Rule, flag: StudyFlag) -> dict[str, object]:

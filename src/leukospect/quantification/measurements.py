@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Role = Literal["lesion", "reference"]
+Role = Literal["lesion", "reference", "physiological"]
 TimePoint = Literal["early", "delayed", "late"]
+Tissue = Literal["implant", "bone", "soft tissue", "skin"]
+TISSUES: tuple[Tissue, ...] = ("implant", "bone", "soft tissue", "skin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,28 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """How a region stood out where it was found.
+
+    Parameters
+    ----------
+    contrast : float
+        Its uptake over that of the tissue round it, both seen through a Gaussian of `scale_mm`.
+    contrast_to_noise : float
+        log(contrast) in standard deviations of its noise.
+    false_discovery_rate : float
+        The least rate at which it is believed.
+    scale_mm : float
+        Standard deviation of the Gaussian at which it stood out most.
+    """
+
+    contrast: float
+    contrast_to_noise: float
+    false_discovery_rate: float
+    scale_mm: float
+
+
+@dataclass(frozen=True, slots=True)
 class Region:
     """A volume of interest on a label image, and where it lies.
 
@@ -28,7 +53,8 @@ class Region:
     label : int
         Its value in the label image, 1 or more.
     name : str
-    role : ``lesion`` or ``reference``
+    role : ``lesion``, ``reference`` or ``physiological``
+        What is physiological is measured and listed, but not judged.
     reference : str
         For a lesion: the name of the region it is compared with.
     volume_ml : float
@@ -36,6 +62,12 @@ class Region:
     side : ``left``, ``right`` or ``midline`` of the patient
     source : str
         ``drawn`` or how it was found.
+    likely : str
+        For what is physiological: what it is likely to be, as ``bladder``.
+    remark : str
+        Why it is taken for physiological, or what speaks for that where it was left a lesion; empty where nothing does.
+    finding : Finding or None
+        None where it was drawn, or is a mirror.
     """
 
     label: int
@@ -46,6 +78,9 @@ class Region:
     centroid_mm: tuple[float, float, float]
     side: str
     source: str
+    likely: str = ""
+    remark: str = ""
+    finding: Finding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +162,64 @@ class Change:
     size_change: float
     disagreement: bool
     samples: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a region's uptake lies on the CT.
+
+    Parameters
+    ----------
+    region : str
+    tissue : ``implant``, ``bone``, ``soft tissue`` or ``skin``
+        Near which the largest part of the hot part's uptake lies.
+    or_beside : tuple of str
+        Other tissues that cannot be told from it: they are nearer to the hottest point than `uncertainty_mm`.
+    shares : mapping
+        Part of the hot part's uptake near each tissue; they add up to 1.
+    side : ``left``, ``right`` or ``midline``
+    hottest_mm : (x, y, z)
+        LPS place in the SPECT.
+    hottest_to_metal_mm, edge_to_metal_mm : float
+        From the hottest point and from the region's nearest voxel; 0 inside, NaN where there is no metal.
+    hottest_to_bone_mm, edge_to_bone_mm, hottest_to_skin_mm, edge_to_skin_mm : float
+        Likewise.
+    level : str
+        Along the body, from the ends of metal or bone; empty where neither tells.
+    elongated : bool
+        A tract: at least 30 mm long and twice as long as wide.
+    length_mm, width_mm : float
+        As SPECT shows them, blurred by `resolution_mm`.
+    direction : (x, y, z)
+        Of its long axis, LPS.
+    reaches_skin : bool
+        Elongated, and one of its ends is at the skin.
+    registration_error_mm, resolution_mm, uncertainty_mm : float
+        Expected error of the alignment (NaN where it is not known), the FWHM of the SPECT, and half of that together
+        with the error.
+    sentence : str
+        The above in words.
+    """
+
+    region: str
+    tissue: Tissue
+    or_beside: tuple[Tissue, ...]
+    shares: Mapping[Tissue, float]
+    side: str
+    hottest_mm: tuple[float, float, float]
+    hottest_to_metal_mm: float
+    edge_to_metal_mm: float
+    hottest_to_bone_mm: float
+    edge_to_bone_mm: float
+    hottest_to_skin_mm: float
+    edge_to_skin_mm: float
+    level: str
+    elongated: bool
+    length_mm: float
+    width_mm: float
+    direction: tuple[float, float, float]
+    reaches_skin: bool
+    registration_error_mm: float
+    resolution_mm: float
+    uncertainty_mm: float
+    sentence: str

@@ -15,7 +15,7 @@ from leukospect.errors import GeometryError, InputError
 from leukospect.interpretation.flag import LesionFlag, StudyFlag
 from leukospect.interpretation.map_effect import AttenuationEffect
 from leukospect.interpretation.marrow import Discordance
-from leukospect.quantification.measurements import Change, Measurement, Ratio, Region
+from leukospect.quantification.measurements import Change, Location, Measurement, Ratio, Region
 from leukospect.quantification.misalignment import AlignmentSensitivity
 
 
@@ -158,6 +158,8 @@ class ReportContent:
     sensitivity : AlignmentSensitivity or None
         What a small misalignment changes; None where nothing was moved.
     marrow : MarrowShown or None
+    locations : tuple of Location
+        Where lesions lie on the CT; empty without one.
     """
 
     title: str
@@ -177,6 +179,7 @@ class ReportContent:
     effect: AttenuationEffect | None = None
     sensitivity: AlignmentSensitivity | None = None
     marrow: MarrowShown | None = None
+    locations: tuple[Location, ...] = ()
 
 
 def when(time_point: str, hours: float) -> str:

@@ -13,6 +13,7 @@ from leukospect.report.content import ReportContent, change_behind, driving_lesi
 from leukospect.report.effect_table import effect_shown
 from leukospect.report.figures_plates import marrow_plates, planar_plates, ratio_plates, spect_plates, streak_plates
 from leukospect.report.metal_table import metal_shown
+from leukospect.report.place_table import physiological_rows, place_rows
 from leukospect.report.sensitivity_table import sensitivity_shown
 from leukospect.whole_files import whole_file
 
@@ -85,6 +86,8 @@ def render(content: ReportContent) -> str:
         marrow_plates=marrow_plates(content),
         effect=effect_shown(content, number, finer_percent),
         sensitivity=sensitivity_shown(content, finer_percent),
+        places=place_rows(content, number),
+        physiological=physiological_rows(content, number),
         when=when,
     )
 

@@ -1,0 +1,165 @@
+"""Physiological uptake told from lesions: only where place, symmetry, tissue and course in time agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukospect.data import Image
+from leukospect.quantification.ct_tissues import Surfaces
+from leukospect.quantification.measurements import Region
+from leukospect.quantification.physiological_signs import Signs, signs_of
+
+GREW = 1.2
+"""A lesion-like course: uptake, decay-corrected, more than a fifth above that of the earliest time."""
+
+_FELL = 0.8
+_AWAY_FROM_METAL_MM = 20.0
+_ALIKE, _ALIKE_WITHOUT_CT = (0.6, 1.67), (0.7, 1.43)
+_MARROW_LEVEL = 6.0
+_MOSTLY = 0.6
+_BLADDER_OFF_MM, _BLADDER_ABOVE_LEGS_MM = 25.0, (-10.0, 120.0)
+_ORGAN_ML, _ABOVE_LEGS_MM = 120.0, 200.0
+_KIDNEY_OFF_MM, _KIDNEY_ML = (35.0, 100.0), 25.0
+_BEHIND, _FRONT = 0.5, 0.65
+
+
+def tell_physiological(
+    late: Image,
+    labels: Image,
+    regions: tuple[Region, ...],
+    body: NDArray[np.bool_],
+    *,
+    surfaces: Surfaces | None = None,
+    growth: Mapping[str, float] | None = None,
+) -> tuple[Region, ...]:
+    """Give found regions the role ``physiological`` where they are likely to be, with what they are likely and why.
+
+    Nothing within 20 mm of metal is physiological, and nothing that grew but bowel and bladder. Without a CT only what
+    place and symmetry tell is; what else looks physiological stays a lesion, with a remark.
+
+    Parameters
+    ----------
+    late : Image
+    labels : Image
+        On its grid.
+    regions : tuple of Region
+        Found, as `find_candidates` gives them.
+    body : (slices, rows, columns) bool array
+    surfaces : Surfaces or None
+        Of the CT; None without one.
+    growth : mapping or None
+        Name of a region to its late uptake over the earliest, both decay-corrected; one without it has no known course.
+
+    Returns
+    -------
+    tuple of Region
+        In the same order, with `role`, `likely` and `remark`.
+    """
+    signs = signs_of(late, labels, regions, body, surfaces=surfaces, growth=growth)
+    return tuple(_judged(region, one) for region, one in zip(regions, signs, strict=True))
+
+
+def _judged(region: Region, signs: Signs) -> Region:
+    if signs.to_metal_mm <= _AWAY_FROM_METAL_MM:
+        return region
+    course = _course(signs)
+    for rule in (_bladder, _organ, _kidney, _marrow, _vessel, _bowel):
+        found = rule(signs)
+        if found is None:
+            continue
+        likely, why = found
+        if signs.growth > GREW and likely not in ("bowel", "bladder"):
+            return replace(region, remark=f"It lies like {likely} ({why}), but {course}; so it is judged.")
+        return replace(region, role="physiological", likely=likely, remark=f"{why[:1].upper()}{why[1:]}; {course}.")
+    doubt = _doubt(signs)
+    return replace(region, remark=doubt) if doubt else region
+
+
+def _course(signs: Signs) -> str:
+    if np.isnan(signs.growth):
+        return "its course in time is not known"
+    change = f"{signs.growth - 1.0:+.0%}"
+    if signs.growth > GREW:
+        return f"its uptake grew ({change})"
+    return f"its uptake fell ({change})" if signs.growth < _FELL else f"its uptake kept its level ({change})"
+
+
+def _bladder(signs: Signs) -> tuple[str, str] | None:
+    low, high = _BLADDER_ABOVE_LEGS_MM
+    placed = signs.own_mirror and signs.off_midline_mm <= _BLADDER_OFF_MM and low <= signs.above_legs_mm <= high
+    if placed and not signs.depth > _FRONT and not signs.in_bone > 1 - _MOSTLY:
+        return "bladder", f"on the midline of the pelvis, {signs.above_legs_mm:.0f} mm above where the legs part"
+    return None
+
+
+def _organ(signs: Signs) -> tuple[str, str] | None:
+    """Spleen and liver: far larger and hotter than lesions, in the upper trunk."""
+    if not (signs.in_trunk and signs.volume_ml >= _ORGAN_ML and signs.level >= 2.0) or signs.in_bone > 1 - _MOSTLY:
+        return None
+    if signs.above_legs_mm < _ABOVE_LEGS_MM or not signs.off_midline_mm >= 25.0:
+        return None
+    where = f"{signs.volume_ml:.0f} mL in the upper trunk, {signs.level:.1f} times the body's median"
+    return ("spleen" if signs.on_left else "liver"), f"{where}, on the {'left' if signs.on_left else 'right'}"
+
+
+def _kidney(signs: Signs) -> tuple[str, str] | None:
+    low, high = _KIDNEY_OFF_MM
+    placed = signs.in_trunk and low <= signs.off_midline_mm <= high and signs.depth > _BEHIND
+    if not placed or signs.above_legs_mm < _ABOVE_LEGS_MM or signs.volume_ml < _KIDNEY_ML:
+        return None
+    if _alike(signs) and not signs.in_bone > 1 - _MOSTLY:
+        return "kidney", f"in the back of the trunk beside the spine, {_opposite(signs)}"
+    return None
+
+
+def _marrow(signs: Signs) -> tuple[str, str] | None:
+    if signs.level > _MARROW_LEVEL:
+        return None
+    if signs.own_mirror and signs.in_trunk:
+        if signs.in_bone >= _MOSTLY:
+            return "marrow", "in bone on the midline"
+        if np.isnan(signs.in_bone) and signs.depth > _BEHIND and signs.elongated_along_body:
+            return "marrow", "along the midline in the back of the trunk, as the spine"
+        return None
+    if not _alike(signs) or (not np.isnan(signs.in_bone) and signs.in_bone < _MOSTLY):
+        return None
+    where = "in bone" if signs.in_bone >= _MOSTLY else "of a level that marrow has"
+    return "marrow", f"{where}, {_opposite(signs)}"
+
+
+def _vessel(signs: Signs) -> tuple[str, str] | None:
+    falls = signs.growth < _FELL
+    if falls and signs.elongated_along_body and _alike(signs) and not signs.in_bone >= _MOSTLY:
+        return "blood vessel", f"elongated along the body, {_opposite(signs)}"
+    return None
+
+
+def _bowel(signs: Signs) -> tuple[str, str] | None:
+    front = signs.in_trunk and signs.depth <= _FRONT
+    if front and signs.beside_gas >= 0.3 and not signs.in_bone > 0.2:
+        return "bowel", "beside gas in the front of the trunk"
+    return None
+
+
+def _alike(signs: Signs) -> bool:
+    low, high = _ALIKE_WITHOUT_CT if np.isnan(signs.in_bone) else _ALIKE
+    return low <= signs.symmetry <= high and not signs.own_mirror
+
+
+def _opposite(signs: Signs) -> str:
+    return f"and what lies opposite stands out {signs.symmetry:.0%} as much"
+
+
+def _doubt(signs: Signs) -> str:
+    """Say what speaks for physiological uptake where it does not suffice; empty where nothing does."""
+    if signs.in_trunk and signs.depth <= _FRONT and not signs.in_bone > 0.2 and not signs.above_legs_mm < 0:
+        return "In the front of the trunk: bowel, which takes the agent up late, looks alike."
+    if _alike(signs):
+        return f"Uptake like it lies opposite ({signs.symmetry:.0%} as much): symmetric uptake may be physiological."
+    if signs.in_bone >= _MOSTLY and signs.level <= _MARROW_LEVEL / 2:
+        return "In bone, and no hotter than marrow often is."
+    return ""

@@ -1,0 +1,182 @@
+"""The foci of a study: found in its last SPECT, told apart by all its times and its CT, and located on that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukospect.ct.metal_segmentation import find_metal
+from leukospect.data import Image, PlanarImages
+from leukospect.photopeaks import resampled_counts
+from leukospect.protocol import Protocol
+from leukospect.quantification.ct_tissues import Surfaces, tissues_of_ct
+from leukospect.quantification.foci import EarlierImage
+from leukospect.quantification.lesions import checked_body, find_candidates, with_mirrors
+from leukospect.quantification.location import SPECT_FWHM_MM, locate
+from leukospect.quantification.measurements import Location, Region
+from leukospect.quantification.physiological import tell_physiological
+from leukospect.quantification.spect import region_means
+from leukospect.study_result import SpectResult
+from leukospect.time_alignment import Carry
+
+Progress = Callable[[str, float], None]
+
+_BODY_PER_CM = 0.05
+_RECOVERED_FWHM_MM, _BLURRED_FWHM_MM = 9.0, 12.0
+"""Resolution before the filter with and without the collimator's response in the model, at 10 cm with LEHR."""
+_SEED_STEP = 50_021
+
+
+def found_in_spect(
+    spect: Sequence[SpectResult],
+    carries: Sequence[Carry],
+    surfaces: Surfaces | None,
+    protocol: Protocol,
+    progress: Progress,
+) -> tuple[Image, tuple[Region, ...]]:
+    """Find the foci of the last SPECT, tell what is physiological, and give the lesions their mirrors.
+
+    Parameters
+    ----------
+    spect : sequence of SpectResult
+        Earliest first.
+    carries : sequence of functions
+        Take labels from the grid of the last to that of each earlier one.
+    surfaces : Surfaces or None
+        Of the CT of the last.
+    protocol : Protocol
+    progress : function of a stage's name and the fraction of it done
+    """
+    last, settings = spect[-1], protocol.regions
+    body = checked_body(last.recon, _body_of(last))
+    labels, candidates = find_candidates(
+        last.recon,
+        body=body,
+        relative_threshold=settings.relative_threshold,
+        minimum_volume_ml=settings.minimum_volume_ml,
+        minimum_contrast=settings.minimum_contrast,
+        false_discovery_rate=settings.false_discovery_rate,
+        noise=_noise_of(last, protocol, progress),
+        earlier=_earlier_images(spect, carries, protocol, progress),
+    )
+    growth = _growth(spect, carries, labels, candidates)
+    told = tell_physiological(last.recon, labels, candidates, body, surfaces=surfaces, growth=growth)
+    return with_mirrors(labels, told, body, maximum_lesions=settings.maximum_lesions)
+
+
+def _body_of(result: SpectResult) -> NDArray[np.bool_] | None:
+    return None if result.anatomy is None else np.asarray(result.anatomy.array) > _BODY_PER_CM
+
+
+def _earlier_images(
+    spect: Sequence[SpectResult], carries: Sequence[Carry], protocol: Protocol, progress: Progress
+) -> list[EarlierImage]:
+    """Give the earlier SPECT whose outline a CT shows and whose noise counts tell: others would support nothing."""
+    found = []
+    for result, carry in zip(spect[:-1], carries, strict=True):
+        body = _body_of(result)
+        if body is not None and result.counts is not None and protocol.regions.noise_draws:
+            found.append(EarlierImage(result.recon, body, _noise_of(result, protocol, progress), carry))
+    return found
+
+
+def _noise_of(result: SpectResult, protocol: Protocol, progress: Progress) -> list[Image]:
+    """Reconstruct counts drawn anew and take off the image: its noise, and nothing else."""
+    if result.counts is None:
+        return []
+    measured, draws = result.counts, protocol.regions.noise_draws
+    noise = []
+    for draw in range(draws):
+        progress("drawing the noise", draw / draws)
+        seed = protocol.uncertainty.seed + _SEED_STEP * (draw + 1)
+        drawn = measured.reconstructor.image(measured.peak, resampled_counts(measured.peak, seed))
+        noise.append(Image(np.asarray(drawn.array) - np.asarray(result.recon.array), result.recon.geometry))
+    if draws:
+        progress("drawing the noise", 1.0)
+    return noise
+
+
+def noise_of_planar(planar: PlanarImages, slab: Image, protocol: Protocol, *, view: int, window: int) -> list[Image]:
+    """Draw the counts of a view anew and take off the view, on the grid and in the unit of its slab."""
+    counts = np.asarray(planar.counts[window, view], dtype=np.float64)
+    rate = 1.0 / float(planar.view_duration_s[view])
+    noise = []
+    for draw in range(protocol.regions.noise_draws):
+        drawn = np.random.default_rng(protocol.uncertainty.seed + _SEED_STEP * (draw + 1)).poisson(counts)
+        noise.append(Image(((drawn - counts) * rate).astype(np.float32)[:, None, :], slab.geometry, slab.unit))
+    return noise
+
+
+def _growth(
+    spect: Sequence[SpectResult], carries: Sequence[Carry], labels: Image, regions: Sequence[Region]
+) -> dict[str, float]:
+    """Divide each region's last uptake by its earliest, decay-corrected; none where the two cannot be compared."""
+    if len(spect) < 2 or not regions:
+        return {}
+    first, last = spect[0], spect[-1]
+    alike = first.recon.unit == last.recon.unit and set(first.corrections) == set(last.corrections)
+    if not alike or first.decay_to_injection is None or last.decay_to_injection is None:
+        return {}
+    earlier = region_means(first.recon.array, carries[0](labels).array, regions) * first.decay_to_injection
+    later = region_means(last.recon.array, labels.array, regions) * last.decay_to_injection
+    return {
+        region.name: float(late / early) if early > 0 else math.inf
+        for region, early, late in zip(regions, earlier, later, strict=True)
+        if np.isfinite(early)
+    }
+
+
+def surfaces_of(result: SpectResult, protocol: Protocol) -> Surfaces | None:
+    """Find metal, bone, gas and skin in the CT of a SPECT; None without one."""
+    ct = result.corrected_ct
+    if ct is None:
+        return None
+    metal = _metal_of(result, protocol)
+    return Surfaces(tissues_of_ct(ct, metal), result.spect_to_ct)
+
+
+def _metal_of(result: SpectResult, protocol: Protocol) -> Image | None:
+    """Give what the metal reduction found or, without one, what is found for this alone."""
+    if result.reduction is not None:
+        return result.reduction.metal
+    assert result.ct is not None
+    found: NDArray[np.bool_] = find_metal(result.ct.image, protocol.metal.threshold_hu)
+    return Image(found.view(np.uint8), result.ct.image.geometry, "1") if found.any() else None
+
+
+def locations_of(
+    result: SpectResult, labels: Image, regions: Sequence[Region], surfaces: Surfaces | None, protocol: Protocol
+) -> tuple[Location, ...]:
+    """Locate every lesion that holds uptake on the CT of a SPECT; empty without one."""
+    if surfaces is None:
+        return ()
+    error = math.nan if result.registration is None else result.registration.misalignment_mm
+    array = np.asarray(labels.array)
+    located = []
+    for region in regions:
+        members = array == region.label
+        if region.role == "lesion" and float(np.asarray(result.recon.array)[members].max(initial=0.0)) > 0:
+            located.append(
+                locate(
+                    result.recon,
+                    members,
+                    surfaces,
+                    name=region.name,
+                    side=region.side,
+                    registration_error_mm=error,
+                    resolution_mm=_resolution_mm(result, protocol),
+                )
+            )
+    return tuple(located)
+
+
+def _resolution_mm(result: SpectResult, protocol: Protocol) -> float:
+    """Tell the FWHM of a SPECT roughly: what is left of the camera's blur, and the filter."""
+    if result.counts is None:
+        return SPECT_FWHM_MM
+    settings = protocol.reconstruction
+    camera = _RECOVERED_FWHM_MM if settings.resolution and settings.algorithm != "fbp" else _BLURRED_FWHM_MM
+    return math.hypot(camera, settings.post_filter_fwhm_mm)
