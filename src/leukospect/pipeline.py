@@ -32,7 +32,7 @@ from leukospect.interpretation.decision import apply_rule
 from leukospect.interpretation.map_effect import mark_dependence
 from leukospect.interpretation.rules import load_rule
 from leukospect.joint_peaks import say_shares
-from leukospect.photopeaks import PhotopeakCounts, photopeak_counts
+from leukospect.photopeaks import PhotopeakCounts
 from leukospect.physics.acquisition_time import TIMINGS
 from leukospect.physics.decay import decay_factor
 from leukospect.physics.nuclides import nuclide
@@ -40,7 +40,7 @@ from leukospect.protocol import Protocol
 from leukospect.quantification.comparison import all_changes, all_ratios
 from leukospect.reconstructed_spect import decay_to_injection, taken_image, values_refer_to
 from leukospect.spect_algorithms import ReconstructionLog
-from leukospect.spect_settings import corrections_made, prepared, takes_effective_mu
+from leukospect.spect_settings import corrections_made, counted_peaks, prepared, takes_effective_mu
 from leukospect.spect_sources import (
     SpectSource,
     VendorSpect,
@@ -85,13 +85,7 @@ def reconstruct_spect(
     progress : function of a stage's name and the fraction of it done
     """
     settings, effective = protocol.reconstruction, takes_effective_mu(protocol, ct, mu)
-    peak = photopeak_counts(
-        projections,
-        scatter="none" if effective else settings.scatter,
-        scatter_k=settings.scatter_k,
-        scatter_smoothing_fwhm_mm=settings.scatter_smoothing_fwhm_mm,
-        nuclide_name=protocol.nuclide,
-    )
+    peak = counted_peaks(projections, protocol, scatter_stays=effective)
     if effective:
         refuse_without_effective_mu(peak)
     _check_nuclide(projections.header, protocol)
