@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from leukospect.alignment_sensitivity import sensitivity_to_alignment
+from leukospect.alignment_sensitivity import deviations_of_ratios, sensitivity_to_alignment
 from leukospect.attenuation_effect import effect_on_study, with_ct_as_scanned
 from leukospect.consistency import find_impossible_pixels, find_motion, find_non_uniformity
 from leukospect.ct_stages import (
@@ -297,13 +297,14 @@ def run_study(
     of_planar, planar_alignments = measure_planar_views(study, placed, protocol)
     measurements += of_planar
     alignments = (*placed.alignments, *planar_alignments)
-    ratios = all_ratios(measurements, placed.regions, samples)
+    sensitivity = sensitivity_to_alignment(spect, placed, protocol, threads, progress)
+    deviations = deviations_of_ratios(sensitivity, spect, placed)
+    ratios = all_ratios(measurements, placed.regions, samples, deviations)
     changes = all_changes(ratios, measurements, only_ratios=("spect",) if relative else ())
     flag = apply_rule(rule, changes, ratios, placed.regions)
-    effect = effect_on_study(spect, placed, samples, measurements, rule, same_scale=not relative)
+    effect = effect_on_study(spect, placed, samples, measurements, rule, same_scale=not relative, deviations=deviations)
     if effect is not None:
         flag = mark_dependence(flag, effect.flags)
-    sensitivity = sensitivity_to_alignment(spect, placed, protocol, threads, progress)
     return StudyResult(
         study, protocol, spect, placed.labels, placed.regions, measurements, ratios, changes, rule, flag,
         {**placed.notes, **{one.name: one.note for one in planar_alignments}, **_timing_notes(study)}, relative, effect,

@@ -111,7 +111,7 @@ class RegionSettings(_Section):
 class UncertaintySettings(_Section):
     """Poisson resampling of the measured projections through the reconstruction."""
 
-    replicates: int = Field(8, ge=0, le=10000)
+    replicates: int = Field(50, ge=0, le=10000)
     seed: int = Field(20260105, ge=0)
 
 

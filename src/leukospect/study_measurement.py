@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from leukospect.data import Geometry, Image, PlanarImages, Study
 from leukospect.errors import AssumptionWarning
 from leukospect.files.regions import read_regions
-from leukospect.photopeaks import resampled_counts
+from leukospect.photopeaks import resampled_projections
 from leukospect.physics.windows import find_photopeaks, nuclide_of_windows
 from leukospect.protocol import Protocol
 from leukospect.quantification.lesions import find_lesions
 from leukospect.quantification.measurements import Measurement, Region, TimePoint
 from leukospect.quantification.planar import measure_planar, planar_thresholds, project_regions
 from leukospect.quantification.spect import SpectSamples, common_thresholds, measure_spect, region_means
-from leukospect.study_result import SpectResult
+from leukospect.spect_settings import counted_peaks
+from leukospect.study_result import MeasuredCounts, SpectResult
 from leukospect.time_alignment import TimeAlignment, align_planar, carry_to_earlier
 
 Progress = Callable[[str, float], None]
@@ -152,6 +153,43 @@ def measure_images(
     return measurements
 
 
+def resampled_means(
+    measured: MeasuredCounts,
+    labels: Image,
+    regions: Sequence[Region],
+    protocol: Protocol,
+    seeds: Sequence[int],
+    progress: Callable[[float], None] | None = None,
+) -> list[NDArray[np.float64]]:
+    """Reconstruct counts drawn anew and average the regions in each: a (regions,) array for each seed.
+
+    Every window is drawn, and scatter estimated from what was drawn, so that the noise of the scatter windows is in the
+    spread. The model stays: it is that of the measured counts.
+
+    Parameters
+    ----------
+    measured : MeasuredCounts
+    labels : Image
+    regions : sequence of Region
+    protocol : Protocol
+        How scatter is estimated.
+    seeds : sequence of int
+    progress : function of the fraction done, or None
+    """
+    means = []
+    for number, seed in enumerate(seeds):
+        if progress:
+            progress(number / len(seeds))
+        drawn = resampled_projections(measured.projections, seed)
+        with warnings.catch_warnings():  # said of the measured counts already
+            warnings.simplefilter("ignore", AssumptionWarning)
+            peak = counted_peaks(drawn, protocol, scatter_stays=measured.peak.scatter is None)
+        means.append(region_means(measured.reconstructor.image(peak).array, labels.array, regions))
+    if progress and len(seeds):
+        progress(1.0)
+    return means
+
+
 def _replicates(
     result: SpectResult,
     labels: Image,
@@ -160,20 +198,13 @@ def _replicates(
     number: int,
     progress: Progress,
 ) -> list[NDArray[np.float64]]:
-    """Reconstruct counts drawn anew and average the regions in each; seeds differ by time and replicate."""
+    """Resample one time's counts; seeds differ by time and replicate."""
     if result.counts is None:
         return []
-    means = []
-    measured, total = result.counts, protocol.uncertainty.replicates
+    first = protocol.uncertainty.seed + 100_003 * number
     stage = f"resampling {result.time_point or 'the counts'}"
-    for replicate in range(total):
-        progress(stage, replicate / total)
-        seed = protocol.uncertainty.seed + 100_003 * number + replicate
-        image = measured.reconstructor.image(measured.peak, resampled_counts(measured.peak, seed))
-        means.append(region_means(image.array, labels.array, regions))
-    if total:
-        progress(stage, 1.0)
-    return means
+    seeds = range(first, first + protocol.uncertainty.replicates)
+    return resampled_means(result.counts, labels, regions, protocol, seeds, lambda fraction: progress(stage, fraction))
 
 
 def measure_planar_views(

@@ -189,7 +189,7 @@ def difference(total: Interval, part: Interval) -> Interval:
 
 
 def widened(interval: Interval, log_deviation: float) -> Interval:
-    """Add an independent error of a value's logarithm, such as that of alignment; one that is not known adds nothing."""
+    """Add an independent error of a value's logarithm, such as that of alignment; an unknown one adds nothing."""
     found = _reaches(interval)
     if found is None or not log_deviation > 0:
         return interval
