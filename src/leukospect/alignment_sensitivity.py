@@ -18,7 +18,7 @@ from leukospect.data import Image
 from leukospect.errors import AssumptionWarning
 from leukospect.field_of_view import FieldOfView
 from leukospect.protocol import Protocol
-from leukospect.quantification.measurements import TimePoint
+from leukospect.quantification.measurements import Region, TimePoint
 from leukospect.quantification.misalignment import (
     AlignmentSensitivity,
     MisalignmentEffect,
@@ -162,14 +162,21 @@ def _moved_map(mu: Image, motion: Motion) -> Image:
 def _with_regions_moved(
     result: SpectResult, placed: PlacedRegions, number: int, motions: Sequence[Motion]
 ) -> list[MisalignmentEffect]:
-    labels, image = placed.labels[number], np.asarray(result.recon.array)
-    in_place = region_means(image, np.asarray(labels.array), placed.regions)
+    time_point = result.time_point or "late"
+    return effects_of_moved_regions(result.recon, placed.labels[number], placed.regions, motions, time_point)
+
+
+def effects_of_moved_regions(
+    image: Image, labels: Image, regions: Sequence[Region], motions: Sequence[Motion], time_point: TimePoint
+) -> list[MisalignmentEffect]:
+    """Measure an image in its regions moved by each motion, each as far as a voxel's longest edge."""
+    array = np.asarray(image.array)
+    in_place = region_means(array, np.asarray(labels.array), regions)
     found: list[MisalignmentEffect] = []
     for motion in motions:
         moved = resample(labels, labels.geometry, fixed_to_moving=motion.matrix, interpolation="nearest")
-        means = region_means(image, np.asarray(moved.array), placed.regions)
+        means = region_means(array, np.asarray(moved.array), regions)
         found += effects_of(
-            placed.regions, in_place, means, result.time_point or "late", "regions", motion.name,
-            displaced_mm=max(result.recon.geometry.spacing_mm),
-        )  # fmt: skip
+            regions, in_place, means, time_point, "regions", motion.name, displaced_mm=max(image.geometry.spacing_mm)
+        )
     return found

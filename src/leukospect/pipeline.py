@@ -39,8 +39,9 @@ from leukospect.physics.nuclides import nuclide
 from leukospect.protocol import Protocol
 from leukospect.quantification.comparison import all_changes, all_ratios
 from leukospect.reconstructed_spect import decay_to_injection, taken_image, values_refer_to
+from leukospect.resampling import counted_peaks
 from leukospect.spect_algorithms import ReconstructionLog
-from leukospect.spect_settings import corrections_made, counted_peaks, prepared, takes_effective_mu
+from leukospect.spect_settings import corrections_made, prepared, takes_effective_mu
 from leukospect.spect_sources import (
     SpectSource,
     VendorSpect,

@@ -108,8 +108,17 @@ class RegionSettings(_Section):
     maximum_lesions: int = Field(5, ge=1, le=100)
 
 
+class PlanarSettings(_Section):
+    """Planar views: uptake above a background is measured beside the uptake itself, which the rules take.
+
+    `background` is ``none``, ``ring`` (10 to 25 mm around each region) or the name of a drawn region.
+    """
+
+    background: str = Field("none", min_length=1, max_length=64)
+
+
 class UncertaintySettings(_Section):
-    """Poisson resampling of the measured projections through the reconstruction."""
+    """Poisson resampling of the measured projections, scatter windows too, through the reconstruction."""
 
     replicates: int = Field(50, ge=0, le=10000)
     seed: int = Field(20260105, ge=0)
@@ -146,6 +155,7 @@ class Protocol(_Section):
     metal: MetalSettings = MetalSettings()
     registration: RegistrationSettings = RegistrationSettings()
     regions: RegionSettings = RegionSettings()
+    planar: PlanarSettings = PlanarSettings()
     uncertainty: UncertaintySettings = UncertaintySettings()
     time_points: TimePointSettings = TimePointSettings()
 

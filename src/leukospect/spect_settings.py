@@ -9,7 +9,7 @@ from leukospect.data import CtSeries, Image, Projections
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.field_of_view import FieldOfView
 from leukospect.filtered_backprojection import Window
-from leukospect.photopeaks import PhotopeakCounts, photopeak_counts
+from leukospect.photopeaks import PhotopeakCounts
 from leukospect.physics.collimators import Collimator, septal_penetration
 from leukospect.protocol import Protocol, ReconstructionSettings
 from leukospect.spect_algorithms import Penalised, QuickLook
@@ -28,26 +28,6 @@ def takes_effective_mu(protocol: Protocol, ct: CtSeries | None, mu: Image | None
             "leave --effective-mu out."
         )
     return asked and ct is not None
-
-
-def counted_peaks(projections: Projections, protocol: Protocol, *, scatter_stays: bool = False) -> PhotopeakCounts:
-    """Find the photopeaks' counts and their scatter, as a protocol asks for.
-
-    Parameters
-    ----------
-    projections : Projections
-    protocol : Protocol
-    scatter_stays : bool
-        Scatter is not estimated, whatever the protocol says.
-    """
-    settings = protocol.reconstruction
-    return photopeak_counts(
-        projections,
-        scatter="none" if scatter_stays else settings.scatter,
-        scatter_k=settings.scatter_k,
-        scatter_smoothing_fwhm_mm=settings.scatter_smoothing_fwhm_mm,
-        nuclide_name=protocol.nuclide,
-    )
 
 
 def prepared(

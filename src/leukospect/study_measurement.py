@@ -13,15 +13,21 @@ from numpy.typing import NDArray
 from leukospect.data import Geometry, Image, PlanarImages, Study
 from leukospect.errors import AssumptionWarning
 from leukospect.files.regions import read_regions
-from leukospect.photopeaks import resampled_projections
 from leukospect.physics.windows import find_photopeaks, nuclide_of_windows
 from leukospect.protocol import Protocol
 from leukospect.quantification.lesions import find_lesions
 from leukospect.quantification.measurements import Measurement, Region, TimePoint
 from leukospect.quantification.planar import measure_planar, planar_thresholds, project_regions
-from leukospect.quantification.spect import SpectSamples, common_thresholds, measure_spect, region_means
-from leukospect.spect_settings import counted_peaks
-from leukospect.study_result import MeasuredCounts, SpectResult
+from leukospect.quantification.planar_combined import (
+    RING,
+    above_background,
+    drawn_background,
+    geometric_means,
+    rings,
+)
+from leukospect.quantification.spect import SpectSamples, common_thresholds, measure_spect
+from leukospect.resampling import resampled_means
+from leukospect.study_result import SpectResult
 from leukospect.time_alignment import TimeAlignment, align_planar, carry_to_earlier
 
 Progress = Callable[[str, float], None]
@@ -153,43 +159,6 @@ def measure_images(
     return measurements
 
 
-def resampled_means(
-    measured: MeasuredCounts,
-    labels: Image,
-    regions: Sequence[Region],
-    protocol: Protocol,
-    seeds: Sequence[int],
-    progress: Callable[[float], None] | None = None,
-) -> list[NDArray[np.float64]]:
-    """Reconstruct counts drawn anew and average the regions in each: a (regions,) array for each seed.
-
-    Every window is drawn, and scatter estimated from what was drawn, so that the noise of the scatter windows is in the
-    spread. The model stays: it is that of the measured counts.
-
-    Parameters
-    ----------
-    measured : MeasuredCounts
-    labels : Image
-    regions : sequence of Region
-    protocol : Protocol
-        How scatter is estimated.
-    seeds : sequence of int
-    progress : function of the fraction done, or None
-    """
-    means = []
-    for number, seed in enumerate(seeds):
-        if progress:
-            progress(number / len(seeds))
-        drawn = resampled_projections(measured.projections, seed)
-        with warnings.catch_warnings():  # said of the measured counts already
-            warnings.simplefilter("ignore", AssumptionWarning)
-            peak = counted_peaks(drawn, protocol, scatter_stays=measured.peak.scatter is None)
-        means.append(region_means(measured.reconstructor.image(peak).array, labels.array, regions))
-    if progress and len(seeds):
-        progress(1.0)
-    return means
-
-
 def _replicates(
     result: SpectResult,
     labels: Image,
@@ -228,7 +197,7 @@ def measure_planar_views(
             if name in planar.view_names
         ]
         measurements += _measure_series(series, placed, protocol)
-    return measurements, alignments
+    return (*measurements, *geometric_means(measurements)), alignments
 
 
 def _planar_to_last(
@@ -279,8 +248,29 @@ def _measure_series(
             half_life_s=half_life_s,
             thresholds=thresholds,
         )
-        measurements = measured + measurements
+        measurements = measured + _above_background(measured, planar, window, masks, view, protocol) + measurements
     return measurements
+
+
+def _above_background(
+    measured: tuple[Measurement, ...],
+    planar: PlanarImages,
+    window: int,
+    masks: Mapping[str, NDArray[np.bool_]],
+    view: int,
+    protocol: Protocol,
+) -> tuple[Measurement, ...]:
+    """Subtract the background that the protocol asks for; nothing where it asks for none."""
+    named = protocol.planar.background
+    if named == "none" or not measured:
+        return ()
+    if named != RING:
+        return above_background(measured, drawn_background(measured, named), named)
+    around = measure_planar(
+        planar, window, rings(masks, planar.pixel_mm), view=view, time_point=measured[0].time_point,
+        half_life_s=photopeak_of_planar(planar, protocol)[1],
+    )  # fmt: skip
+    return above_background(measured, {m.region: m for m in around}, named)
 
 
 def photopeak_of_planar(planar: PlanarImages, protocol: Protocol) -> tuple[int, float]:

@@ -166,7 +166,7 @@ def probability_above(change: Change, threshold: float) -> float:
     """Return P(change > threshold) from the change's samples; NaN without any."""
     if not change.samples:
         return math.nan
-    return sum(sample > threshold for sample in change.samples) / len(change.samples)
+    return float(np.mean(np.asarray(change.samples) > threshold))
 
 
 def _from_fallback(rule: Rule, change: Change) -> str:
