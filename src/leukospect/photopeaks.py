@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -245,7 +245,14 @@ def _stacked(windows: Sequence[Array]) -> Array:
     return np.concatenate([views_of_counts(counts) for counts in windows])
 
 
-def resampled_counts(peak: PhotopeakCounts, seed: int) -> Array:
-    """Draw counts anew from a Poisson distribution around the measured ones, in a fixed order for a seed."""
-    drawn = np.random.default_rng(seed).poisson(peak.counts)
-    return drawn.astype(np.float32)
+def resampled_projections(projections: Projections, seed: int) -> Projections:
+    """Draw the counts of every window, scatter windows too, anew from a Poisson distribution around the measured ones.
+
+    Parameters
+    ----------
+    projections : Projections
+    seed : int
+        The same seed draws the same counts.
+    """
+    drawn = np.random.default_rng(seed).poisson(projections.counts)
+    return replace(projections, counts=drawn.astype(np.float32))

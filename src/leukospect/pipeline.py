@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from leukospect.acquisition_checks import check_nuclide, field_as_recorded, warn_of_inconsistencies
-from leukospect.alignment_sensitivity import sensitivity_to_alignment
+from leukospect.alignment_sensitivity import deviations_of_ratios, sensitivity_to_alignment
 from leukospect.attenuation_effect import effect_on_study, with_ct_as_scanned
 from leukospect.ct_stages import (
     attenuation_maps_for,
@@ -32,13 +32,13 @@ from leukospect.interpretation.map_effect import mark_dependence
 from leukospect.interpretation.rules import load_rule
 from leukospect.joint_peaks import say_shares
 from leukospect.marrow_scan import carried_to_marrow, colloid_protocol, measure_marrow_views
-from leukospect.photopeaks import photopeak_counts
 from leukospect.physics.acquisition_time import TIMINGS
 from leukospect.physics.decay import decay_factor
 from leukospect.physics.nuclides import nuclide
 from leukospect.protocol import Protocol
 from leukospect.quantification.comparison import all_changes, all_ratios
 from leukospect.reconstructed_spect import decay_to_injection, taken_image, values_refer_to
+from leukospect.resampling import counted_peaks
 from leukospect.spect_algorithms import ReconstructionLog
 from leukospect.spect_settings import corrections_made, prepared, takes_effective_mu
 from leukospect.spect_sources import (
@@ -83,13 +83,7 @@ def reconstruct_spect(
     progress : function of a stage's name and the fraction of it done
     """
     settings, effective = protocol.reconstruction, takes_effective_mu(protocol, ct, mu)
-    peak = photopeak_counts(
-        projections,
-        scatter="none" if effective else settings.scatter,
-        scatter_k=settings.scatter_k,
-        scatter_smoothing_fwhm_mm=settings.scatter_smoothing_fwhm_mm,
-        nuclide_name=protocol.nuclide,
-    )
+    peak = counted_peaks(projections, protocol, scatter_stays=effective)
     if effective:
         refuse_without_effective_mu(peak)
     check_nuclide(projections.header, protocol)
@@ -260,15 +254,19 @@ def run_study(
     of_planar, planar_alignments = measure_planar_views(study, placed, protocol)
     measurements += of_planar
     alignments = (*placed.alignments, *planar_alignments)
-    ratios = all_ratios(measurements, placed.regions, samples)
+    sensitivity = sensitivity_to_alignment(spect, placed, protocol, threads, progress)
+    deviations = deviations_of_ratios(sensitivity, spect, placed)
+    ratios = all_ratios(measurements, placed.regions, samples, deviations)
     changes = all_changes(ratios, measurements, only_ratios=("spect",) if relative else ())
     marrow = None if colloid is None else _marrow_scan(colloid, study, spect, placed, protocol, threads, progress)
     of_marrow = () if marrow is None else marrow.ratios
     flag = apply_rule(rule, changes, ratios, placed.regions, of_marrow)
-    effect = effect_on_study(spect, placed, samples, measurements, rule, same_scale=not relative, marrow=of_marrow)
+    effect = effect_on_study(
+        spect, placed, samples, measurements, rule,
+        same_scale=not relative, marrow=of_marrow, deviations=deviations,
+    )  # fmt: skip
     if effect is not None:
         flag = mark_dependence(flag, effect.flags)
-    sensitivity = sensitivity_to_alignment(spect, placed, protocol, threads, progress)
     return StudyResult(
         study, protocol, spect, placed.labels, placed.regions, measurements, ratios, changes, rule, flag,
         {**placed.notes, **{one.name: one.note for one in planar_alignments}, **_timing_notes(study)}, relative, effect,

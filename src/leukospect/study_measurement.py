@@ -13,13 +13,20 @@ from numpy.typing import NDArray
 from leukospect.data import Geometry, Image, PlanarImages, Study
 from leukospect.errors import AssumptionWarning
 from leukospect.files.regions import read_regions
-from leukospect.photopeaks import resampled_counts
 from leukospect.physics.windows import find_photopeaks, nuclide_of_windows
 from leukospect.protocol import Protocol
 from leukospect.quantification.lesions import find_lesions
 from leukospect.quantification.measurements import Location, Measurement, Region, TimePoint
 from leukospect.quantification.planar import measure_planar, planar_thresholds, project_regions
-from leukospect.quantification.spect import SpectSamples, common_thresholds, measure_spect, region_means
+from leukospect.quantification.planar_combined import (
+    RING,
+    above_background,
+    drawn_background,
+    geometric_means,
+    rings,
+)
+from leukospect.quantification.spect import SpectSamples, common_thresholds, measure_spect
+from leukospect.resampling import resampled_means
 from leukospect.study_foci import found_in_spect, locations_of, noise_of_planar, surfaces_of
 from leukospect.study_result import SpectResult
 from leukospect.time_alignment import Carry, TimeAlignment, align_planar, alignment_to_earlier
@@ -160,20 +167,13 @@ def _replicates(
     number: int,
     progress: Progress,
 ) -> list[NDArray[np.float64]]:
-    """Reconstruct counts drawn anew and average the regions in each; seeds differ by time and replicate."""
+    """Resample one time's counts; seeds differ by time and replicate."""
     if result.counts is None:
         return []
-    means = []
-    measured, total = result.counts, protocol.uncertainty.replicates
+    first = protocol.uncertainty.seed + 100_003 * number
     stage = f"resampling {result.time_point or 'the counts'}"
-    for replicate in range(total):
-        progress(stage, replicate / total)
-        seed = protocol.uncertainty.seed + 100_003 * number + replicate
-        image = measured.reconstructor.image(measured.peak, resampled_counts(measured.peak, seed))
-        means.append(region_means(image.array, labels.array, regions))
-    if total:
-        progress(stage, 1.0)
-    return means
+    seeds = range(first, first + protocol.uncertainty.replicates)
+    return resampled_means(result.counts, labels, regions, protocol, seeds, lambda fraction: progress(stage, fraction))
 
 
 def measure_planar_views(
@@ -198,7 +198,7 @@ def measure_planar_views(
             if name in planar.view_names
         ]
         measurements += _measure_series(series, placed, protocol)
-    return measurements, alignments
+    return (*measurements, *geometric_means(measurements)), alignments
 
 
 def _planar_to_last(
@@ -254,8 +254,29 @@ def _measure_series(
             half_life_s=half_life_s,
             thresholds=thresholds,
         )
-        measurements = measured + measurements
+        measurements = measured + _above_background(measured, planar, window, masks, view, protocol) + measurements
     return measurements
+
+
+def _above_background(
+    measured: tuple[Measurement, ...],
+    planar: PlanarImages,
+    window: int,
+    masks: Mapping[str, NDArray[np.bool_]],
+    view: int,
+    protocol: Protocol,
+) -> tuple[Measurement, ...]:
+    """Subtract the background that the protocol asks for; nothing where it asks for none."""
+    named = protocol.planar.background
+    if named == "none" or not measured:
+        return ()
+    if named != RING:
+        return above_background(measured, drawn_background(measured, named), named)
+    around = measure_planar(
+        planar, window, rings(masks, planar.pixel_mm), view=view, time_point=measured[0].time_point,
+        half_life_s=photopeak_of_planar(planar, protocol)[1],
+    )  # fmt: skip
+    return above_background(measured, {m.region: m for m in around}, named)
 
 
 def photopeak_of_planar(planar: PlanarImages, protocol: Protocol) -> tuple[int, float]:

@@ -21,6 +21,10 @@ from leukospect.study_result import SpectResult
 Carry = Callable[[Image], Image]
 """Carries labels from the grid of the late SPECT to that of an earlier one."""
 
+_DOUBTFUL_MM = 1.0
+"""What streaks of metal may mislead bones by, where their edges differ so much."""
+_PLANAR_MM = 2.0
+"""What two searches that agree leave in planar views: about half a pixel."""
 _PART_WORDS = {"right": "right femur", "left": "left femur", "trunk": "trunk", "whole": "all bone"}
 
 
@@ -36,11 +40,14 @@ class TimeAlignment:
         What was done and why, in words.
     values : mapping
         The same as plain values, for results.json: transforms, quality and reasons.
+    expected_error_mm : float
+        By which regions carried to the other time are expected to lie off; NaN where nobody can tell.
     """
 
     name: str
     note: str
     values: Mapping[str, object] = field(default_factory=dict)
+    expected_error_mm: float = float("nan")
 
 
 def carry_to_earlier(
@@ -50,11 +57,13 @@ def carry_to_earlier(
 
     As `alignment_to_earlier` finds it.
     """
-    carry, alignment = alignment_to_earlier(late, earlier, protocol)
+    carry, alignment = alignment_to_earlier(late, earlier, protocol, called=called)
     return carry(labels), alignment
 
 
-def alignment_to_earlier(late: SpectResult, earlier: SpectResult, protocol: Protocol) -> tuple[Carry, TimeAlignment]:
+def alignment_to_earlier(
+    late: SpectResult, earlier: SpectResult, protocol: Protocol, *, called: str = ""
+) -> tuple[Carry, TimeAlignment]:
     """Find how an earlier SPECT lies to the late one, and give what carries labels to its grid.
 
     Where both times have a CT, a voxel of the earlier SPECT goes to its CT, from there with the nearest bone to the
@@ -76,8 +85,9 @@ def alignment_to_earlier(late: SpectResult, earlier: SpectResult, protocol: Prot
             def by_part(labels: Image) -> Image:
                 return resample_by_part(labels, onto, which, matrices, interpolation="nearest")
 
+            expected = _expected_mm(found, late, earlier)
             values = {**times, "method": "CT to CT, each limb", "reason": note, "parts": _parts_as_values(found)}
-            return by_part, TimeAlignment(name, note, values)
+            return by_part, TimeAlignment(name, note, {**values, "expected_error_mm": expected}, expected)
         refused = f"{note} So the times were registered as a whole. "
     matrix, method, note = _as_a_whole(late, earlier, protocol)
     earlier_to_late: NDArray[np.float64] = np.linalg.inv(matrix).astype(np.float64)
@@ -87,6 +97,15 @@ def alignment_to_earlier(late: SpectResult, earlier: SpectResult, protocol: Prot
 
     values = {**times, "method": method, "reason": refused + note, "matrix": matrix.tolist()}
     return as_a_whole, TimeAlignment(name, refused + note, values)
+
+
+def _expected_mm(found: LimbAlignment, late: SpectResult, earlier: SpectResult) -> float:
+    """Add up the errors on the way from SPECT to CT, to the other CT and to its SPECT; of the limbs the largest."""
+    if any(not (part.accepted or part.aligned) for part in found.parts):
+        return float("nan")
+    bones = max(np.hypot(part.uncertainty_mm, _DOUBTFUL_MM if part.doubtful else 0.0) for part in found.parts)
+    to_ct = [float("nan") if one.registration is None else one.registration.misalignment_mm for one in (late, earlier)]
+    return float(np.linalg.norm([bones, *to_ct]))
 
 
 def spect_through_limbs(
@@ -192,5 +211,9 @@ def align_planar(
     values = {"images": "planar", "from": late_name, "to": name, "method": "planar to planar in the frontal plane"}
     values |= {**asdict(found), "matrix": found.matrix.tolist()}
     how = " Regions were moved, not counts: nothing was interpolated." if found.accepted else ""
-    alignment = TimeAlignment(f"alignment of planar views {late_name} to {name}", f"{found.reason}.{how}", values)
+    expected = found.disagreement_mm if found.accepted or found.aligned else float("nan")
+    expected = float(np.hypot(expected, _PLANAR_MM))
+    alignment = TimeAlignment(
+        f"alignment of planar views {late_name} to {name}", f"{found.reason}.{how}", values, expected
+    )
     return (np.asarray(np.linalg.inv(found.matrix), np.float64) if found.accepted else None), alignment

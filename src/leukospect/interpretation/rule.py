@@ -10,7 +10,7 @@ from leukospect.errors import ProtocolError
 from leukospect.quantification.measurements import TimePoint
 
 _TIMES = get_args(TimePoint)
-_MODALITIES = ("spect", "planar anterior", "planar posterior")
+_MODALITIES = ("spect", "planar anterior", "planar posterior", "planar geometric mean")
 
 
 @dataclass(frozen=True, slots=True)
