@@ -13,9 +13,10 @@ from typing import Any
 from leukospect import __version__
 from leukospect.assumptions import collected_assumptions
 from leukospect.ct.metal_summary import metal_summary
-from leukospect.data import Acquisition, CtSeries, Projections
+from leukospect.data import Acquisition, CtSeries, Projections, Study
 from leukospect.dicom.read.archive import on_disk
 from leukospect.dicom.read.ct import read_ct
+from leukospect.dicom.read.drawn import is_dicom_file
 from leukospect.dicom.read.patients import refuse_files_of_several_patients
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.examination import refuse_unsummed
@@ -95,6 +96,7 @@ def run_job(
     with whole_folder(output, command="run", inputs=[study_path, regions_file]) as folder:
         progress("reading the study", 0.0)
         study = read_any_study(study_path, regions_file=regions_file)
+        _refuse_regions_of_another_patient(study, regions_file)
         study = study_with_injection(study, injection or InjectionOptions())
         progress("reading the study", 1.0)
         texts = [*_assumptions_of(study.acquisitions), *study.problems]
@@ -105,6 +107,12 @@ def run_job(
             progress("writing the results", 1.0)
         texts += [text for text in result.flag.warnings if text not in texts]
     return Outcome(output, tuple(texts), result.flag, result)
+
+
+def _refuse_regions_of_another_patient(study: Study, regions_file: Path | None) -> None:
+    sources = [path for one in study.acquisitions for path in one.header.sources[:1]]
+    if regions_file is not None and is_dicom_file(regions_file) and sources:
+        refuse_files_of_several_patients([*sources[:1], regions_file])
 
 
 def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: list[Path], threads: int | None) -> None:

@@ -25,6 +25,7 @@ from leukospect.ct_stages import (
     registered_to_ct,
 )
 from leukospect.data import AcquisitionHeader, CtSeries, Image, Projections, Study
+from leukospect.drawn_regions import open_regions
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
 from leukospect.examination import comparable, pair_ct, refuse_several_injections
 from leukospect.field_of_view import FieldOfView, find_field_of_view
@@ -271,7 +272,7 @@ def run_study(
     study : Study
     protocol : Protocol
     regions_file : Path or None
-        Regions that a reader drew, in the frame of the last SPECT; None finds them in the last SPECT.
+        Regions that a reader drew, in the frame of the last SPECT or on its CT; None finds them in the last SPECT.
     threads : int or None
         The result does not depend on it.
     progress : function of a stage's name and the fraction of it done
@@ -288,6 +289,7 @@ def run_study(
             "The study holds no SPECT, raw or reconstructed, and no planar images; there is nothing to measure."
         )
     refuse_several_injections([one.header for one in (*sources, *study.planar)])
+    drawn = None if regions_file is None else open_regions(regions_file)
     rule = load_rule(protocol.rule)
     spect = _each_spect(study, sources, protocol, threads, progress)
     relative = only_ratios(spect)
@@ -298,7 +300,7 @@ def run_study(
             AssumptionWarning,
             stacklevel=2,
         )
-    placed = regions_of_study(study, spect, protocol, regions_file, progress)
+    placed = regions_of_study(study, spect, protocol, drawn, progress)
     measurements, samples = measure_spect_times(spect, placed, protocol, progress, same_scale=not relative)
     of_planar, planar_alignments = measure_planar_views(study, placed, protocol)
     measurements += of_planar
