@@ -6,14 +6,14 @@ import os
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from leukospect import __version__
 from leukospect.assumptions import collected_assumptions
 from leukospect.ct.metal_summary import metal_summary
-from leukospect.data import Acquisition, CtSeries, Projections, Study
+from leukospect.data import Acquisition, CtSeries, Projections, Radiopharmaceutical, Study
 from leukospect.dicom.read.archive import on_disk
 from leukospect.dicom.read.ct import read_ct
 from leukospect.dicom.read.drawn import is_dicom_file
@@ -131,11 +131,20 @@ def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: li
         effect=result.effect,
         sensitivity=result.sensitivity,
         time_alignment=result.alignments,
+        injected=_injected(result),
         metal_reduction=[_metal_of(spect) for spect in result.spect if spect.reduction is not None],
     )
     write_results(document, folder / "results.json")
     write_report(study_content(result, texts), folder / "report.html")
     write_provenance(provenance_document(settings, inputs, texts, notes), folder / "provenance.json")
+
+
+def _injected(result: StudyResult) -> Radiopharmaceutical | None:
+    """Give what was injected: as the first acquisition records it, with the nuclide that was reckoned with."""
+    recorded = [one.header.radiopharmaceutical for one in result.study.acquisitions if one.header.radiopharmaceutical]
+    found = next((one for one in recorded if one.dose_mbq is not None), recorded[0] if recorded else None)
+    nuclide = next((spect.nuclide.name for spect in result.spect if spect.nuclide), found.nuclide if found else None)
+    return replace(found or Radiopharmaceutical(None), nuclide=nuclide)
 
 
 def _write_each_spect(folder: Path, result: StudyResult, digest: str, threads: int | None) -> dict[str, Any]:

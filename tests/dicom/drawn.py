@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import ExplicitVRLittleEndian
@@ -89,10 +90,11 @@ def segmentation(
     return made
 
 
-def _pixels(content: bytes) -> object:
+def _pixels(content: bytes) -> DataElement:
     holder = Dataset()
     holder.add_new(0x7FE00010, "OB", content)
-    return holder[0x7FE00010]
+    element: DataElement = holder[0x7FE00010]
+    return element
 
 
 def structures(rois: dict[str, Sequence[NDArray[np.float64]]], sort: str = "CLOSED_PLANAR") -> FileDataset:

@@ -38,9 +38,12 @@ def placed(drawn: NDArray[np.bool_], orientation: tuple[float, ...] = AXIAL, ste
     return np.asarray(FIRST + k * step * np.cross(along, down) + j * 2.0 * down + i * 3.0 * along)
 
 
-def frames_of(drawn: NDArray[np.bool_], orientation: tuple[float, ...] = AXIAL, step: float = 4.0, segment: int = 1):
+def frames_of(
+    drawn: NDArray[np.bool_], orientation: tuple[float, ...] = AXIAL, step: float = 4.0, segment: int = 1
+) -> list[tuple[int, tuple[float, float, float], NDArray[np.bool_]]]:
     normal = np.cross(orientation[:3], orientation[3:])
-    return [(segment, tuple(FIRST + k * step * normal), mask) for k, mask in enumerate(drawn) if mask.any()]
+    places = FIRST + np.arange(len(drawn))[:, None] * step * normal
+    return [(segment, (x, y, z), mask) for (x, y, z), mask in zip(places, drawn, strict=True) if mask.any()]
 
 
 def check_places(found: MaskStack, drawn: NDArray[np.bool_], orientation: tuple[float, ...] = AXIAL) -> None:
@@ -207,6 +210,18 @@ def with_contour(**elements: object) -> Change:
     return change
 
 
+def one_frame_without_spacing(made: FileDataset) -> None:
+    made.PerFrameFunctionalGroupsSequence = made.PerFrameFunctionalGroupsSequence[:1]
+    made.NumberOfFrames = 1
+    made.PixelData = made.PixelData[:8]
+    del made.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SpacingBetweenSlices
+
+
+def without_frame_of_reference(made: FileDataset) -> None:
+    del made.ReferencedFrameOfReferenceSequence
+    del made.StructureSetROISequence[0].ReferencedFrameOfReferenceUID
+
+
 BROKEN_SEGMENTS: dict[str, tuple[Change, str]] = {
     "no segments": (without("SegmentSequence"), "Segment Sequence"),
     "empty segments": (lambda made: setattr(made, "SegmentSequence", Items([])), "Segment Sequence"),
@@ -226,11 +241,7 @@ BROKEN_SEGMENTS: dict[str, tuple[Change, str]] = {
     "frames not parallel": (
         lambda made: setattr(made.PerFrameFunctionalGroupsSequence[0], "PlaneOrientationSequence",
                              Items([item(ImageOrientationPatient=[0.0, 1, 0, 0, 0, 1])])), "not parallel"),
-    "no spacing": (
-        lambda made: [setattr(made, "PerFrameFunctionalGroupsSequence", made.PerFrameFunctionalGroupsSequence[:1]),
-                      setattr(made, "NumberOfFrames", 1), setattr(made, "PixelData", made.PixelData[:8]),
-                      made.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].__delattr__(
-                          "SpacingBetweenSlices")], "thickness"),
+    "no spacing": (one_frame_without_spacing, "thickness"),
     "zero pixel size": (
         lambda made: setattr(made.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0], "PixelSpacing",
                              [0.0, 3.0]), "Pixel Spacing"),
@@ -242,9 +253,7 @@ BROKEN_CONTOURS: dict[str, tuple[Change, str]] = {
     "no structures": (without("StructureSetROISequence"), "Structure Set ROI Sequence"),
     "no contours": (without("ROIContourSequence"), "ROI Contour Sequence"),
     "no frame of reference": (
-        lambda made: [made.__delattr__("ReferencedFrameOfReferenceSequence"),
-                      made.StructureSetROISequence[0].__delattr__("ReferencedFrameOfReferenceUID")],
-        "Frame of Reference UID"),
+        without_frame_of_reference, "Frame of Reference UID"),
     "contours of nobody": (
         lambda made: setattr(made.ROIContourSequence[0], "ReferencedROINumber", 9), "Referenced ROI Number"),
     "empty data": (with_contour(ContourData=None), "has 0 numbers"),

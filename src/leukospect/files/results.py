@@ -11,6 +11,7 @@ from typing import get_args
 
 import numpy as np
 
+from leukospect.data import Radiopharmaceutical
 from leukospect.errors import InputError
 from leukospect.interpretation.decision import probability_above
 from leukospect.interpretation.flag import FlagValue, StudyFlag
@@ -20,10 +21,12 @@ from leukospect.quantification.measurements import Change, Measurement, Ratio, R
 from leukospect.quantification.misalignment import AlignmentSensitivity
 from leukospect.whole_files import whole_file
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 """1.1: `metal_reduction`, `attenuation_effect`, and of each flag `with_other_maps` and `dependence`.
 
-1.2: `alignment_sensitivity`, `time_alignment`, of the rule `cut_off` and `ratio_above`, of each flag `finding`."""
+1.2: `alignment_sensitivity`, `time_alignment`, of the rule `cut_off` and `ratio_above`, of each flag `finding`.
+
+1.3: `injection`. Every key stands in `leukospect/schemas/results.schema.json`."""
 DISCLAIMER = "leukospect is a research tool. This result is not a diagnosis."
 
 
@@ -42,6 +45,7 @@ def results_document(
     sensitivity: AlignmentSensitivity | None = None,
     metal_reduction: Sequence[Mapping[str, object]] = (),
     time_alignment: Sequence[Mapping[str, object]] = (),
+    injected: Radiopharmaceutical | None = None,
 ) -> dict[str, object]:
     """Put a study's results together as plain values that JSON can hold.
 
@@ -67,6 +71,7 @@ def results_document(
         Of each CT that was looked through for metal: its time point, what was found and what was done.
     time_alignment : sequence of mappings
         Of each two times: transforms (of each limb, where CT was registered to CT), their quality, and reasons.
+    injected : Radiopharmaceutical or None
 
     Raises
     ------
@@ -84,6 +89,7 @@ def results_document(
             "dependence": flag.dependence,
             "lesions": [asdict(lesion) for lesion in flag.lesions],
         },
+        "injection": _injection(injected or Radiopharmaceutical(None)),
         "rule": _rule(rule, flag),
         "regions": [asdict(region) for region in regions],
         "measurements": [asdict(measurement) for measurement in measurements],
@@ -146,6 +152,10 @@ def _rule(rule: Rule, flag: StudyFlag) -> dict[str, object]:
         "evidence": rule.evidence,
         "published_per_cent": figures if known else None,
     }
+
+
+def _injection(injected: Radiopharmaceutical) -> dict[str, object]:
+    return {"nuclide": injected.nuclide, "activity_mbq": injected.dose_mbq, "tracer": injected.tracer}
 
 
 def _change(change: Change, threshold: float) -> dict[str, object]:
