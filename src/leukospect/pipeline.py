@@ -14,7 +14,7 @@ import numpy as np
 
 from leukospect.alignment_sensitivity import sensitivity_to_alignment
 from leukospect.attenuation_effect import effect_on_study, with_ct_as_scanned
-from leukospect.consistency import find_impossible_pixels, find_motion, find_non_uniformity
+from leukospect.consistency import find_impossible_pixels, find_motion, find_non_uniformity, find_saturation
 from leukospect.ct_stages import (
     attenuation_maps_for,
     field_with_body,
@@ -37,6 +37,7 @@ from leukospect.photopeaks import PhotopeakCounts, photopeak_counts
 from leukospect.physics.acquisition_time import TIMINGS
 from leukospect.physics.decay import decay_factor
 from leukospect.physics.nuclides import nuclide
+from leukospect.planar_checks import PLANAR, check_planar
 from leukospect.protocol import Protocol
 from leukospect.quantification.comparison import all_changes, all_ratios
 from leukospect.reconstructed_spect import decay_to_injection, taken_image, values_refer_to
@@ -251,6 +252,7 @@ def _warn_of_inconsistencies(projections: Projections) -> None:
             stacklevel=3,
         )
     sentences = [finding.sentence() for finding in find_impossible_pixels(projections)[:3]]
+    sentences += [finding.sentence() for finding in find_saturation(projections.counts)]
     sentences += [finding.sentence() for finding in find_motion(projections)]
     sentences += [finding.sentence() for finding in find_non_uniformity(projections)]
     for sentence in sentences:
@@ -306,7 +308,8 @@ def run_study(
     measurements += of_planar
     alignments = (*placed.alignments, *planar_alignments)
     ratios = all_ratios(measurements, placed.regions, samples)
-    changes = all_changes(ratios, measurements, only_ratios=("spect",) if relative else ())
+    apart = [*(["spect"] if relative else []), *(PLANAR if check_planar(study.planar, placed, protocol) else [])]
+    changes = all_changes(ratios, measurements, only_ratios=apart)
     flag = apply_rule(rule, changes, ratios, placed.regions)
     effect = effect_on_study(spect, placed, samples, measurements, rule, same_scale=not relative)
     if effect is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -231,14 +232,16 @@ def _measure_series(
     placed: PlacedRegions,
     protocol: Protocol,
 ) -> tuple[Measurement, ...]:
-    """Measure one view at all its times, sizes on the threshold of the last."""
+    """Measure one view at all its times, sizes on the threshold of the last and rates for a pixel of its size."""
     thresholds: Mapping[str, float] | None = None
+    pixel_area_mm2: float | None = None
     measurements: tuple[Measurement, ...] = ()
     for planar, time_point, view, to_last in reversed(series):
         window, half_life_s = photopeak_of_planar(planar, protocol)
         masks = project_regions(placed.labels[-1], placed.regions, planar, view, view_to_labels=to_last)
         if thresholds is None:
             thresholds = planar_thresholds(planar, window, masks, view=view, half_life_s=half_life_s)
+            pixel_area_mm2 = math.prod(planar.pixel_mm)
         measured = measure_planar(
             planar,
             window,
@@ -247,6 +250,7 @@ def _measure_series(
             time_point=time_point,
             half_life_s=half_life_s,
             thresholds=thresholds,
+            pixel_area_mm2=pixel_area_mm2,
         )
         measurements = measured + measurements
     return measurements
