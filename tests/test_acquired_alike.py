@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,15 +28,15 @@ PROTOCOL = Protocol(name="test")
 FRAME = "1.2.3"
 
 
-def header(hours: float, **changes: object) -> AcquisitionHeader:
+def header(hours: float, **changes: Any) -> AcquisitionHeader:
     made = AcquisitionHeader(
         "STATIC", INJECTED + timedelta(hours=hours), Radiopharmaceutical("Tc-99m", injection_time=INJECTED),
         collimator="LEHR", manufacturer="SIEMENS", model="Symbia T2", frame_of_reference_uid=FRAME,
     )  # fmt: skip
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
-def pair(window: EnergyWindow = PEAK, **changes: object) -> list[Acquired]:
+def pair(window: EnergyWindow = PEAK, **changes: Any) -> list[Acquired]:
     return [Acquired("at 4.0 h", header(4.0), PEAK), Acquired("at 24.0 h", header(24.0, **changes), window)]
 
 
@@ -47,13 +48,13 @@ def pair(window: EnergyWindow = PEAK, **changes: object) -> list[Acquired]:
         ({"collimator": "odd one"}, "their collimators differ (LEHR at 4.0 h, odd one at 24.0 h)"),
     ],
 )
-def test_another_collimator_or_camera_is_told(changes: dict[str, object], said: str) -> None:
+def test_another_collimator_or_camera_is_told(changes: dict[str, Any], said: str) -> None:
     assert different_sensitivity(pair(**changes)) == said
 
 
 @pytest.mark.parametrize("changes", [{}, {"collimator": ""}, {"collimator": "lehr"}, {"manufacturer": "Siemens"},
                                      {"model": ""}, {"model": "SYMBIA T2"}])  # fmt: skip
-def test_other_spellings_and_what_is_not_recorded_are_alike(changes: dict[str, object]) -> None:
+def test_other_spellings_and_what_is_not_recorded_are_alike(changes: dict[str, Any]) -> None:
     assert different_sensitivity(pair(**changes)) == ""
 
 
@@ -78,7 +79,7 @@ def views(
     pixel_mm: float = 4.0,
     duration_s: float = 300.0,
     rates_per_mm2: tuple[float, float, float] = (8.0, 2.0, 0.4),
-    **changes: object,
+    **changes: Any,
 ) -> PlanarImages:
     """Expect counts of a lesion, a reference and the rest, decaying over the frame; rates as at the injection."""
     rows, columns = round(320 / pixel_mm), round(400 / pixel_mm)
