@@ -204,6 +204,7 @@ def _labs(options: argparse.Namespace, progress: TerminalProgress) -> int:
         options.output,
         summary=options.summary,
         neutrophils_are_wbc=options.neutrophils_are_wbc,
+        cohort=options.cohort,
         progress=progress,
     )
     progress.close()

@@ -188,7 +188,12 @@ def _add_run(commands: Any) -> None:
     parser = _command(commands, "run", "take a study all the way to its report and flag")
     parser.add_argument("study", type=Path, metavar="STUDY", help="folder of DICOM files, zip of one, or DICOMDIR")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--regions", type=Path, metavar="FILE", help="TOML of shapes in LPS mm, or NIfTI labels")
+    parser.add_argument(
+        "--regions",
+        type=Path,
+        metavar="FILE",
+        help="TOML of shapes in LPS mm, NIfTI labels, DICOM Segmentation or RT Structure Set",
+    )
     _add_protocol(parser)
     _add_injection(parser)
     parser.set_defaults(job="run")
@@ -220,6 +225,12 @@ def _add_labs(commands: Any) -> None:
         "--neutrophils-are-wbc",
         action="store_true",
         help="put WBC in the neutrophils' place, as the source paper did; every output says so",
+    )
+    parser.add_argument(
+        "--cohort",
+        type=Path,
+        metavar="COHORT.csv",
+        help="of a batch: gives the flag of the study that each row names in a column study",
     )
     parser.add_argument(
         "--summary",

@@ -6,16 +6,17 @@ import os
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from leukospect import __version__
 from leukospect.assumptions import collected_assumptions
 from leukospect.ct.metal_summary import metal_summary
-from leukospect.data import Acquisition, CtSeries, Image, Projections
+from leukospect.data import Acquisition, CtSeries, Image, Projections, Radiopharmaceutical, Study
 from leukospect.dicom.read.archive import on_disk
 from leukospect.dicom.read.ct import read_ct
+from leukospect.dicom.read.drawn import is_dicom_file
 from leukospect.dicom.read.patients import refuse_files_of_several_patients
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.examination import refuse_unsummed
@@ -102,6 +103,7 @@ def run_job(
     with whole_folder(output, command="run", inputs=[study_path, regions_file]) as folder:
         progress("reading the study", 0.0)
         study = read_any_study(study_path, regions_file=regions_file)
+        _refuse_regions_of_another_patient(study, regions_file)
         study = study_with_injection(study, injection or InjectionOptions())
         progress("reading the study", 1.0)
         texts = [*_assumptions_of(study.acquisitions), *study.problems]
@@ -112,6 +114,12 @@ def run_job(
             progress("writing the results", 1.0)
         texts += [text for text in result.flag.warnings if text not in texts]
     return Outcome(output, tuple(texts), result.flag, result)
+
+
+def _refuse_regions_of_another_patient(study: Study, regions_file: Path | None) -> None:
+    sources = [path for one in study.acquisitions for path in one.header.sources[:1]]
+    if regions_file is not None and is_dicom_file(regions_file) and sources:
+        refuse_files_of_several_patients([*sources[:1], regions_file])
 
 
 def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: list[Path], threads: int | None) -> None:
@@ -136,12 +144,21 @@ def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: li
         sensitivity=result.sensitivity,
         time_alignment=result.alignments,
         locations=result.locations,
+        injected=_injected(result),
         metal_reduction=[_metal_of(spect) for spect in result.spect if spect.reduction is not None],
         marrow=None if result.marrow is None else marrow_values(result.marrow, result.ratios),
     )
     write_results(document, folder / "results.json")
     write_report(study_content(result, texts), folder / "report.html")
     write_provenance(provenance_document(settings, inputs, texts, notes), folder / "provenance.json")
+
+
+def _injected(result: StudyResult) -> Radiopharmaceutical | None:
+    """Give what was injected: as the first acquisition records it, with the nuclide that was reckoned with."""
+    recorded = [one.header.radiopharmaceutical for one in result.study.acquisitions if one.header.radiopharmaceutical]
+    found = next((one for one in recorded if one.dose_mbq is not None), recorded[0] if recorded else None)
+    nuclide = next((spect.nuclide.name for spect in result.spect if spect.nuclide), found.nuclide if found else None)
+    return replace(found or Radiopharmaceutical(None), nuclide=nuclide)
 
 
 def _write_each_spect(folder: Path, result: StudyResult, digest: str, threads: int | None) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from leukospect.ct_stages import (
     registered_to_ct,
 )
 from leukospect.data import CtSeries, Image, Projections, Study
+from leukospect.drawn_regions import open_regions
 from leukospect.errors import AssumptionWarning, InputError, LeukospectError, MissingInformationError
 from leukospect.examination import comparable, marrow_of, pair_ct, refuse_several_injections, with_tracers_apart
 from leukospect.field_of_view import find_field_of_view
@@ -35,6 +36,7 @@ from leukospect.marrow_scan import carried_to_marrow, colloid_protocol, measure_
 from leukospect.physics.acquisition_time import TIMINGS
 from leukospect.physics.decay import decay_factor
 from leukospect.physics.nuclides import nuclide
+from leukospect.planar_checks import PLANAR, check_planar
 from leukospect.protocol import Protocol
 from leukospect.quantification.comparison import all_changes, all_ratios
 from leukospect.reconstructed_spect import decay_to_injection, taken_image, values_refer_to
@@ -220,7 +222,7 @@ def run_study(
     study : Study
     protocol : Protocol
     regions_file : Path or None
-        Regions that a reader drew, in the frame of the last SPECT; None finds them in the last SPECT.
+        Regions that a reader drew, in the frame of the last SPECT or on its CT; None finds them in the last SPECT.
     threads : int or None
         The result does not depend on it.
     progress : function of a stage's name and the fraction of it done
@@ -239,6 +241,7 @@ def run_study(
             "The study holds no SPECT, raw or reconstructed, and no planar images; there is nothing to measure."
         )
     refuse_several_injections([one.header for one in (*sources, *study.planar)])
+    drawn = None if regions_file is None else open_regions(regions_file)
     rule = load_rule(protocol.rule)
     spect = _each_spect(study, sources, protocol, threads, progress)
     relative = only_ratios(spect)
@@ -249,7 +252,7 @@ def run_study(
             AssumptionWarning,
             stacklevel=2,
         )
-    placed = regions_of_study(study, spect, protocol, regions_file, progress)
+    placed = regions_of_study(study, spect, protocol, drawn, progress)
     measurements, samples = measure_spect_times(spect, placed, protocol, progress, same_scale=not relative)
     of_planar, planar_alignments = measure_planar_views(study, placed, protocol)
     measurements += of_planar
@@ -257,7 +260,8 @@ def run_study(
     sensitivity = sensitivity_to_alignment(spect, placed, protocol, threads, progress)
     deviations = deviations_of_ratios(sensitivity, spect, placed)
     ratios = all_ratios(measurements, placed.regions, samples, deviations)
-    changes = all_changes(ratios, measurements, only_ratios=("spect",) if relative else ())
+    apart = [*(["spect"] if relative else []), *(PLANAR if check_planar(study.planar, placed, protocol) else [])]
+    changes = all_changes(ratios, measurements, only_ratios=apart)
     marrow = None if colloid is None else _marrow_scan(colloid, study, spect, placed, protocol, threads, progress)
     of_marrow = () if marrow is None else marrow.ratios
     flag = apply_rule(rule, changes, ratios, placed.regions, of_marrow)

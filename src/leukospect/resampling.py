@@ -37,6 +37,27 @@ def counted_peaks(projections: Projections, protocol: Protocol, *, scatter_stays
     )
 
 
+def resampled_image(measured: MeasuredCounts, protocol: Protocol, seed: int) -> Image:
+    """Reconstruct counts drawn anew.
+
+    Every window is drawn, and scatter estimated from what was drawn, so that the noise of the scatter windows is in the
+    image's. The model stays: it is that of the measured counts.
+
+    Parameters
+    ----------
+    measured : MeasuredCounts
+    protocol : Protocol
+        How scatter is estimated.
+    seed : int
+        The same seed draws the same counts.
+    """
+    drawn = resampled_projections(measured.projections, seed)
+    with warnings.catch_warnings():  # said of the measured counts already
+        warnings.simplefilter("ignore", AssumptionWarning)
+        peak = counted_peaks(drawn, protocol, scatter_stays=measured.peak.scatter is None)
+    return measured.reconstructor.image(peak)
+
+
 def resampled_means(
     measured: MeasuredCounts,
     labels: Image,
@@ -45,10 +66,7 @@ def resampled_means(
     seeds: Sequence[int],
     progress: Callable[[float], None] | None = None,
 ) -> list[NDArray[np.float64]]:
-    """Reconstruct counts drawn anew and average the regions in each: a (regions,) array for each seed.
-
-    Every window is drawn, and scatter estimated from what was drawn, so that the noise of the scatter windows is in the
-    spread. The model stays: it is that of the measured counts.
+    """Reconstruct counts drawn anew, as `resampled_image` does, and average the regions in each image.
 
     Parameters
     ----------
@@ -59,16 +77,17 @@ def resampled_means(
         How scatter is estimated.
     seeds : sequence of int
     progress : function of the fraction done, or None
+
+    Returns
+    -------
+    list of (regions,) arrays
+        One for each seed.
     """
     means = []
     for number, seed in enumerate(seeds):
         if progress:
             progress(number / len(seeds))
-        drawn = resampled_projections(measured.projections, seed)
-        with warnings.catch_warnings():  # said of the measured counts already
-            warnings.simplefilter("ignore", AssumptionWarning)
-            peak = counted_peaks(drawn, protocol, scatter_stays=measured.peak.scatter is None)
-        means.append(region_means(measured.reconstructor.image(peak).array, labels.array, regions))
+        means.append(region_means(resampled_image(measured, protocol, seed).array, labels.array, regions))
     if progress and len(seeds):
         progress(1.0)
     return means

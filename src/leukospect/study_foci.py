@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from leukospect.ct.metal_segmentation import find_metal
 from leukospect.data import Image, PlanarImages
-from leukospect.photopeaks import resampled_counts
 from leukospect.protocol import Protocol
 from leukospect.quantification.ct_tissues import Surfaces, tissues_of_ct
 from leukospect.quantification.foci import EarlierImage
@@ -19,6 +18,7 @@ from leukospect.quantification.location import SPECT_FWHM_MM, locate
 from leukospect.quantification.measurements import Location, Region
 from leukospect.quantification.physiological import tell_physiological
 from leukospect.quantification.spect import region_means
+from leukospect.resampling import resampled_image
 from leukospect.study_result import SpectResult
 from leukospect.time_alignment import Carry
 
@@ -92,7 +92,7 @@ def _noise_of(result: SpectResult, protocol: Protocol, progress: Progress) -> li
     for draw in range(draws):
         progress("drawing the noise", draw / draws)
         seed = protocol.uncertainty.seed + _SEED_STEP * (draw + 1)
-        drawn = measured.reconstructor.image(measured.peak, resampled_counts(measured.peak, seed))
+        drawn = resampled_image(measured, protocol, seed)
         noise.append(Image(np.asarray(drawn.array) - np.asarray(result.recon.array), result.recon.geometry))
     if draws:
         progress("drawing the noise", 1.0)

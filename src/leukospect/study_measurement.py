@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leukospect.data import Geometry, Image, PlanarImages, Study
+from leukospect.drawn_regions import DrawnOn, RegionsFile, regions_on_grid
 from leukospect.errors import AssumptionWarning
-from leukospect.files.regions import read_regions
 from leukospect.physics.windows import find_photopeaks, nuclide_of_windows
 from leukospect.protocol import Protocol
 from leukospect.quantification.lesions import find_lesions
 from leukospect.quantification.measurements import Location, Measurement, Region, TimePoint
+from leukospect.quantification.mirror import body_outline
 from leukospect.quantification.planar import measure_planar, planar_thresholds, project_regions
 from leukospect.quantification.planar_combined import (
     RING,
@@ -68,12 +69,12 @@ def regions_of_study(
     study: Study,
     spect: tuple[SpectResult, ...],
     protocol: Protocol,
-    regions_file: Path | None,
+    drawn: RegionsFile | None,
     progress: Progress,
 ) -> PlacedRegions:
     """Take drawn regions, or find them in the last SPECT (or planar view), and carry them to the other times."""
     if not spect:
-        return _planar_regions(study, protocol, regions_file)
+        return _planar_regions(study, protocol, drawn)
     last = spect[-1]
     carries: list[Carry] = []
     alignments: list[TimeAlignment] = []
@@ -84,8 +85,8 @@ def regions_of_study(
         alignments.append(alignment)
         progress("aligning the times", 1.0)
     surfaces = surfaces_of(last, protocol)
-    if regions_file is not None:
-        labels, regions = read_regions(regions_file, last.recon.geometry)
+    if drawn is not None:
+        labels, regions = regions_on_grid(drawn, last.recon.geometry, _drawn_on(last))
     else:
         labels, regions = found_in_spect(spect, carries, surfaces, protocol, progress)
     if not any(region.role == "lesion" for region in regions):
@@ -237,14 +238,16 @@ def _measure_series(
     placed: PlacedRegions,
     protocol: Protocol,
 ) -> tuple[Measurement, ...]:
-    """Measure one view at all its times, sizes on the threshold of the last."""
+    """Measure one view at all its times, sizes on the threshold of the last and rates for a pixel of its size."""
     thresholds: Mapping[str, float] | None = None
+    pixel_area_mm2: float | None = None
     measurements: tuple[Measurement, ...] = ()
     for planar, time_point, view, to_last in reversed(series):
         window, half_life_s = photopeak_of_planar(planar, protocol)
         masks = project_regions(placed.labels[-1], placed.regions, planar, view, view_to_labels=to_last)
         if thresholds is None:
             thresholds = planar_thresholds(planar, window, masks, view=view, half_life_s=half_life_s)
+            pixel_area_mm2 = math.prod(planar.pixel_mm)
         measured = measure_planar(
             planar,
             window,
@@ -253,6 +256,7 @@ def _measure_series(
             time_point=time_point,
             half_life_s=half_life_s,
             thresholds=thresholds,
+            pixel_area_mm2=pixel_area_mm2,
         )
         measurements = measured + _above_background(measured, planar, window, masks, view, protocol) + measurements
     return measurements
@@ -287,7 +291,16 @@ def photopeak_of_planar(planar: PlanarImages, protocol: Protocol) -> tuple[int, 
     return find_photopeaks(planar.energy_windows, source)[-1].peak, source.half_life_s
 
 
-def _planar_regions(study: Study, protocol: Protocol, regions_file: Path | None) -> PlacedRegions:
+def _drawn_on(last: SpectResult) -> DrawnOn:
+    """Tell what a reader may have drawn on: the last SPECT, or its CT."""
+
+    def body() -> NDArray[np.bool_]:
+        return body_outline(last.recon) if last.anatomy is None else np.asarray(last.anatomy.array) > 0.05
+
+    return DrawnOn(last.header, None if last.ct is None else last.ct.header, last.spect_to_ct, body)
+
+
+def _planar_regions(study: Study, protocol: Protocol, drawn: RegionsFile | None) -> PlacedRegions:
     """Place or find regions on the last planar anterior view, taken as a slab one voxel deep."""
     timed = [entry for entry in (_timed(planar, protocol) for planar in study.planar) if entry is not None]
     usable = [planar for planar, _ in timed if "anterior" in planar.view_names]
@@ -296,8 +309,10 @@ def _planar_regions(study: Study, protocol: Protocol, regions_file: Path | None)
     last = usable[-1]
     view, window = last.view_names.index("anterior"), photopeak_of_planar(last, protocol)[0]
     slab = planar_slab(last, view, window)
-    if regions_file is not None:
-        labels, regions = read_regions(regions_file, _deepened(slab.geometry))
+    if drawn is not None:
+        grid = _deepened(slab.geometry)
+        on = DrawnOn(last.header, body=lambda: np.broadcast_to(body_outline(slab), grid.shape))
+        labels, regions = regions_on_grid(drawn, grid, on)
         return PlacedRegions((labels,), regions, {"planar": "The drawn regions were projected onto the views."})
     settings = protocol.regions
     labels, regions = find_lesions(

@@ -1,4 +1,4 @@
-"""Two nuclides counted at once: what each leaves in the other's windows, by physics and as the simulated camera sees."""
+"""Two nuclides counted at once: what each leaves in the other's windows, by physics and in the simulated camera."""
 
 from __future__ import annotations
 

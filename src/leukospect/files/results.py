@@ -11,6 +11,7 @@ from typing import get_args
 
 import numpy as np
 
+from leukospect.data import Radiopharmaceutical
 from leukospect.errors import InputError
 from leukospect.interpretation.decision import probability_above
 from leukospect.interpretation.flag import FlagValue, StudyFlag
@@ -25,7 +26,8 @@ SCHEMA_VERSION = "1.3"
 
 1.2: `alignment_sensitivity`, `time_alignment`, of the rule `cut_off` and `ratio_above`, of each flag `finding`.
 
-1.3: `marrow`, and of the rule `marrow`; `lesions` with their locations, `physiological`, and of each region `likely`, `remark` and `finding`."""
+1.3: `injection`; `marrow`, and of the rule `marrow`; `lesions` with their locations, `physiological`, and of each region
+`likely`, `remark` and `finding`. Every key stands in `leukospect/schemas/results.schema.json`."""
 DISCLAIMER = "leukospect is a research tool. This result is not a diagnosis."
 
 
@@ -46,6 +48,7 @@ def results_document(
     time_alignment: Sequence[Mapping[str, object]] = (),
     marrow: Mapping[str, object] | None = None,
     locations: Sequence[Location] = (),
+    injected: Radiopharmaceutical | None = None,
 ) -> dict[str, object]:
     """Put a study's results together as plain values that JSON can hold.
 
@@ -75,6 +78,7 @@ def results_document(
         What the scan of a marrow colloid gave; None (null) where there is none.
     locations : sequence of Location
         Where lesions lie on the CT.
+    injected : Radiopharmaceutical or None
 
     Raises
     ------
@@ -92,6 +96,7 @@ def results_document(
             "dependence": flag.dependence,
             "lesions": [asdict(lesion) for lesion in flag.lesions],
         },
+        "injection": _injection(injected or Radiopharmaceutical(None)),
         "rule": _rule(rule, flag),
         "lesions": _lesions(regions, flag, locations),
         "physiological": [_physiological(region) for region in regions if region.role == "physiological"],
@@ -190,6 +195,10 @@ def _rule(rule: Rule, flag: StudyFlag) -> dict[str, object]:
         "evidence": rule.evidence,
         "published_per_cent": figures if known else None,
     }
+
+
+def _injection(injected: Radiopharmaceutical) -> dict[str, object]:
+    return {"nuclide": injected.nuclide, "activity_mbq": injected.dose_mbq, "tracer": injected.tracer}
 
 
 def _change(change: Change, threshold: float) -> dict[str, object]:
