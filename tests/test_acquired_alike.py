@@ -19,7 +19,9 @@ from leukospect.protocol import Protocol
 from leukospect.quantification.comparison import all_changes, all_ratios
 from leukospect.quantification.measurements import Measurement
 from leukospect.quantification.regions import RegionDefinition, Sphere, rasterise
+from leukospect.spect_sources import only_ratios
 from leukospect.study_measurement import PlacedRegions, measure_planar_views, planar_slab
+from leukospect.study_result import SpectResult
 
 HALF_LIFE_S = nuclide("Tc-99m").half_life_s
 INJECTED = datetime(2026, 1, 6, 8, 0)
@@ -71,6 +73,28 @@ def test_corrections_of_some_times_are_told_but_decay_is_not_among_them() -> Non
     assert corrected(("UNIF", "DECY"), ("UNIF",)) == ""
     assert corrected(("UNIF", "SCAT"), ("UNIF",), ("COR", "UNIF")) == "COR, SCAT"
     assert corrected(("UNIF", "SCAT"), ()) == ""
+
+
+def spect(hours: float, unit: str, **changes: Any) -> SpectResult:
+    """Make what a camera reconstructed."""
+    grid = Geometry.axial((3, 4, 5), (4.0, 4.0, 4.0), (0.0, 0.0, 0.0), FRAME)
+    image = Image(np.ones(grid.shape, np.float32), grid, unit)
+    return SpectResult(
+        header=header(hours, **changes), recon=image, recon_nac=None, mu_map=None, anatomy=None, ct=None,
+        reduction=None, registration=None, registration_note="", time_point="late", hours=hours, corrections=(),
+        nuclide=nuclide("Tc-99m"), decay_to_injection=1.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", ["counts/s/mL", "counts/s", "arbitrary"])
+def test_spect_through_another_collimator_is_compared_by_ratios_only(unit: str) -> None:
+    reason = only_ratios([spect(4.0, unit), spect(24.0, unit, collimator="MELP")])
+    assert reason == "their collimators differ (LEHR at 4.0 h, MELP at 24.0 h)"
+    assert only_ratios([spect(4.0, "counts/s/mL"), spect(24.0, "counts/s/mL", collimator="lehr")]) == ""
+
+
+def test_what_a_camera_calibrated_for_each_collimator_is_on_one_scale() -> None:
+    assert only_ratios([spect(4.0, "Bq/mL"), spect(24.0, "Bq/mL", collimator="MELP")]) == ""
 
 
 def views(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -178,6 +179,9 @@ FAST = ["--set", "uncertainty.replicates=0", "--set", "registration.enabled=fals
 def test_a_run_takes_a_segmentation_and_refuses_a_broken_one(small_spect: Path, tmp_path: Path) -> None:
     from pydicom import dcmread
 
+    study = tmp_path / "study"
+    study.mkdir()
+    shutil.copy(small_spect, study / "scan.dcm")
     scan = dcmread(small_spect)
     mask = np.zeros((12, 8), dtype=bool)
     mask[2:9, 1:7] = True
@@ -185,9 +189,10 @@ def test_a_run_takes_a_segmentation_and_refuses_a_broken_one(small_spect: Path, 
     made = segmentation(frames, {1: "focus"})
     made.FrameOfReferenceUID = scan.FrameOfReferenceUID
     made.PatientID, made.PatientName = scan.PatientID, scan.PatientName
-    path = saved(made, tmp_path)
-    said = leukospect("run", small_spect, "-o", tmp_path / "out", "--regions", path, *FAST)
+    path = saved(made, study)  # among the images, where it is no unused file
+    said = leukospect("run", study, "-o", tmp_path / "out", "--regions", path, *FAST)
     assert said.code == 0, said.stderr
+    assert "not used" not in said.stderr
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     focus, mirror = results["regions"]
     assert (focus["name"], mirror["name"]) == ("focus", "mirror of focus")

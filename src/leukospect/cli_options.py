@@ -200,7 +200,12 @@ def _add_run(commands: Any) -> None:
 
 
 def _add_batch(commands: Any) -> None:
-    parser = _command(commands, "batch", "run every study of an archive, a folder each")
+    parser = _command(
+        commands,
+        "batch",
+        "run every study of an archive, a folder each",
+        "Writes batch.json with what became of each and cohort.csv with a row for each lesion, beside their folders.",
+    )
     parser.add_argument("archive", type=Path, metavar="ARCHIVE")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     where = parser.add_mutually_exclusive_group()

@@ -11,8 +11,8 @@ from scipy import ndimage
 
 from leukospect.acquired_alike import Acquired, different_corrections, different_sensitivity
 from leukospect.consistency import find_injection_site, find_saturation
-from leukospect.data import PlanarImages
-from leukospect.errors import AssumptionWarning
+from leukospect.data import EnergyWindow, PlanarImages
+from leukospect.errors import AssumptionWarning, LeukospectError
 from leukospect.protocol import Protocol
 from leukospect.quantification.measurements import Region
 from leukospect.quantification.planar import project_regions
@@ -46,9 +46,7 @@ def check_planar(views: Sequence[PlanarImages], placed: PlacedRegions, protocol:
     timed = [one for one in views if one.header.hours_after_injection is not None]
     if len(timed) < 2:
         return ""
-    acquired = [
-        Acquired(_when(one), one.header, one.energy_windows[photopeak_of_planar(one, protocol)[0]]) for one in timed
-    ]
+    acquired = [Acquired(_when(one), one.header, _peak(one, protocol)) for one in timed]
     reason = different_sensitivity(acquired)
     if not reason and len({one.header.kind == "WHOLE BODY" for one in timed}) > 1:
         reason = "some were scanned along the body and others taken standing still"
@@ -67,17 +65,28 @@ def _check_each(planar: PlanarImages, placed: PlacedRegions, protocol: Protocol)
     if planar.summed_frames == 1:
         for found in find_saturation(planar.counts):
             _say(f"Planar views {_when(planar)}: {found.sentence()}")
-    window, _ = photopeak_of_planar(planar, protocol)
+    window = _peak(planar, protocol)
+    if window is None:
+        return
+    counts = planar.counts[planar.energy_windows.index(window)]
     for view, name in enumerate(planar.view_names):
         if name not in ("anterior", "posterior"):
             continue
         masks = _masks(planar, view, placed)
         drawn = [mask for region, mask in masks if region.source == "drawn"]
         left_out = None if not drawn else _widened(np.logical_or.reduce(drawn), planar.pixel_mm)
-        site = find_injection_site(planar.counts[window, view], planar.pixel_mm, left_out)
+        site = find_injection_site(counts[view], planar.pixel_mm, left_out)
         if site is not None:
             lesions = [region.name for region, mask in masks if mask[site.row, site.column] and region.role == "lesion"]
             _say(f"Planar views {_when(planar)}: {site.sentence(name, lesions[0] if lesions else '')}")
+
+
+def _peak(planar: PlanarImages, protocol: Protocol) -> EnergyWindow | None:
+    """Find the photopeak window; None where it is not known, as of views that are not measured."""
+    try:
+        return planar.energy_windows[photopeak_of_planar(planar, protocol)[0]]
+    except LeukospectError:
+        return None
 
 
 def _masks(planar: PlanarImages, view: int, placed: PlacedRegions) -> list[tuple[Region, NDArray[np.bool_]]]:

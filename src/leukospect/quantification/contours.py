@@ -135,12 +135,15 @@ def _planes(positions_mm: NDArray[np.float64]) -> list[tuple[float, list[int]]]:
 
 def _filled(corners: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Fill a polygon of (row, column) corners by the even-odd rule: crossings of each row to the left of a pixel."""
+    following = np.roll(corners, -1, axis=0)
+    upper = np.minimum(corners[:, 0], following[:, 0])
+    lower = np.maximum(corners[:, 0], following[:, 0])
+    first = np.clip(np.ceil(upper).astype(np.int64), 0, shape[0])
+    rows_of_edge = np.clip(np.ceil(lower).astype(np.int64), 0, shape[0]) - first
+    edge = np.repeat(np.arange(len(corners)), rows_of_edge)
+    row = np.arange(len(edge)) - (np.cumsum(rows_of_edge) - rows_of_edge)[edge] + first[edge]
+    begin, way = corners[edge], following[edge] - corners[edge]
+    column = begin[:, 1] + (row - begin[:, 0]) * way[:, 1] / way[:, 0]  # level edges cross no row, so none is here
     crossed = np.zeros((shape[0], shape[1] + 1), dtype=np.int32)
-    for (row, column), (to_row, to_column) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        if row == to_row:
-            continue
-        upper, lower = min(row, to_row), max(row, to_row)
-        rows = np.arange(max(int(np.ceil(upper)), 0), min(int(np.ceil(lower)), shape[0]))
-        at = column + (rows - row) * (to_column - column) / (to_row - row)
-        np.add.at(crossed, (rows, np.clip(np.ceil(at).astype(np.int64), 0, shape[1])), 1)
+    np.add.at(crossed, (row, np.clip(np.ceil(column).astype(np.int64), 0, shape[1])), 1)
     return np.asarray(np.cumsum(crossed, axis=1)[:, :-1] % 2 == 1)
