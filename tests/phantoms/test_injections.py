@@ -23,10 +23,8 @@ kbq_per_ml = { hot = 10.0 }
 
 
 def scan(tracer: str, hours: float) -> str:
-    return spect_text(hours=hours).replace('kind = "SPECT"
-', f'kind = "SPECT"
-tracer = "{tracer}"
-', 1)
+    kind = 'kind = "SPECT"'
+    return spect_text(hours=hours).replace(kind, f'{kind}\ntracer = "{tracer}"', 1)
 
 
 def made(*scans: str, colloid: str = COLLOID) -> Phantom:
