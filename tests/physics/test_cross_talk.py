@@ -1,4 +1,4 @@
-"""Two nuclides counted at once: what each leaves in the other's windows, by physics and in the simulated camera."""
+"""Two nuclides counted at once: what each leaves in the windows of the other, by physics and on a simulated camera."""
 
 from __future__ import annotations
 
