@@ -17,6 +17,7 @@ from leukospect.quantification.lesions import checked_body, find_candidates, wit
 from leukospect.quantification.location import SPECT_FWHM_MM, locate
 from leukospect.quantification.measurements import Location, Region
 from leukospect.quantification.physiological import tell_physiological
+from leukospect.quantification.physiological_signs import Growth
 from leukospect.quantification.spect import region_means
 from leukospect.resampling import resampled_image
 from leukospect.study_result import SpectResult
@@ -52,6 +53,7 @@ def found_in_spect(
     """
     last, settings = spect[-1], protocol.regions
     body = checked_body(last.recon, _body_of(last))
+    noise = [_noise_of(result, protocol, progress) for result in spect]
     labels, candidates = find_candidates(
         last.recon,
         body=body,
@@ -59,10 +61,10 @@ def found_in_spect(
         minimum_volume_ml=settings.minimum_volume_ml,
         minimum_contrast=settings.minimum_contrast,
         false_discovery_rate=settings.false_discovery_rate,
-        noise=_noise_of(last, protocol, progress),
-        earlier=_earlier_images(spect, carries, protocol, progress),
+        noise=noise[-1],
+        earlier=_earlier_images(spect, carries, noise),
     )
-    growth = _growth(spect, carries, labels, candidates)
+    growth = _growth(spect, carries, labels, candidates, noise)
     told = tell_physiological(last.recon, labels, candidates, body, surfaces=surfaces, growth=growth)
     return with_mirrors(labels, told, body, maximum_lesions=settings.maximum_lesions)
 
@@ -72,14 +74,14 @@ def _body_of(result: SpectResult) -> NDArray[np.bool_] | None:
 
 
 def _earlier_images(
-    spect: Sequence[SpectResult], carries: Sequence[Carry], protocol: Protocol, progress: Progress
+    spect: Sequence[SpectResult], carries: Sequence[Carry], noise: Sequence[Sequence[Image]]
 ) -> list[EarlierImage]:
     """Give the earlier SPECT whose outline a CT shows and whose noise counts tell: others would support nothing."""
     found = []
-    for result, carry in zip(spect[:-1], carries, strict=True):
+    for result, carry, drawn in zip(spect[:-1], carries, noise[:-1], strict=True):
         body = _body_of(result)
-        if body is not None and result.counts is not None and protocol.regions.noise_draws:
-            found.append(EarlierImage(result.recon, body, _noise_of(result, protocol, progress), carry))
+        if body is not None and drawn:
+            found.append(EarlierImage(result.recon, body, drawn, carry))
     return found
 
 
@@ -111,8 +113,12 @@ def noise_of_planar(planar: PlanarImages, slab: Image, protocol: Protocol, *, vi
 
 
 def _growth(
-    spect: Sequence[SpectResult], carries: Sequence[Carry], labels: Image, regions: Sequence[Region]
-) -> dict[str, float]:
+    spect: Sequence[SpectResult],
+    carries: Sequence[Carry],
+    labels: Image,
+    regions: Sequence[Region],
+    noise: Sequence[Sequence[Image]],
+) -> dict[str, Growth]:
     """Divide each region's last uptake by its earliest, decay-corrected; none where the two cannot be compared."""
     if len(spect) < 2 or not regions:
         return {}
@@ -120,13 +126,27 @@ def _growth(
     alike = first.recon.unit == last.recon.unit and set(first.corrections) == set(last.corrections)
     if not alike or first.decay_to_injection is None or last.decay_to_injection is None:
         return {}
-    earlier = region_means(first.recon.array, carries[0](labels).array, regions) * first.decay_to_injection
-    later = region_means(last.recon.array, labels.array, regions) * last.decay_to_injection
+    earlier, earlier_error = _mean_and_error(first, carries[0](labels), regions, noise[0])
+    later, later_error = _mean_and_error(last, labels, regions, noise[-1])
+    error = np.hypot(earlier_error, later_error)
     return {
-        region.name: float(late / early) if early > 0 else math.inf
-        for region, early, late in zip(regions, earlier, later, strict=True)
+        region.name: Growth(float(late / early) if early > 0 else math.inf, float(relative))
+        for region, early, late, relative in zip(regions, earlier, later, error, strict=True)
         if np.isfinite(early)
     }
+
+
+def _mean_and_error(
+    result: SpectResult, labels: Image, regions: Sequence[Region], noise: Sequence[Image]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Average each region, decay-corrected, and its noise: means and their relative standard deviations."""
+    means = region_means(result.recon.array, labels.array, regions)
+    if not noise:
+        return means * (result.decay_to_injection or 1.0), np.zeros(len(regions))
+    drawn = np.array([region_means(one.array, labels.array, regions) for one in noise])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.sqrt(np.mean(drawn**2, axis=0)) / means
+    return means * (result.decay_to_injection or 1.0), np.nan_to_num(relative, posinf=0.0)
 
 
 def surfaces_of(result: SpectResult, protocol: Protocol) -> Surfaces | None:

@@ -14,8 +14,8 @@ from leukospect.quantification.labels import side_of
 from leukospect.quantification.location import locate
 from leukospect.quantification.measurements import Location
 
-# A limb of radius 70 mm round the z axis, its bone of radius 16 mm at one side with an empty canal of radius 9 mm, a rod
-# of radius 4 mm in that.
+# A limb of radius 70 mm round the z axis; at one side its bone of radius 16 mm, its canal of radius 9 mm, and in that a
+# rod of radius 4 mm.
 LIMB_MM, BONE_MM, CANAL_MM, ROD_MM = 70.0, 16.0, 9.0, 4.0
 BONE_X_MM = 25.0
 ROD_Z_MM = (-45.0, 30.0)

@@ -14,6 +14,7 @@ from leukospect.quantification.ct_tissues import CtTissues, Surfaces
 from leukospect.quantification.lesions import find_candidates, with_mirrors
 from leukospect.quantification.measurements import Region
 from leukospect.quantification.physiological import tell_physiological
+from leukospect.quantification.physiological_signs import Growth
 
 GRID = Geometry.axial((80, 48, 72), (-5.0, 5.0, 5.0), (-177.5, -117.5, 197.5))
 MIDLINE_MM = 4.0
@@ -38,7 +39,7 @@ def body() -> NDArray[np.bool_]:
 
 
 def inside(*balls: Ball) -> NDArray[np.bool_]:
-    return np.logical_or.reduce([np.linalg.norm(points() - ball[0], axis=-1) <= ball[1] for ball in balls])
+    return np.asarray(np.any([np.linalg.norm(points() - ball[0], axis=-1) <= ball[1] for ball in balls], axis=0))
 
 
 def image(*balls: Ball) -> Image:
@@ -59,7 +60,7 @@ def told(
     late: Image, surfaces: Surfaces | None = None, growth: float | None = None
 ) -> tuple[Image, tuple[Region, ...]]:
     labels, found = find_candidates(late, body=body())
-    courses = {} if growth is None else {region.name: growth for region in found}
+    courses = {} if growth is None else {region.name: Growth(growth) for region in found}
     return labels, tell_physiological(late, labels, found, body(), surfaces=surfaces, growth=courses)
 
 

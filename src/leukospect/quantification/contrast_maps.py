@@ -59,17 +59,28 @@ def contrast_maps(image: Image, body: Mask, noise: Sequence[Image] = ()) -> Cont
         Without any, noise is estimated from how much places of like level differ among themselves; anatomy then
         counts as noise, so that less stands out.
     """
-    array = np.asarray(image.array, dtype=np.float32)
-    spacing = np.asarray(image.geometry.spacing_mm)
-    contrasts, heights, rings = [], [], []
-    for scale in SCALES_MM:
-        means = LocalMeans(body, spacing, scale)
+    # Nothing outside of the body counts, so its box is all there is to compute.
+    box = ndimage.find_objects(body.astype(np.int8))[0]
+    array, spacing = np.asarray(image.array, dtype=np.float32)[box], np.asarray(image.geometry.spacing_mm)
+    drawn = [np.asarray(one.array, dtype=np.float32)[box] for one in noise]
+    whole = (len(SCALES_MM), *body.shape)
+    contrasts, heights, rings = (np.zeros(whole, dtype=np.float32) for _ in range(3))
+    for n, scale in enumerate(SCALES_MM):
+        means = LocalMeans(body[box], spacing, scale)
         contrast, ring = _log_contrast(array, means)
-        deviation = _measured_noise(array, noise, means, ring) if noise else _estimated_noise(contrast, ring, means)
-        contrasts.append(contrast)
-        rings.append(ring)
-        heights.append(np.where(body, contrast / deviation, 0.0).astype(np.float32))
-    return ContrastMaps(np.stack(contrasts), np.stack(heights), np.stack(rings))
+        deviation = _measured_noise(array, drawn, means, ring) if drawn else _estimated_noise(contrast, ring, means)
+        contrasts[n][box], rings[n][box] = contrast, ring
+        heights[n][box] = np.where(body[box], contrast / deviation, 0.0) * _within_field(image, scale)[box]
+    return ContrastMaps(contrasts, heights, rings)
+
+
+def _within_field(image: Image, scale_mm: float) -> Array:
+    """Return the square of the part of a Gaussian that the slices of the field hold: its ends are noisy and cut."""
+    slices = image.geometry.shape[0]
+    depth_mm = (np.arange(slices) + 0.5) * image.geometry.spacing_mm[0]
+    held = ndimage.gaussian_filter1d(np.ones(slices), scale_mm / image.geometry.spacing_mm[0], mode="constant")
+    held[(depth_mm > 3 * scale_mm) & (depth_mm[::-1] > 3 * scale_mm)] = 1.0
+    return np.broadcast_to((held**2).astype(np.float32)[:, None, None], image.geometry.shape)
 
 
 def _log_contrast(array: Array, means: LocalMeans) -> tuple[Array, Array]:
@@ -79,18 +90,19 @@ def _log_contrast(array: Array, means: LocalMeans) -> tuple[Array, Array]:
     return np.asarray(np.log(np.maximum(means.centre(array), floor) / ring), dtype=np.float32), ring
 
 
-def _measured_noise(array: Array, noise: Sequence[Image], means: LocalMeans, ring: Array) -> Array:
-    """Return the standard deviation of the log contrast from draws of the noise, averaged over a neighbourhood."""
-    centre = np.maximum(means.centre(array), _FLOOR * float(array[means.body].mean()))
-    square = np.zeros_like(array)
-    for one in noise:
-        drawn = np.asarray(one.array, dtype=np.float32)
-        square += (means.centre(drawn) / centre - means.ring(drawn) / ring) ** 2
-    inside = means.body.astype(np.float32)
+def _measured_noise(array: Array, noise: Sequence[Array], means: LocalMeans, ring: Array) -> Array:
+    """Return the standard deviation of the log contrast in even tissue, from draws of the noise round every voxel.
+
+    The noise of a reconstruction is skewed like a log-normal one: relative noise s makes sqrt(log(1 + s^2)) of the
+    logarithm.
+    """
+    # Between the two means: noise round a hot focus is larger than even tissue's, and a voxel's own mean may be near 0.
+    level = 0.5 * (np.maximum(means.centre(array), 0.0) + ring)
+    square = np.sum([((means.centre(drawn) - means.ring(drawn)) / level) ** 2 for drawn in noise], axis=0) / len(noise)
     sigma = _NOISE_WINDOW_MM / means.spacing
-    local = ndimage.gaussian_filter(np.where(means.body, square / len(noise), 0.0), sigma)
-    weight = np.maximum(ndimage.gaussian_filter(inside, sigma), 1e-3)
-    return np.maximum(np.sqrt(local / weight), _LEAST_NOISE).astype(np.float32)
+    local = ndimage.gaussian_filter(np.where(means.body, square, 0.0), sigma)
+    weight = np.maximum(ndimage.gaussian_filter(means.body.astype(np.float32), sigma), 1e-3)
+    return np.asarray(np.maximum(np.sqrt(np.log1p(local / weight)), _LEAST_NOISE), dtype=np.float32)
 
 
 def _estimated_noise(contrast: Array, ring: Array, means: LocalMeans) -> Array:
@@ -113,4 +125,4 @@ def _estimated_noise(contrast: Array, ring: Array, means: LocalMeans) -> Array:
     spread = np.minimum.accumulate(spread)
     deviation = np.interp(ring, middle, spread) if count > 1 else np.full(ring.shape, spread[0])
     deviation = deviation / np.sqrt(np.clip(means.weight, _LEAST_AVERAGED, 1.0))
-    return np.maximum(deviation, _LEAST_NOISE).astype(np.float32)
+    return np.asarray(np.maximum(deviation, _LEAST_NOISE), dtype=np.float32)

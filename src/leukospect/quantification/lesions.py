@@ -19,6 +19,7 @@ from leukospect.quantification.labels import label_image, region_of_label, side_
 from leukospect.quantification.measurements import Finding, Region
 from leukospect.quantification.mirror import add_mirrors, body_outline, midline_at, midline_x_mm
 from leukospect.quantification.physiological import tell_physiological
+from leukospect.quantification.physiological_signs import Growth
 
 # Standard deviation of what a focus is grown on: 8 mm FWHM, and more for one that stood out on a larger scale only.
 _LEAST_SMOOTHING_MM, _SMOOTHING_SCALES = 3.4, 0.5
@@ -39,7 +40,7 @@ def find_lesions(
     noise: Sequence[Image] = (),
     earlier: Sequence[EarlierImage] = (),
     surfaces: Surfaces | None = None,
-    growth: Mapping[str, float] | None = None,
+    growth: Mapping[str, Growth] | None = None,
 ) -> tuple[Image, tuple[Region, ...]]:
     """Find the lesions of the late image and their contralateral mirrors, and tell what is physiological.
 

@@ -14,8 +14,7 @@ Array = NDArray[np.float32]
 
 
 class LocalMeans:
-    """Gaussian and ring means of an image at one scale, so that neither air nor what is beyond the
-    image counts.
+    """Gaussian and ring means of an image at one scale; neither air nor what is beyond the image counts.
 
     Parameters
     ----------

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from leukospect.data import Image
 from leukospect.quantification.ct_tissues import Surfaces
 from leukospect.quantification.measurements import Region
-from leukospect.quantification.physiological_signs import Signs, signs_of
+from leukospect.quantification.physiological_signs import Growth, Signs, signs_of
 
 GREW = 1.2
 """A lesion-like course: uptake, decay-corrected, more than a fifth above that of the earliest time."""
@@ -25,6 +26,11 @@ _BLADDER_OFF_MM, _BLADDER_ABOVE_LEGS_MM = 25.0, (-10.0, 120.0)
 _ORGAN_ML, _ABOVE_LEGS_MM = 120.0, 200.0
 _KIDNEY_OFF_MM, _KIDNEY_ML = (35.0, 100.0), 25.0
 _BEHIND, _FRONT = 0.5, 0.65
+_BESIDE_GAS_MM = 25.0
+_BOWEL_ML, _FAR_MM, _SAME = 15.0, 40.0, 1.5
+_SURELY = 1.64
+_KIDNEYS_ALIKE = (0.4, 2.5)
+_BESIDE_ORGAN_MM, _ORGAN_LEVEL = 10.0, 1.5
 
 
 def tell_physiological(
@@ -34,7 +40,7 @@ def tell_physiological(
     body: NDArray[np.bool_],
     *,
     surfaces: Surfaces | None = None,
-    growth: Mapping[str, float] | None = None,
+    growth: Mapping[str, Growth] | None = None,
 ) -> tuple[Region, ...]:
     """Give found regions the role ``physiological`` where they are likely to be, with what they are likely and why.
 
@@ -52,7 +58,7 @@ def tell_physiological(
     surfaces : Surfaces or None
         Of the CT; None without one.
     growth : mapping or None
-        Name of a region to its late uptake over the earliest, both decay-corrected; one without it has no known course.
+        Of regions by name; one without it has no known course.
 
     Returns
     -------
@@ -60,7 +66,26 @@ def tell_physiological(
         In the same order, with `role`, `likely` and `remark`.
     """
     signs = signs_of(late, labels, regions, body, surfaces=surfaces, growth=growth)
-    return tuple(_judged(region, one) for region, one in zip(regions, signs, strict=True))
+    told = tuple(_judged(region, one) for region, one in zip(regions, signs, strict=True))
+    return _with_more_bowel(_with_parts_of_organs(late, labels, told, signs), signs)
+
+
+def _with_parts_of_organs(
+    late: Image, labels: Image, regions: tuple[Region, ...], signs: tuple[Signs, ...]
+) -> tuple[Region, ...]:
+    """Count what lies at a liver or spleen, and is no hotter than that, to it."""
+    spacing = late.geometry.spacing_mm
+    told = list(regions)
+    for organ, of_organ in zip(regions, signs, strict=True):
+        if organ.likely not in ("liver", "spleen"):
+            continue
+        away = ndimage.distance_transform_edt(labels.array != organ.label, sampling=spacing)
+        for n, (region, own) in enumerate(zip(told, signs, strict=True)):
+            beside = region.role == "lesion" and float(away[labels.array == region.label].min()) <= _BESIDE_ORGAN_MM
+            if beside and own.level <= _ORGAN_LEVEL * of_organ.level and not (_grew(own) or own.in_bone > 1 - _MOSTLY):
+                remark = f"Beside what is likely {organ.likely}, and no hotter; {_course(own)}."
+                told[n] = replace(region, role="physiological", likely=organ.likely, remark=remark)
+    return tuple(told)
 
 
 def _judged(region: Region, signs: Signs) -> Region:
@@ -72,20 +97,45 @@ def _judged(region: Region, signs: Signs) -> Region:
         if found is None:
             continue
         likely, why = found
-        if signs.growth > GREW and likely not in ("bowel", "bladder"):
+        if _grew(signs) and likely not in ("bowel", "bladder"):
             return replace(region, remark=f"It lies like {likely} ({why}), but {course}; so it is judged.")
         return replace(region, role="physiological", likely=likely, remark=f"{why[:1].upper()}{why[1:]}; {course}.")
     doubt = _doubt(signs)
     return replace(region, remark=doubt) if doubt else region
 
 
+def _with_more_bowel(regions: tuple[Region, ...], signs: tuple[Signs, ...]) -> tuple[Region, ...]:
+    """Count to the bowel what has the level and the course of bowel beside gas, in the front of the same trunk."""
+    known = [own for region, own in zip(regions, signs, strict=True) if region.likely == "bowel"]
+    told = list(regions)
+    for n, (region, own) in enumerate(zip(regions, signs, strict=True)):
+        placed = own.in_trunk and own.depth <= _BEHIND and not own.in_bone > 0.2 and not own.to_metal_mm <= _FAR_MM
+        like = any(_like(own, bowel) for bowel in known)
+        if region.role == "lesion" and placed and like and own.volume_ml >= _BOWEL_ML:
+            remark = f"In the front of the trunk, of the level and course of bowel beside gas; {_course(own)}."
+            told[n] = replace(region, role="physiological", likely="bowel", remark=remark)
+    return tuple(told)
+
+
+def _like(one: Signs, other: Signs) -> bool:
+    levels, courses = one.level / other.level, one.growth.factor / other.growth.factor
+    return 1.0 / _SAME <= levels <= _SAME and 1.0 / _SAME <= courses <= _SAME
+
+
+def _grew(signs: Signs) -> bool:
+    """Tell whether it grew beyond what noise makes of a level that was kept."""
+    return signs.growth.beyond(GREW, deviations=_SURELY)
+
+
 def _course(signs: Signs) -> str:
-    if np.isnan(signs.growth):
+    if np.isnan(signs.growth.factor):
         return "its course in time is not known"
-    change = f"{signs.growth - 1.0:+.0%}"
-    if signs.growth > GREW:
+    change = f"{signs.growth.factor - 1.0:+.0%}"
+    if _grew(signs):
         return f"its uptake grew ({change})"
-    return f"its uptake fell ({change})" if signs.growth < _FELL else f"its uptake kept its level ({change})"
+    if signs.growth.factor > GREW:
+        return f"its uptake did not grow by more than its noise ({change})"
+    return f"its uptake fell ({change})" if signs.growth.factor < _FELL else f"its uptake kept its level ({change})"
 
 
 def _bladder(signs: Signs) -> tuple[str, str] | None:
@@ -111,7 +161,8 @@ def _kidney(signs: Signs) -> tuple[str, str] | None:
     placed = signs.in_trunk and low <= signs.off_midline_mm <= high and signs.depth > _BEHIND
     if not placed or signs.above_legs_mm < _ABOVE_LEGS_MM or signs.volume_ml < _KIDNEY_ML:
         return None
-    if _alike(signs) and not signs.in_bone > 1 - _MOSTLY:
+    low, high = _KIDNEYS_ALIKE
+    if low <= signs.symmetry <= high and not signs.in_bone > 1 - _MOSTLY:
         return "kidney", f"in the back of the trunk beside the spine, {_opposite(signs)}"
     return None
 
@@ -132,7 +183,7 @@ def _marrow(signs: Signs) -> tuple[str, str] | None:
 
 
 def _vessel(signs: Signs) -> tuple[str, str] | None:
-    falls = signs.growth < _FELL
+    falls = signs.growth.factor < _FELL
     if falls and signs.elongated_along_body and _alike(signs) and not signs.in_bone >= _MOSTLY:
         return "blood vessel", f"elongated along the body, {_opposite(signs)}"
     return None
@@ -140,8 +191,8 @@ def _vessel(signs: Signs) -> tuple[str, str] | None:
 
 def _bowel(signs: Signs) -> tuple[str, str] | None:
     front = signs.in_trunk and signs.depth <= _FRONT
-    if front and signs.beside_gas >= 0.3 and not signs.in_bone > 0.2:
-        return "bowel", "beside gas in the front of the trunk"
+    if front and signs.to_gas_mm <= _BESIDE_GAS_MM and not signs.in_bone > 0.2:
+        return "bowel", f"{signs.to_gas_mm:.0f} mm from gas in the front of the trunk"
     return None
 
 

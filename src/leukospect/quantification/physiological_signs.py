@@ -22,10 +22,25 @@ _MIRROR_SEARCH_MM = 15.0
 _OWN_MIRROR = 0.35
 _LEVEL_SCALE_MM = 8.0
 _HOT_PART = 0.5
-_IN_BONE_MM, _BESIDE_GAS_MM = 4.0, 10.0
+_IN_BONE_MM = 4.0
 _LEAST_PART_OF_BODY = 0.05
 
 Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Uptake, decay-corrected, over that of the earliest time, and its relative standard deviation by noise.
+
+    NaN where the course is not known; a deviation that is not known is taken as 0.
+    """
+
+    factor: float = math.nan
+    relative_error: float = 0.0
+
+    def beyond(self, limit: float, *, deviations: float) -> bool:
+        """Tell whether it grew beyond a limit, surely (deviations above 0) or possibly (below)."""
+        return bool(self.factor * math.exp(-deviations * self.relative_error) > limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +66,12 @@ class Signs:
         How much the place opposite stands out of its surroundings, in parts of how much the region does.
     own_mirror : bool
         It lies across the midline, so that its mirror image is much of itself.
-    growth : float
-        Uptake, decay-corrected, over that of the earliest time that was measured; NaN without one.
-    in_bone, beside_gas, to_metal_mm : float
-        Parts of the hot part's uptake in bone and beside gas, distance from the hottest point to metal; NaN without
-        a CT or without gas or metal.
+    growth : Growth
+        From the earliest time that was measured.
+    in_bone : float
+        Part of the hot part's uptake; NaN without a CT or bone.
+    to_gas_mm, to_metal_mm : float
+        Distances from the hottest point; NaN without a CT or without gas or metal.
     elongated_along_body : bool
     """
 
@@ -68,9 +84,9 @@ class Signs:
     above_legs_mm: float
     symmetry: float
     own_mirror: bool
-    growth: float
+    growth: Growth
     in_bone: float
-    beside_gas: float
+    to_gas_mm: float
     to_metal_mm: float
     elongated_along_body: bool
 
@@ -92,7 +108,7 @@ def signs_of(
     body: Mask,
     *,
     surfaces: Surfaces | None = None,
-    growth: Mapping[str, float] | None = None,
+    growth: Mapping[str, Growth] | None = None,
 ) -> tuple[Signs, ...]:
     """Gather the signs of every region.
 
@@ -106,14 +122,14 @@ def signs_of(
     surfaces : Surfaces or None
         Of the CT; None without one.
     growth : mapping or None
-        Name of a region to its late uptake over the earliest, decay-corrected.
+        Of regions by name; one without it has no known course.
     """
     whole = _described(body, late)
     means = LocalMeans(body, np.asarray(late.geometry.spacing_mm), _LEVEL_SCALE_MM)
     # Of a noisy reconstruction half of the voxels lie far below its mean; smoothed ones do not.
     median = float(np.median(means.centre(np.asarray(late.array, dtype=np.float32))[body]))
     return tuple(
-        _signs(late, labels, region, whole, median, surfaces, (growth or {}).get(region.name, math.nan))
+        _signs(late, labels, region, whole, median, surfaces, (growth or {}).get(region.name, Growth()))
         for region in regions
     )
 
@@ -139,7 +155,7 @@ def _parts(plane: Mask) -> int:
 
 
 def _signs(
-    late: Image, labels: Image, region: Region, body: _Body, median: float, surfaces: Surfaces | None, growth: float
+    late: Image, labels: Image, region: Region, body: _Body, median: float, surfaces: Surfaces | None, growth: Growth
 ) -> Signs:
     members = np.asarray(labels.array) == region.label
     values = np.asarray(late.array, dtype=np.float64)[members]
@@ -150,11 +166,11 @@ def _signs(
     width = float(places[:, 0].max() - places[:, 0].min())
     shape = shape_of_focus(places, late.geometry.spacing_mm)
     hot = values >= _HOT_PART * values.max()
-    in_bone = beside_gas = to_metal = math.nan
+    in_bone = to_gas = to_metal = math.nan
     if surfaces is not None:
         in_bone = _part_within(surfaces.to_bone_mm(places[hot]), values[hot], _IN_BONE_MM)
-        beside_gas = _part_within(surfaces.to_gas_mm(places[hot]), values[hot], _BESIDE_GAS_MM)
-        to_metal = float(surfaces.to_metal_mm(places[int(values.argmax())]))
+        hottest = places[int(values.argmax())]
+        to_gas, to_metal = float(surfaces.to_gas_mm(hottest)), float(surfaces.to_metal_mm(hottest))
     return Signs(
         volume_ml=region.volume_ml,
         level=float(values.mean()) / median if median > 0 else math.inf,
@@ -167,7 +183,7 @@ def _signs(
         own_mirror=abs(x - here) <= _OWN_MIRROR * width,
         growth=growth,
         in_bone=in_bone,
-        beside_gas=beside_gas,
+        to_gas_mm=to_gas,
         to_metal_mm=to_metal,
         elongated_along_body=shape.elongated and abs(shape.direction[2]) > 0.8,
     )
