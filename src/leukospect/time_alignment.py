@@ -186,11 +186,17 @@ def align_planar(
         maximum_shift_mm=protocol.registration.between_times_maximum_shift_mm,
         maximum_rotation_deg=protocol.registration.between_times_maximum_rotation_deg,
     )
-    values = {"images": "planar", "from": late_name, "to": name, "method": "planar to planar in the frontal plane"}
+    values: dict[str, object] = {
+        "images": "planar",
+        "from": late_name,
+        "to": name,
+        "method": "planar to planar in the frontal plane",
+    }
     values |= {**asdict(found), "matrix": found.matrix.tolist()}
     how = " Regions were moved, not counts: nothing was interpolated." if found.accepted else ""
     expected = found.disagreement_mm if found.accepted or found.aligned else float("nan")
     expected = float(np.hypot(expected, _PLANAR_MM))
+    values["expected_error_mm"] = expected
     alignment = TimeAlignment(
         f"alignment of planar views {late_name} to {name}", f"{found.reason}.{how}", values, expected
     )

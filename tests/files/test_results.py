@@ -50,7 +50,7 @@ def test_what_is_written_is_what_was_measured(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     write_results(document(iterations=5, tops=(1.5, np.float32(2.0)), nothing=None), path)
     read = json.loads(path.read_text(encoding="utf-8"))
-    assert read["schema_version"] == "1.2"
+    assert read["schema_version"] == "1.3"
     assert read["attenuation_effect"] is None
     assert "not a diagnosis" in read["disclaimer"]
     assert read["flag"]["value"] == "positive"
