@@ -134,7 +134,7 @@ def placed(last: PlanarImages) -> PlacedRegions:
 
 def measured(early: PlanarImages, late: PlanarImages) -> tuple[Measurement, ...]:
     protocol = PROTOCOL.model_copy(update={"registration": PROTOCOL.registration.model_copy(update={"enabled": False})})
-    found, _ = measure_planar_views(Study((early, late)), placed(late), protocol)
+    found, _, _ = measure_planar_views(Study((early, late)), placed(late), protocol)
     return found
 
 

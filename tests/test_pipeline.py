@@ -122,7 +122,9 @@ def test_ratios_carry_intervals_and_the_rule_its_source(small_run: SmallRun) -> 
     assert document["schema_version"]
     assert document["rule"]["name"] == "visual-increase"
     assert document["rule"]["source"]
-    assert {ratio["modality"] for ratio in document["ratios"]} == {"spect", "planar anterior", "planar posterior"}
+    assert {ratio["modality"] for ratio in document["ratios"]} == {
+        "spect", "planar anterior", "planar posterior", "planar geometric mean",
+    }  # fmt: skip
     for ratio in document["ratios"]:
         interval = ratio["ratio"]
         assert interval["low"] < interval["value"] < interval["high"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ from leukospect.registration import resample
 from leukospect.spect_settings import prepared
 from leukospect.study_measurement import PlacedRegions
 from leukospect.study_result import MeasuredCounts, SpectResult
+from leukospect.time_alignment import TimeAlignment
 
 Progress = Callable[[str, float], None]
 
@@ -47,6 +49,8 @@ def sensitivity_to_alignment(
     protocol: Protocol,
     threads: int | None,
     progress: Progress,
+    *,
+    of_planar: Sequence[MisalignmentEffect] = (),
 ) -> AlignmentSensitivity | None:
     """Move the attenuation map, and the regions, by a pixel and two degrees, and measure the regions again.
 
@@ -58,28 +62,35 @@ def sensitivity_to_alignment(
     threads : int or None
         The result does not depend on it.
     progress : function of a stage's name and the fraction of it done
+    of_planar : sequence of MisalignmentEffect
+        What was found in planar views, to be told beside.
 
     Returns
     -------
     AlignmentSensitivity or None
-        None where there are no regions in a SPECT, or `registration.sensitivity` is off. The map is moved where one
+        None where there are no regions, or `registration.sensitivity` is off. The map is moved where one
         was applied here; the regions are, at the times that they were carried to.
     """
-    if not spect or not placed.regions or not protocol.registration.sensitivity:
+    if not placed.regions or not protocol.registration.sensitivity:
         return None
     found: list[MisalignmentEffect] = []
-    shift = max(max(result.recon.geometry.spacing_mm) for result in spect)
+    shift = max((max(result.recon.geometry.spacing_mm) for result in spect), default=0.0)
+    shift = shift or max((one.displaced_mm for one in of_planar), default=0.0)
     for number, result in enumerate(spect):
         motions = small_motions(max(result.recon.geometry.spacing_mm), TURN_DEG, _middle_mm(result))
         if result.counts is not None and result.counts.maps and protocol.reconstruction.algorithm != "fbp":
             found += _with_map_moved(result, result.counts, placed, number, motions, protocol, threads, progress)
         if number < len(spect) - 1:
             found += _with_regions_moved(result, placed, number, motions)
+    found += of_planar
     return AlignmentSensitivity(shift, TURN_DEG, _PASSES, tuple(found)) if found else None
 
 
 def deviations_of_ratios(
-    sensitivity: AlignmentSensitivity | None, spect: Sequence[SpectResult], placed: PlacedRegions
+    sensitivity: AlignmentSensitivity | None,
+    spect: Sequence[SpectResult],
+    placed: PlacedRegions,
+    planar: Sequence[TimeAlignment] = (),
 ) -> dict[tuple[str, TimePoint, str], float]:
     """Tell how far misalignment is expected to put each ratio off: what motions change, by the error of registration.
 
@@ -90,6 +101,8 @@ def deviations_of_ratios(
         How well each SPECT was registered to its CT; where that was not estimated, a pixel is expected.
     placed : PlacedRegions
         How well the times were.
+    planar : sequence of TimeAlignment
+        How well those of planar views were.
 
     Returns
     -------
@@ -104,6 +117,11 @@ def deviations_of_ratios(
             expected["attenuation map", result.time_point or "late", "spect"] = result.registration.misalignment_mm
     for result, alignment in zip(spect[:-1], placed.alignments, strict=False):
         expected["regions", result.time_point or "late", "spect"] = alignment.expected_error_mm
+    for alignment in planar:
+        for time in get_args(TimePoint):
+            if time == alignment.time_point:
+                for view in ("anterior", "posterior", "geometric mean"):
+                    expected["regions", time, f"planar {view}"] = alignment.expected_error_mm
     return expected_deviations(sensitivity.effects, expected)
 
 

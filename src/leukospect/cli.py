@@ -305,11 +305,27 @@ def _bench_registration(options: argparse.Namespace, output: Path, progress: Ter
         print(f"Report: {output / 'registration.html'}")
 
 
+def _bench_uncertainty(options: argparse.Namespace, output: Path, progress: TerminalProgress) -> None:
+    from dataclasses import replace
+
+    from leukospect.benchmark.uncertainty import run_uncertainty
+    from leukospect.benchmark.uncertainty_report import as_text
+    from leukospect.benchmark.uncertainty_results import QUICK, UncertaintySettings
+
+    settings = replace(QUICK if options.quick else UncertaintySettings(), seed=options.seed)
+    found = run_uncertainty(output, settings, threads=options.threads, progress=progress)
+    progress.close()
+    if not options.quiet:
+        print(as_text(found))
+        print(f"Report: {output / 'uncertainty.html'}")
+
+
 _BENCHMARKS = {
     "accuracy": _bench_accuracy,
     "speed": _bench_speed,
     "metal": _bench_metal,
     "registration": _bench_registration,
+    "uncertainty": _bench_uncertainty,
 }
 
 

@@ -260,10 +260,15 @@ def _add_phantom(commands: Any) -> None:
 
 def _add_bench(commands: Any) -> None:
     parser = _command(
-        commands, "bench", "measure accuracy, metal reduction and registration on digital phantoms, and speed here"
+        commands,
+        "bench",
+        "measure accuracy, metal reduction, registration and uncertainty on digital phantoms, and speed here",
     )
     parser.add_argument(
-        "part", nargs="?", choices=["accuracy", "speed", "metal", "registration"], help="one of them; left out: all"
+        "part",
+        nargs="?",
+        choices=["accuracy", "speed", "metal", "registration", "uncertainty"],
+        help="one of them; left out: all",
     )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="default: leukospect-bench, or -accuracy and so on"
@@ -272,7 +277,9 @@ def _add_bench(commands: Any) -> None:
         "--anatomy", type=Path, metavar="PATH", help="a CT without metal (DICOM folder or .npz) to put metal into"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="fewer iterations, counts, draws, anatomies, implants and starts"
+        "--quick",
+        action="store_true",
+        help="fewer iterations, counts, draws, anatomies, implants and starts",
     )
     parser.add_argument(
         "--seed", type=_not_negative, default=1, metavar="N", help="of the noise, and of the anatomies drawn"

@@ -88,7 +88,8 @@ def measure_marrow_views(
     beside = None
     if timed:
         beside = (timed[-1], "leukocytes", photopeak_of_planar(timed[-1], of_cells)[0])
-    return measure_planar_views(marrow, placed, own, beside=beside)
+    measurements, alignments, _ = measure_planar_views(marrow, placed, own, beside=beside)
+    return measurements, alignments
 
 
 def colloid_protocol(protocol: Protocol) -> Protocol:

@@ -254,11 +254,11 @@ def run_study(
         )
     placed = regions_of_study(study, spect, protocol, drawn, progress)
     measurements, samples = measure_spect_times(spect, placed, protocol, progress, same_scale=not relative)
-    of_planar, planar_alignments = measure_planar_views(study, placed, protocol)
+    of_planar, planar_alignments, of_moved_planar = measure_planar_views(study, placed, protocol)
     measurements += of_planar
     alignments = (*placed.alignments, *planar_alignments)
-    sensitivity = sensitivity_to_alignment(spect, placed, protocol, threads, progress)
-    deviations = deviations_of_ratios(sensitivity, spect, placed)
+    sensitivity = sensitivity_to_alignment(spect, placed, protocol, threads, progress, of_planar=of_moved_planar)
+    deviations = deviations_of_ratios(sensitivity, spect, placed, planar_alignments)
     ratios = all_ratios(measurements, placed.regions, samples, deviations)
     apart = [*(["spect"] if relative else []), *(PLANAR if check_planar(study.planar, placed, protocol) else [])]
     changes = all_changes(ratios, measurements, only_ratios=apart)

@@ -18,6 +18,7 @@ from leukospect.protocol import Protocol
 from leukospect.quantification.lesions import find_lesions
 from leukospect.quantification.measurements import Location, Measurement, Region, TimePoint
 from leukospect.quantification.mirror import body_outline
+from leukospect.quantification.misalignment import MisalignmentEffect
 from leukospect.quantification.planar import measure_planar, planar_thresholds, project_regions
 from leukospect.quantification.planar_combined import (
     RING,
@@ -26,6 +27,7 @@ from leukospect.quantification.planar_combined import (
     geometric_means,
     rings,
 )
+from leukospect.quantification.planar_misplaced import effects_in_view, effects_on_geometric_mean
 from leukospect.quantification.spect import SpectSamples, common_thresholds, measure_spect
 from leukospect.resampling import resampled_means
 from leukospect.study_foci import found_in_spect, locations_of, noise_of_planar, surfaces_of
@@ -179,19 +181,21 @@ def _replicates(
 
 def measure_planar_views(
     study: Study, placed: PlacedRegions, protocol: Protocol, *, beside: tuple[PlanarImages, str, int] | None = None
-) -> tuple[tuple[Measurement, ...], tuple[TimeAlignment, ...]]:
+) -> tuple[tuple[Measurement, ...], tuple[TimeAlignment, ...], list[MisalignmentEffect]]:
     """Measure the regions, projected, in the anterior and posterior views of every time.
 
     They are projected as they lie in the last planar views; earlier ones are registered to those, and measured where
-    the same places are in them. `beside` gives other views for the last ones, such as the leukocytes' for a marrow
-    scan: with the name of their time and their window.
+    the same places are in them. The effects are those of misplacing them by a pixel and two degrees, wherever they were
+    carried to: from SPECT to all views, else from the last to the others. `beside` gives other views for the last ones,
+    such as the leukocytes' for a marrow scan: with the name of their time and their window.
     """
     if not placed.regions:
-        return (), ()
+        return (), (), []
     found = [_timed(planar, protocol) for planar in study.planar]
     timed = [entry for entry in found if entry is not None]
     to_last, alignments = _planar_to_last(timed, protocol, beside)
     measurements: tuple[Measurement, ...] = ()
+    effects: list[MisalignmentEffect] = []
     for name in ("anterior", "posterior"):
         series = [
             (planar, point, planar.view_names.index(name), matrix)
@@ -199,7 +203,30 @@ def measure_planar_views(
             if name in planar.view_names
         ]
         measurements += _measure_series(series, placed, protocol)
-    return (*measurements, *geometric_means(measurements)), alignments
+        effects += _effects_in_series(series, placed, protocol)
+    return (
+        (*measurements, *geometric_means(measurements)), alignments, [*effects, *effects_on_geometric_mean(effects)],
+    )  # fmt: skip
+
+
+def _effects_in_series(
+    series: list[tuple[PlanarImages, TimePoint, int, NDArray[np.float64] | None]],
+    placed: PlacedRegions,
+    protocol: Protocol,
+) -> list[MisalignmentEffect]:
+    """Move the regions in one view at the times that they were carried to."""
+    labels = placed.labels[-1]
+    of_views = labels.geometry.shape[1] == 1
+    carried = series[:-1] if of_views else series
+    if not protocol.registration.sensitivity:
+        return []
+    return [
+        effect
+        for planar, time_point, view, to_last in carried
+        for effect in effects_in_view(
+            planar, photopeak_of_planar(planar, protocol)[0], view, labels, placed.regions, time_point, to_last
+        )
+    ]
 
 
 def _planar_to_last(

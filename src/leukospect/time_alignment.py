@@ -42,12 +42,15 @@ class TimeAlignment:
         The same as plain values, for results.json: transforms, quality and reasons.
     expected_error_mm : float
         By which regions carried to the other time are expected to lie off; NaN where nobody can tell.
+    time_point : str
+        The other time.
     """
 
     name: str
     note: str
     values: Mapping[str, object] = field(default_factory=dict)
     expected_error_mm: float = float("nan")
+    time_point: str = ""
 
 
 def carry_to_earlier(
@@ -208,12 +211,18 @@ def align_planar(
         maximum_shift_mm=protocol.registration.between_times_maximum_shift_mm,
         maximum_rotation_deg=protocol.registration.between_times_maximum_rotation_deg,
     )
-    values = {"images": "planar", "from": late_name, "to": name, "method": "planar to planar in the frontal plane"}
+    values: dict[str, object] = {
+        "images": "planar",
+        "from": late_name,
+        "to": name,
+        "method": "planar to planar in the frontal plane",
+    }
     values |= {**asdict(found), "matrix": found.matrix.tolist()}
     how = " Regions were moved, not counts: nothing was interpolated." if found.accepted else ""
     expected = found.disagreement_mm if found.accepted or found.aligned else float("nan")
     expected = float(np.hypot(expected, _PLANAR_MM))
+    values["expected_error_mm"] = expected
     alignment = TimeAlignment(
-        f"alignment of planar views {late_name} to {name}", f"{found.reason}.{how}", values, expected
+        f"alignment of planar views {late_name} to {name}", f"{found.reason}.{how}", values, expected, name
     )
     return (np.asarray(np.linalg.inv(found.matrix), np.float64) if found.accepted else None), alignment

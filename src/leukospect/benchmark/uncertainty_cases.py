@@ -164,8 +164,8 @@ def coarse_scan(protocol: Protocol, lesions: int, *, threads: int | None = None)
     heights = _levels_mm(lesions)
     references = [(-x, y, float(z), _REFERENCE_RADIUS_MM) for z in heights]
     rest = _expected(_phantom(lesions, 1.0, references), threads)
-    first = _expected(_phantom(lesions, 0.0, [(x, y, float(heights[0]), _RADIUS_MM)]), threads)
-    each = np.stack([_moved_down(first.counts, n * _ROWS_APART) for n in range(lesions)])
+    alone = _expected(_phantom(2 * lesions - 1, 0.0, [(x, y, 0.0, _RADIUS_MM)]), threads).counts
+    each = np.stack([_rows_of(alone, lesions - 1 - n, lesions) for n in range(lesions)])
     one = np.float32(1.0 / (rest.counts[0].sum(dtype=np.float64) + each[:, 0].sum(dtype=np.float64)))
     projections = replace(rest, counts=_MODEL_COUNTS * one * (rest.counts + each.sum(axis=0)))
     grid = reconstruction_geometry(projections)
@@ -185,10 +185,9 @@ def _expected(phantom: Phantom, threads: int | None) -> Projections:
     return found
 
 
-def _moved_down(counts: Counts, rows: int) -> Counts:
-    moved = np.zeros_like(counts)
-    moved[:, :, rows:] = counts[:, :, : counts.shape[2] - rows]
-    return moved
+def _rows_of(counts: Counts, first: int, lesions: int) -> Counts:
+    """Cut the rows of so many lesions out of a longer field, from the first one on."""
+    return counts[:, :, first * _ROWS_APART : (first + lesions) * _ROWS_APART]
 
 
 def drawn_regions(grid: Geometry, shifts_mm: NDArray[np.float64]) -> tuple[Image, tuple[Region, ...]]:

@@ -49,7 +49,7 @@ class UncertaintySettings:
     change_from: float = -0.3
     change_to: float = 0.6
     misplaced_mm: float = 4.0
-    spect_counts: tuple[float, float] = (250_000.0, 16_000.0)
+    spect_counts: tuple[float, float] = (250_000.0, 25_000.0)
     spect_lesions: int = 20
     seed: int = 1
 

@@ -33,7 +33,7 @@ from leukospect.resampling import resampled_means
 PROTOCOL, SUBSETS = "tc99m-hmpao-spect-ct", 6
 """Of 30 views, five a subset, about as many as the protocol's 15 subsets take of the usual 60 to 120."""
 _RULE = "ratio-increase-10"
-_UPTAKE = (0.8, 2.5)
+_RATIOS = (0.9, 2.4)
 _TURN_DEG = 2.0
 _SHIFTS = 6
 """The first motions are shifts; a turn of so long a body would move its ends far more than a pixel."""
@@ -72,33 +72,64 @@ def spect_replicates(
     pairs = -(-settings.spect_replicates // settings.spect_lesions)
     found: list[Replicate] = []
     for at, level in enumerate(LEVELS):
-        uptakes = drawn_uptakes(settings, level, pairs + 1)
+        ratios, backwards = drawn_ratios(settings, level, pairs + 1)
+        uptakes = _uptakes_of(scan, ratios)
         before: list[Acquired] = []
         for number in range(pairs + 1):
             report((at * (pairs + 1) + number) / (len(LEVELS) * (pairs + 1)))
             after = acquire(scan, settings, level, number, uptakes[number])
-            pairs_of_two = zip(before, after, strict=False)
-            found += [_compared(scan, *two, settings, level, len(found) + n) for n, two in enumerate(pairs_of_two)]
+            for lesion, two in enumerate(zip(before, after, strict=False)):
+                pair = two[::-1] if backwards[number - 1, lesion] else two
+                replicate = (number - 1) * settings.spect_lesions + lesion
+                found.append(_compared(scan, *pair, settings, level, replicate))
             before = after
     report(1.0)
     return found
 
 
-def drawn_uptakes(settings: UncertaintySettings, level: str, acquisitions: int) -> NDArray[np.float64]:
-    """Give each lesion's uptake, over the references', in each acquisition, (acquisitions, lesions).
+def drawn_ratios(
+    settings: UncertaintySettings, level: str, acquisitions: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Draw each lesion's ratio to its reference in each acquisition, so that changes are even between their bounds.
 
-    Changes are drawn evenly between the bounds of the settings, and again where one would leave 0.8 to 2.5.
+    Which of two acquisitions in a row is the later one makes no difference to their noise: it is chosen so that the
+    ratio stays between 0.9 and 2.4, and by chance where both ways do.
+
+    Returns
+    -------
+    (acquisitions, lesions) array
+    (acquisitions - 1, lesions) bool array
+        The later one of two comes first.
     """
     rng = np.random.default_rng([settings.first_draw, LEVELS.index(level), 2])
-    low, high = _UPTAKE
-    walk = [np.exp(rng.uniform(math.log(low), math.log(high), settings.spect_lesions))]
+    low, high = _RATIOS
+    lesions = settings.spect_lesions
+    ratios = [np.exp(rng.uniform(math.log(low), math.log(high), lesions))]
+    backwards = []
     for _ in range(acquisitions - 1):
-        then = np.full(settings.spect_lesions, -1.0)
-        while np.any(outside := (then < low) | (then > high)):
-            growth = 1.0 + rng.uniform(settings.change_from, settings.change_to, settings.spect_lesions)
-            then = np.where(outside, walk[-1] * growth, then)
-        walk.append(then)
-    return np.stack(walk)
+        growth = 1.0 + rng.uniform(settings.change_from, settings.change_to, lesions)
+        onwards = (ratios[-1] * growth >= low) & (ratios[-1] * growth <= high)
+        other = (ratios[-1] / growth >= low) & (ratios[-1] / growth <= high)
+        back = ~onwards | (other & (rng.uniform(size=lesions) < 0.5))
+        ratios.append(np.where(back, ratios[-1] / growth, ratios[-1] * growth))
+        backwards.append(back)
+    return np.stack(ratios), np.reshape(backwards, (-1, lesions))
+
+
+def _uptakes_of(scan: CoarseScan, ratios: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Find the uptakes, over the references', whose expected counts are measured as these ratios: all but linear."""
+    lesions = ratios.shape[1]
+    ends = np.array([0.5, 3.0])
+    measured = [_truth(scan, scan.expected(np.full(lesions, end), 1e6))[1] for end in ends]
+    slope = (np.array(measured[1]) - measured[0]) / (ends[1] - ends[0])
+    return np.asarray(np.maximum(ends[0] + (ratios - measured[0]) / slope, 0.0))
+
+
+def _truth(scan: CoarseScan, expected: NDArray[np.float32]) -> tuple[tuple[Measurement, ...], list[float]]:
+    """Measure expected counts: every region, and every lesion's ratio."""
+    image = scan.image(scan.counted(expected))
+    measured = measure_spect(image, scan.labels, scan.regions, time_point="late", hours=math.nan)
+    return measured, [one.ratio.value for one in all_ratios(measured, scan.regions)]
 
 
 def acquire(
@@ -118,9 +149,7 @@ def acquire(
     rng = np.random.default_rng([settings.first_draw + number, LEVELS.index(level), 1])
     counts = settings.spect_counts[LEVELS.index(level)] * settings.spect_lesions
     expected = scan.expected(uptakes, counts)
-    truth = measure_spect(
-        scan.image(scan.counted(expected)), scan.labels, scan.regions, time_point="late", hours=math.nan
-    )
+    truth, true_ratios = _truth(scan, expected)
     counted = scan.counted(rng.poisson(expected).astype(np.float32))
     image = scan.image(counted)
     first = int(rng.integers(2**40))
@@ -129,7 +158,6 @@ def acquire(
     samples = SpectSamples.collect(scan.regions, means)
     measured = measure_spect(image, scan.labels, scan.regions, time_point="late", hours=math.nan, replicates=means)
     ratios = all_ratios(measured, scan.regions, {"late": samples})
-    true_ratios = [one.ratio.value for one in all_ratios(truth, scan.regions)]
     misplaced = _misplaced(image, scan, samples, true_ratios, settings.misplaced_mm, rng)
     return [
         Acquired(lesion, found, true_ratio, true_lesion.maximum, *moved)

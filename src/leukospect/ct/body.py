@@ -93,9 +93,7 @@ def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return ~outside[labels]
 
 
-def _lungs(
-    means_hu: NDArray[np.float32], tissue: NDArray[np.bool_], thick: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+def _lungs(means_hu: NDArray[np.float32], tissue: NDArray[np.bool_], thick: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Mark what a slice's tissue encloses, mostly thick tissue, and what is not as thin as air or a couch's foam."""
     labels, count = ndimage.label(_filled(tissue) & ~tissue, structure=_IN_PLANE)
     if not count:

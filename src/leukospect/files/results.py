@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import get_args
 
@@ -19,6 +19,7 @@ from leukospect.interpretation.map_effect import AttenuationEffect
 from leukospect.interpretation.rule import Rule
 from leukospect.quantification.measurements import Change, Location, Measurement, Ratio, Region
 from leukospect.quantification.misalignment import AlignmentSensitivity
+from leukospect.quantification.probability import EXPECTED
 from leukospect.whole_files import whole_file
 
 SCHEMA_VERSION = "1.3"
@@ -27,7 +28,9 @@ SCHEMA_VERSION = "1.3"
 1.2: `alignment_sensitivity`, `time_alignment`, of the rule `cut_off` and `ratio_above`, of each flag `finding`.
 
 1.3: `injection`; `marrow`, and of the rule `marrow`; `lesions` with their locations, `physiological`, and of each region
-`likely`, `remark` and `finding`. Every key stands in `leukospect/schemas/results.schema.json`."""
+`likely`, `remark` and `finding`; of each ratio and change the interval `ratio_total` or `change_total` and
+`alignment_deviation`; of each effect of misalignment `modality` and `displaced_mm`; of each alignment of times
+`expected_error_mm`; `changes_expected`. Every key stands in `leukospect/schemas/results.schema.json`."""
 DISCLAIMER = "leukospect is a research tool. This result is not a diagnosis."
 
 
@@ -52,8 +55,11 @@ def results_document(
 ) -> dict[str, object]:
     """Put a study's results together as plain values that JSON can hold.
 
-    No number is left out of it because it is not known: such a one is null. Changes carry P(change > threshold)
-    instead of their samples. There is nothing in it that identifies the patient.
+    No number is left out of it because it is not known: such a one is null. `ratio` and `change` have the intervals of
+    counting statistics, `ratio_total` and `change_total` those that the rule and the probability rest on: with what
+    misalignment is expected to leave, the same where that is not known (`alignment_deviation` null). Changes carry
+    P(change > threshold) instead of their samples, with the prior `changes_expected`.
+    There is nothing in it that identifies the patient.
 
     Parameters
     ----------
@@ -102,8 +108,9 @@ def results_document(
         "physiological": [_physiological(region) for region in regions if region.role == "physiological"],
         "regions": [asdict(region) for region in regions],
         "measurements": [asdict(measurement) for measurement in measurements],
-        "ratios": [asdict(ratio) for ratio in ratios],
+        "ratios": [asdict(replace(ratio, ratio_total=ratio.total)) for ratio in ratios],
         "changes": [_change(change, rule.threshold) for change in changes],
+        "changes_expected": asdict(EXPECTED),
         "metal_reduction": [dict(one) for one in metal_reduction],
         "time_alignment": [dict(one) for one in time_alignment],
         "attenuation_effect": None if effect is None else _effect(effect, rule.threshold),
@@ -202,7 +209,7 @@ def _injection(injected: Radiopharmaceutical) -> dict[str, object]:
 
 
 def _change(change: Change, threshold: float) -> dict[str, object]:
-    table = asdict(change)
+    table = asdict(replace(change, change_total=change.total))
     del table["samples"]
     table["threshold"] = threshold
     table["probability_above_threshold"] = probability_above(change, threshold)

@@ -14,8 +14,8 @@ _Z = 1.959963984540054
 _STEPS = 4001
 _WIDTHS = 8.0
 _LEAST_SPREAD = 1e-9
-_ONE_SIDED = math.log(6.0)
-"""From the limit of three counts to the middle of half a count, where none were seen: see `intervals`."""
+_LIMIT_OF_NONE = -math.log(0.05)
+"""Counts at the limit of the interval where none were seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +81,9 @@ def likely_changes(grown: Interval, number: int, expected: ChangesExpected = EXP
 
 def _log_likelihood(grown: Interval, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give the logarithm of how likely the measurement is for each value of log(1 + change), up to a constant."""
-    if grown.value == 0 or math.isinf(grown.value):  # none were seen on one side: one limit alone speaks
+    if grown.value == 0 or math.isinf(grown.value):  # none were seen at one time: Poisson, exp(-expected)
         limit, sign = (grown.high, 1.0) if grown.value == 0 else (grown.low, -1.0)
-        beyond = np.maximum(sign * (values - math.log(limit)) + _ONE_SIDED, 0.0)
-        return np.asarray(-0.5 * (beyond * _Z / _ONE_SIDED) ** 2)
+        return np.asarray(-_LIMIT_OF_NONE * np.exp(sign * (values - math.log(limit))))
     value = math.log(grown.value)
     down = (value - math.log(grown.low)) / _Z if grown.low > 0 else math.inf
     up = (math.log(grown.high) - value) / _Z if grown.high < math.inf else math.inf

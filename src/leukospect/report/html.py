@@ -103,7 +103,7 @@ def answer(content: ReportContent) -> Answer:
     change = change_behind(driver, content.changes)
     value = basis = caution = ""
     if change is not None:
-        value = change_span(change.change)
+        value = change_span(change.total)
         times = f"from {change.from_time} to {change.to_time}"
         basis = f"change of the ratio to {change.reference} {times}, {modality_name(change.modality)}"
         if change.disagreement:
@@ -202,7 +202,7 @@ def ratio_table(content: ReportContent) -> list[tuple[str, str, str, list[str]]]
     """Give a row for each lesion, reference and modality, with its ratios in the order of `ratio_times`."""
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
     for r in content.ratios:
-        rows.setdefault((r.lesion, r.reference, r.modality), {})[r.time_point] = span(r.ratio)
+        rows.setdefault((r.lesion, r.reference, r.modality), {})[r.time_point] = span(r.total)
     times = ratio_times(content)
     return [(*key, [cells.get(t, _NONE) for t in times]) for key, cells in rows.items()]
 
