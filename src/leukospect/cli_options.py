@@ -244,10 +244,15 @@ def _add_phantom(commands: Any) -> None:
 
 def _add_bench(commands: Any) -> None:
     parser = _command(
-        commands, "bench", "measure accuracy, metal reduction and registration on digital phantoms, and speed here"
+        commands,
+        "bench",
+        "measure accuracy, metal reduction, registration and lesions on digital phantoms, and speed here",
     )
     parser.add_argument(
-        "part", nargs="?", choices=["accuracy", "speed", "metal", "registration"], help="one of them; left out: all"
+        "part",
+        nargs="?",
+        choices=["accuracy", "speed", "metal", "registration", "lesions"],
+        help="one of them; left out: all",
     )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="default: leukospect-bench, or -accuracy and so on"
