@@ -20,8 +20,8 @@ from leukospect.benchmark.metal_results import Target
 
 TRUTH = (
     "Digital truth: counts come from an analytic model of solids that shares no projector with the reconstruction, "
-    "with attenuation, scatter and Poisson noise at leukocyte count levels (330 MBq of Tc-99m, two heads, LEHR). Bodies are "
-    "phantoms without their infection, of drawn size, side, uptakes and field; lesions are spheres. Both times are "
+    "with attenuation, scatter and Poisson noise at leukocyte count levels (330 MBq of Tc-99m, two heads, LEHR). "
+    "Bodies are phantoms without their infection, of drawn size, side, uptakes and field; lesions are spheres. Both times are "
     "scanned as the body lies, and the CT shows it without noise or artefact at one energy, so that neither "
     "registration nor metal artefacts are part of this. The rest is what the program runs on a study without drawn "
     "regions. Contrast is the lesion's late concentration over that of a 10 mm shell round it; its course is the true "
@@ -30,8 +30,8 @@ TRUTH = (
 )
 RULES = (
     "A focus is at a lesion where its hottest voxel lies in it (half a voxel added), or they share a fifth of their "
-    "joint volume. A lesion is found where a focus called a lesion is at it; such a focus at none is a false one. What is "
-    "called physiological counts as neither: a lesion called so is missed."
+    "joint volume. A lesion is found where a focus called a lesion is at it; such a focus at none is a false one. "
+    "What is called physiological counts as neither: a lesion called so is missed."
 )
 CAPTIONS = {
     "lesions-found": "Lesions found by size and contrast.",
@@ -111,6 +111,7 @@ def write_files(folder: Path, found: LesionsFound, targets: Sequence[Target], fi
     )
     page = environment.get_template("lesions.html").render(
         version=__version__, truth=TRUTH, rules=RULES, settings=found.settings, targets=targets, figures=shown,
-        table=table_of(found), tissues=tissues_of(found), studies=len(found.studies), stop_s=stop_s, lesions=len(found.lesions),
+        table=table_of(found), tissues=tissues_of(found), studies=len(found.studies), stop_s=stop_s,
+        lesions=len(found.lesions),
     )  # fmt: skip
     (folder / "lesions.html").write_text(page, encoding="utf-8")
