@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
+from matplotlib.ticker import FixedLocator, NullFormatter, StrMethodFormatter
 
 from leukospect.benchmark.lesions_results import (
     CONTRASTS,
@@ -48,10 +49,18 @@ def _found(found: LesionsFound) -> Figure:
                       color=edge[hit], label=f"{'found' if hit else 'not found'}, {len(cases)}")  # fmt: skip
     right.plot([2.0, 2.0, 5.0], [10.0, 3.0, 3.0], color="0.3", linestyle=":", label="must be found above")
     right.set(xlabel="diameter, cm", ylabel="late contrast to the surroundings", yscale="log")
-    right.set_yticks(CONTRASTS, [f"{value:g}" for value in CONTRASTS])
-    right.set_yticks([], minor=True)
+    right.yaxis.set_major_locator(FixedLocator(CONTRASTS))
+    _plain(right)
     right.legend(frameon=True, fontsize=8, loc="lower left")
     return figure
+
+
+def _plain(axes: Axes) -> None:
+    """Label logarithmic axes with plain numbers."""
+    for axis in (axes.xaxis, axes.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axis.set_minor_formatter(NullFormatter())
 
 
 def _grid(axes: Axes, cases: Sequence[LesionCase]) -> None:
@@ -103,6 +112,9 @@ def _measured(found: LesionsFound) -> Figure:
               f"{low / 10:g} to {min(high, 50) / 10:g} cm, {len(here)}")  # fmt: skip
     left.plot([1, _MOST_RATIO], [1, _MOST_RATIO], color="0.6", linewidth=0.8)
     left.set(xscale="log", yscale="log", xlim=(0.8, 40.0), ylim=(0.8, 40.0))
+    for axis in (left.xaxis, left.yaxis):
+        axis.set_major_locator(FixedLocator([1, 2, 5, 10, 20, 40]))
+    _plain(left)
     left.set(xlabel="true late ratio to the reference", ylabel="measured, 95 % interval")
     left.legend(frameon=False, fontsize=8)
     judged = [c for c in found.judged if np.isfinite([c.change_low, c.change_high]).all()]

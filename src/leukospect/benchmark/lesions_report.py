@@ -19,19 +19,20 @@ from leukospect.benchmark.lesions_results import LesionCase, LesionsFound, judge
 from leukospect.benchmark.metal_results import Target
 
 TRUTH = (
-    "Digital truth: counts come from an analytic model of solids that shares no projector with the reconstruction, "
-    "with attenuation, scatter and Poisson noise at leukocyte count levels (330 MBq of Tc-99m, two heads, LEHR). "
-    "Bodies are phantoms without their infection, of drawn size, side, uptakes and field; lesions are spheres. Both times are "
-    "scanned as the body lies, and the CT shows it without noise or artefact at one energy, so that neither "
-    "registration nor metal artefacts are part of this. The rest is what the program runs on a study without drawn "
-    "regions. Contrast is the lesion's late concentration over that of a 10 mm shell round it; its course is the true "
-    "change of its ratio to the tissue at its mirror place, 4 to 24 h: growing by more than 25 %, stable within 8 %, "
-    "falling by more than 25 %. Nothing was tuned on these seeds (from 1000 up)."
+    "Digital truth: counts come from an analytic model of solids that shares no projector with the "
+    "reconstruction, with attenuation, scatter and Poisson noise at leukocyte count levels (330 MBq of Tc-99m, "
+    "two heads, LEHR). Bodies are phantoms without their infection, of drawn size, side, uptakes and field; "
+    "lesions are spheres. Both times are scanned as the body lies, and the CT shows it without noise or artefact "
+    "at one energy, so that neither registration nor metal artefacts are part of this. The rest is what the "
+    "program runs on a study without drawn regions. Contrast is the lesion's late concentration over that of a 10 "
+    "mm shell round it; its course is the true change of its ratio to the tissue at its mirror place, 4 to 24 h: "
+    "growing by more than 25 %, stable within 8 %, falling by more than 25 %. Nothing was tuned on these seeds "
+    "(from 1000 up)."
 )
 RULES = (
-    "A focus is at a lesion where its hottest voxel lies in it (half a voxel added), or they share a fifth of their "
-    "joint volume. A lesion is found where a focus called a lesion is at it; such a focus at none is a false one. "
-    "What is called physiological counts as neither: a lesion called so is missed."
+    "A focus is at a lesion where its hottest voxel lies in it (half a voxel added), or they share a fifth of "
+    "their joint volume. A lesion is found where a focus called a lesion is at it; such a focus at none is a "
+    "false one. What is called physiological counts as neither: a lesion called so is missed."
 )
 CAPTIONS = {
     "lesions-found": "Lesions found by size and contrast.",

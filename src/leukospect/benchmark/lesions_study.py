@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -133,12 +133,20 @@ def _foci(result: StudyResult, lesions: Sequence[Lesion]) -> tuple[_Focus, ...]:
         mask = labels == region.label
         index = np.unravel_index(int(np.argmax(np.where(mask, image.array, -1.0))), grid.shape)
         x, y, z = (float(value) for value in points[index])
-        foci.append(_Focus(region, _lesion_at(mask, within, index), (x, y, z)))
+        foci.append(_Focus(region, lesion_at(mask, within, index), (x, y, z)))
     return tuple(foci)
 
 
-def _lesion_at(mask: Bools, within: dict[str, Bools], hottest: tuple[np.intp, ...]) -> str:
-    """Name the lesion that holds a focus' hottest voxel, else the one it overlaps most, if that is enough."""
+def lesion_at(mask: Bools, within: Mapping[str, Bools], hottest: tuple[np.intp | int, ...]) -> str:
+    """Name the lesion that holds a focus' hottest voxel, else the one it overlaps most, if that is enough.
+
+    Parameters
+    ----------
+    mask : bool array
+        The focus.
+    within : mapping of a lesion's name to a bool array
+    hottest : index of the focus' hottest voxel
+    """
     for name, lesion in within.items():
         if lesion[hottest]:
             return name
