@@ -138,7 +138,7 @@ def with_lesions(
     places = _places(phantom, settings)
     lesions: list[Lesion] = []
     while len(lesions) < number:
-        wanted = _wanted(rng, seed + len(lesions), settings)
+        wanted = _wanted(rng, seed // len(settings.bodies) + len(lesions), settings)
         lesion = _placed(phantom, places, wanted, lesions, rng)
         if lesion is None:
             break
@@ -232,7 +232,7 @@ def _wanted(rng: np.random.Generator, number: int, settings: LesionSettings) -> 
         site=("bone", "soft tissue", "metal")[int(rng.integers(3))],
         diameter_mm=float(rng.uniform(*settings.diameters_mm)),
         contrast=float(np.exp(rng.uniform(np.log(low), np.log(high)))),
-        # In turn, so that each course is as frequent as the others.
+        # In turn, so that each course is as frequent as the others, in each kind of body.
         course=("growing", "stable", "falling")[number % 3],
     )
 
