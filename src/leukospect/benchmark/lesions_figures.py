@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, NullFormatter, StrMethodFormatter
 
 from leukospect.benchmark.lesions_results import (
@@ -169,7 +170,8 @@ def _picture(axes: Axes, picture: Picture) -> None:
                    linestyle="-" if one.found else "--")
         )  # fmt: skip
         text = f"{one.contrast:.1f}{'' if one.found else ' not found'}"
-        axes.text(one.x_mm, one.z_mm + one.diameter_mm / 2 + 3, text, color="#0072b2", fontsize=7, ha="center")
+        axes.text(one.x_mm, one.z_mm + one.diameter_mm / 2 + 3, text, color="#0072b2", fontsize=7, ha="center",
+                  path_effects=[withStroke(linewidth=1.5, foreground="w")])  # fmt: skip
     for text, place in (("R", 0.02), ("L", 0.98)):
         axes.text(place, 0.5, text, transform=axes.transAxes, ha="left" if text == "R" else "right", va="center")
     axes.set_title(picture.title, fontsize=9)

@@ -287,11 +287,21 @@ def _told(found: LesionsFound) -> Iterable[Target]:
     yield Target("studies without a growing lesion flagged positive",
                  share(sum(one.flag == "positive" for one in without), len(without)), None)  # fmt: skip
     yield Target("true change inside its 95 % interval", _covered(found.judged), None)
+    yield Target("late ratio over the true one, median (partial volume included)", _recovery(found.lesions), None)
 
 
 def _covered(cases: Sequence[LesionCase]) -> str:
     inside = sum(one.change_low <= one.true_change <= one.change_high for one in cases)
     return share(inside, len(cases))
+
+
+def _recovery(cases: Sequence[LesionCase]) -> str:
+    parts = []
+    for low, high in ((10.0, 20.0), (20.0, 30.0), (30.0, 51.0)):
+        values = [c.ratio / c.true_ratio for c in cases if low <= c.diameter_mm < high and np.isfinite(c.true_ratio)]
+        median = f"{np.median(values):.2f}" if values else "-"
+        parts.append(f"{median} at {low / 10:g} to {min(high, 50) / 10:g} cm ({len(values)})")
+    return ", ".join(parts)
 
 
 def rows_of(values: Iterable[LesionCase | FocusCase | StudyCase]) -> list[dict[str, object]]:

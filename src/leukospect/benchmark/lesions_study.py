@@ -208,7 +208,7 @@ def _focus_cases(
     return tuple(
         FocusCase(
             number, seed, body, one.region.name, one.region.role, one.at,
-            compartment_at(phantom, one.hottest_mm, spacing), *one.hottest_mm, one.region.volume_ml,
+            compartment_at(phantom, one.hottest_mm, spacing), *one.hottest_mm, float(one.region.volume_ml),
             flags.get(one.region.name, ""),
         )
         for one in foci
