@@ -320,12 +320,28 @@ def _bench_uncertainty(options: argparse.Namespace, output: Path, progress: Term
         print(f"Report: {output / 'uncertainty.html'}")
 
 
+def _bench_lesions(options: argparse.Namespace, output: Path, progress: TerminalProgress) -> None:
+    from dataclasses import replace
+
+    from leukospect.benchmark.lesions import run_lesions
+    from leukospect.benchmark.lesions_report import as_text
+    from leukospect.benchmark.lesions_results import QUICK, LesionSettings
+
+    settings = replace(QUICK if options.quick else LesionSettings(), seed=options.seed)
+    found = run_lesions(output, settings, threads=options.threads, progress=progress)
+    progress.close()
+    if not options.quiet:
+        print(as_text(found))
+        print(f"Report: {output / 'lesions.html'}")
+
+
 _BENCHMARKS = {
     "accuracy": _bench_accuracy,
     "speed": _bench_speed,
     "metal": _bench_metal,
     "registration": _bench_registration,
     "uncertainty": _bench_uncertainty,
+    "lesions": _bench_lesions,
 }
 
 

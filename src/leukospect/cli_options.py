@@ -262,12 +262,12 @@ def _add_bench(commands: Any) -> None:
     parser = _command(
         commands,
         "bench",
-        "measure accuracy, metal reduction, registration and uncertainty on digital phantoms, and speed here",
+        "measure accuracy, metal reduction, registration, uncertainty and lesions on digital phantoms, and speed here",
     )
     parser.add_argument(
         "part",
         nargs="?",
-        choices=["accuracy", "speed", "metal", "registration", "uncertainty"],
+        choices=["accuracy", "speed", "metal", "registration", "uncertainty", "lesions"],
         help="one of them; left out: all",
     )
     parser.add_argument(
