@@ -34,9 +34,9 @@ class Discordance:
 
 def discordances(ratios: Sequence[Ratio], marrow: Sequence[Ratio]) -> tuple[Discordance, ...]:
     """Compare every ratio of the leukocytes with that of the colloid in the same lesion and modality."""
-    colloid = {(r.lesion, r.modality): r.ratio for r in marrow}
+    colloid = {(r.lesion, r.modality): r.total for r in marrow}
     return tuple(
-        Discordance(r.lesion, r.reference, r.modality, r.time_point, r.ratio, other, discordance(r.ratio, other))
+        Discordance(r.lesion, r.reference, r.modality, r.time_point, r.total, other, discordance(r.total, other))
         for r in ratios
         for other in [colloid.get((r.lesion, r.modality))]
         if other is not None
@@ -67,11 +67,11 @@ def judge_by_marrow(rule: Rule, region: Region, ratios: Sequence[Ratio], marrow:
     if pair is None:
         return LesionFlag(region.name, "not assessable", "", "", "", math.nan, _why_not(rule, region, ratios, marrow))
     cells, colloid = pair
-    over = discordance(cells.ratio, colloid.ratio)
-    flag, finding, why = _judge(rule, cells.ratio, over)
+    over = discordance(cells.total, colloid.total)
+    flag, finding, why = _judge(rule, cells.total, over)
     seen = (
-        f"Over {region.reference} the leukocytes ({cells.time_point}) are {_in_words(cells.ratio)}, the colloid "
-        f"{_in_words(colloid.ratio)}; the one over the other {_in_words(over)}"
+        f"Over {region.reference} the leukocytes ({cells.time_point}) are {_in_words(cells.total)}, the colloid "
+        f"{_in_words(colloid.total)}; the one over the other {_in_words(over)}"
     )
     return LesionFlag(
         region.name,
