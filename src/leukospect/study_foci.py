@@ -12,7 +12,6 @@ from leukospect.ct.metal_segmentation import find_metal
 from leukospect.data import Image, PlanarImages
 from leukospect.protocol import Protocol
 from leukospect.quantification.ct_tissues import Surfaces, tissues_of_ct
-from leukospect.quantification.foci import EarlierImage
 from leukospect.quantification.lesions import checked_body, find_candidates, with_mirrors
 from leukospect.quantification.location import SPECT_FWHM_MM, locate
 from leukospect.quantification.measurements import Location, Region
@@ -62,7 +61,6 @@ def found_in_spect(
         minimum_contrast=settings.minimum_contrast,
         false_discovery_rate=settings.false_discovery_rate,
         noise=noise[-1],
-        earlier=_earlier_images(spect, carries, noise),
     )
     growth = _growth(spect, carries, labels, candidates, noise)
     told = tell_physiological(last.recon, labels, candidates, body, surfaces=surfaces, growth=growth)
@@ -71,18 +69,6 @@ def found_in_spect(
 
 def _body_of(result: SpectResult) -> NDArray[np.bool_] | None:
     return None if result.anatomy is None else np.asarray(result.anatomy.array) > _BODY_PER_CM
-
-
-def _earlier_images(
-    spect: Sequence[SpectResult], carries: Sequence[Carry], noise: Sequence[Sequence[Image]]
-) -> list[EarlierImage]:
-    """Give the earlier SPECT whose outline a CT shows and whose noise counts tell: others would support nothing."""
-    found = []
-    for result, carry, drawn in zip(spect[:-1], carries, noise[:-1], strict=True):
-        body = _body_of(result)
-        if body is not None and drawn:
-            found.append(EarlierImage(result.recon, body, drawn, carry))
-    return found
 
 
 def _noise_of(result: SpectResult, protocol: Protocol, progress: Progress) -> list[Image]:

@@ -113,10 +113,25 @@ def test_what_grew_is_a_lesion_though_it_is_symmetric() -> None:
     assert all("kept its level (-10%)" in region.remark for region in kept)
 
 
-def test_nothing_at_metal_is_physiological() -> None:
-    metal = inside((HIPS[0][0], 8.0, 0.0))
-    _, regions = told(image(*HIPS), bones_of(*HIPS, metal=metal))
-    assert at(regions, HIPS[0]).role == "lesion"
+def test_at_metal_only_marrow_that_is_alike_at_metal_opposite_and_did_not_grow_is_physiological() -> None:
+    one, other = (inside((hip[0], 8.0, 0.0)) for hip in HIPS)
+    assert at(told(image(*HIPS), bones_of(*HIPS, metal=one), growth=0.9)[1], HIPS[0]).role == "lesion"
+    both = bones_of(*HIPS, metal=one | other)
+    assert at(told(image(*HIPS), both)[1], HIPS[0]).role == "lesion"
+    assert at(told(image(*HIPS), both, growth=1.3)[1], HIPS[0]).role == "lesion"
+    kept = at(told(image(*HIPS), both, growth=0.9)[1], HIPS[0])
+    assert kept.role == "physiological"
+    assert kept.remark.startswith("At metal, but in bone, and what lies opposite")
+
+
+def test_bone_without_its_like_opposite_an_implant_is_marrow_where_it_is_no_hotter() -> None:
+    trochanters: tuple[Ball, Ball] = (((-120.0, 5.0, 100.0), 18.0, 4.0), ((128.0, 5.0, 100.0), 18.0, 4.0))
+    bones = (*HIPS, *trochanters)
+    surfaces = bones_of(*bones, metal=inside((trochanters[0][0], 14.0, 0.0)))
+    late = image(*HIPS, trochanters[1])
+    assert at(told(late, surfaces)[1], trochanters[1]).remark.startswith("In bone opposite an implant")
+    hot = (trochanters[1][0], 18.0, 9.0)
+    assert at(told(image(*HIPS, hot), surfaces)[1], hot).role == "lesion"
 
 
 @pytest.mark.parametrize("mirrored", [False, True])

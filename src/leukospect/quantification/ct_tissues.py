@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -154,86 +155,95 @@ class Surfaces:
 
     def to_metal_mm(self, places_mm: ArrayLike) -> NDArray[np.float64]:
         """Distances to metal, 0 inside; NaN where there is none."""
-        return _distances(self._metal, self._on_ct(places_mm))
+        return self._distances(self._metal, places_mm)
 
     def to_bone_mm(self, places_mm: ArrayLike) -> NDArray[np.float64]:
         """Distances to bone, 0 inside; NaN where there is none."""
-        return _distances(self._bone, self._on_ct(places_mm))
+        return self._distances(self._bone, places_mm)
 
     def to_gas_mm(self, places_mm: ArrayLike) -> NDArray[np.float64]:
         """Distances to gas in the body, 0 inside; NaN where there is none."""
-        return _distances(self._gas, self._on_ct(places_mm))
+        return self._distances(self._gas, places_mm)
 
     def to_skin_mm(self, places_mm: ArrayLike) -> NDArray[np.float64]:
         """Depths under the skin, 0 outside of the body; NaN where the CT shows no body."""
-        places = self._on_ct(places_mm)
-        outside = False if self._outside is None else self._outside.holds(places)
-        return np.where(outside, 0.0, _distances(self._skin, places))
+        outside = False if self._outside is None else self._outside.holds(self._on_ct(places_mm))
+        return np.where(outside, 0.0, self._distances(self._skin, places_mm))
 
     def ends_of_metal_mm(self, place_mm: ArrayLike) -> tuple[float, float]:
         """How far the piece of metal nearest to a place reaches below and above it, mm along z.
 
         Negative where it does not reach so far; NaN for an end beyond the CT.
         """
-        return _ends(self._metal, self._on_ct(place_mm), _LEAST_METAL_ML)
+        return self._ends(self._metal, place_mm, _LEAST_METAL_ML)
 
     def ends_of_bone_mm(self, place_mm: ArrayLike) -> tuple[float, float]:
         """How far the nearest bone reaches, as it hangs together; as above."""
-        return _ends(self._bone, self._on_ct(place_mm), _LEAST_BONE_ML)
+        return self._ends(self._bone, place_mm, _LEAST_BONE_ML)
 
     def _on_ct(self, places_mm: ArrayLike) -> NDArray[np.float64]:
         places = np.asarray(places_mm, dtype=np.float64)
         return np.asarray(places @ self._matrix[:3, :3].T + self._matrix[:3, 3])
 
+    def _distances(self, structure: _Structure | None, places_mm: ArrayLike) -> NDArray[np.float64]:
+        places = self._on_ct(places_mm)
+        return np.full(places.shape[:-1], np.nan) if structure is None else structure.distances_mm(places)
 
-@dataclass(frozen=True, slots=True, eq=False)
+    def _ends(self, structure: _Structure | None, place_mm: ArrayLike, least_ml: float) -> tuple[float, float]:
+        return (math.nan, math.nan) if structure is None else structure.reach_mm(self._on_ct(place_mm), least_ml)
+
+
 class _Structure:
-    """The voxels of a structure in space, those of its surface in a tree."""
+    """The voxels of a structure in their box, and those of its surface in a tree."""
 
-    mask: Mask
-    geometry: Geometry
-    tree: KDTree
+    def __init__(self, mask: Mask, geometry: Geometry) -> None:
+        box = ndimage.find_objects(mask.astype(np.int8))[0]
+        first = np.array([one.start for one in box])
+        affine = geometry.affine.copy()
+        affine[:3, 3] = geometry.to_lps(first)
+        self.mask = mask[box]
+        self.geometry = Geometry((*self.mask.shape,), affine)
+        self._first, self._last = first, np.asarray(geometry.shape) - 1
+        surface = self.mask & ~ndimage.binary_erosion(np.pad(self.mask, 1))[1:-1, 1:-1, 1:-1]
+        self._surface = np.argwhere(surface)
+        self._tree = KDTree(self.geometry.to_lps(self._surface))
+        self._labels: NDArray[np.int32] | None = None
 
     @classmethod
     def of(cls, mask: Mask, geometry: Geometry) -> _Structure | None:
-        surface = mask & ~ndimage.binary_erosion(mask, border_value=1)
-        places = np.argwhere(surface if surface.any() else mask)
-        return cls(mask, geometry, KDTree(geometry.to_lps(places))) if len(places) else None
+        """Describe a mask; None where it is empty."""
+        return cls(mask, geometry) if mask.any() else None
 
     def holds(self, places_mm: NDArray[np.float64]) -> Mask:
         """Tell which places lie in it."""
         index = np.rint(self.geometry.to_index(places_mm)).astype(np.int64)
-        covered = np.all((index >= 0) & (index < self.geometry.shape), axis=-1)
+        covered = np.all((index >= 0) & (index < self.mask.shape), axis=-1)
         index[~covered] = 0
         return np.asarray(covered & self.mask[tuple(np.moveaxis(index, -1, 0))], dtype=np.bool_)
 
+    def distances_mm(self, places_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Distances of places to it, 0 inside."""
+        distance, _ = self._tree.query(places_mm)
+        beyond = np.maximum(np.asarray(distance) - 0.5 * min(self.geometry.spacing_mm), 0.0)
+        return np.where(self.holds(places_mm), 0.0, beyond)
 
-def _distances(structure: _Structure | None, places_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-    if structure is None:
-        return np.full(places_mm.shape[:-1], np.nan)
-    distance, _ = structure.tree.query(places_mm)
-    half_voxel = 0.5 * min(structure.geometry.spacing_mm)
-    return np.where(structure.holds(places_mm), 0.0, np.maximum(np.asarray(distance) - half_voxel, 0.0))
-
-
-def _ends(structure: _Structure | None, place_mm: NDArray[np.float64], least_ml: float) -> tuple[float, float]:
-    if structure is None:
-        return float("nan"), float("nan")
-    labels, _ = ndimage.label(structure.mask, structure=np.ones((3, 3, 3)))
-    sizes = np.bincount(labels.ravel()) * structure.geometry.voxel_volume_ml
-    sizes[0] = 0.0
-    kept = sizes >= least_ml if np.any(sizes >= least_ml) else sizes > 0
-    surface = np.rint(structure.geometry.to_index(structure.tree.data)).astype(np.int64)
-    which = labels[tuple(surface.T)]
-    distance = np.linalg.norm(structure.tree.data - place_mm, axis=1)
-    nearest = int(which[np.where(kept[which], distance, np.inf).argmin()])
-    voxels = np.argwhere(labels == nearest)
-    half = 0.5 * float(np.abs(structure.geometry.affine[2, :3]).sum())
-    z = structure.geometry.to_lps(voxels)[:, 2]
-    last = np.asarray(structure.geometry.shape) - 1
-    at_edge = z[np.any((voxels == 0) | (voxels == last), axis=1)]
-    reach = []
-    for sign, end in ((-1.0, z.min()), (1.0, z.max())):
-        cut = bool(np.any(np.abs(at_edge - end) < half))
-        reach.append(float("nan") if cut else float(sign * (end - place_mm[2]) + half))
-    return reach[0], reach[1]
+    def reach_mm(self, place_mm: NDArray[np.float64], least_ml: float) -> tuple[float, float]:
+        """How far the piece nearest to a place reaches below and above it; NaN for an end at the image's edge."""
+        if self._labels is None:
+            self._labels = np.asarray(ndimage.label(self.mask, structure=np.ones((3, 3, 3)))[0], dtype=np.int32)
+        sizes = np.bincount(self._labels.ravel()) * self.geometry.voxel_volume_ml
+        sizes[0] = 0.0
+        kept = sizes >= least_ml if np.any(sizes >= least_ml) else sizes > 0
+        which = self._labels[tuple(self._surface.T)]
+        distance = np.linalg.norm(self._tree.data - place_mm, axis=1)
+        nearest = int(which[np.where(kept[which], distance, np.inf).argmin()])
+        voxels = self._surface[which == nearest]
+        half = 0.5 * float(np.abs(self.geometry.affine[2, :3]).sum())
+        z = self.geometry.to_lps(voxels)[:, 2]
+        placed = voxels + self._first
+        at_edge = z[np.any((placed == 0) | (placed == self._last), axis=1)]
+        reach = []
+        for sign, end in ((-1.0, z.min()), (1.0, z.max())):
+            cut = bool(np.any(np.abs(at_edge - end) < half))
+            reach.append(math.nan if cut else float(sign * (end - place_mm[2]) + half))
+        return reach[0], reach[1]

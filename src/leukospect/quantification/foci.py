@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, stats
+from scipy import ndimage
 
 from leukospect.data import Image
 from leukospect.quantification.contrast_maps import SCALES_MM, contrast_maps
@@ -21,30 +21,6 @@ MINIMUM_CONTRAST = 1.4
 _LEAST_HEIGHT = 2.0
 
 Mask = NDArray[np.bool_]
-
-
-# More standard deviations than this at an earlier time do not speak for a focus any louder.
-_MOST_SUPPORT = 3.5
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EarlierImage:
-    """An earlier image of the same body, which may show a focus with less noise.
-
-    Parameters
-    ----------
-    image : Image
-    body : (slices, rows, columns) bool array
-    noise : sequence of Image
-        As in `contrast_maps`.
-    carry : function
-        Takes labels from the grid of the late image to this one's.
-    """
-
-    image: Image
-    body: Mask
-    noise: Sequence[Image]
-    carry: Callable[[Image], Image]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +38,7 @@ class Focus:
     contrast : float
         What the Gaussian sees over that background.
     contrast_to_noise : float
-        log(contrast) over the standard deviation that noise gives it there, in the late image.
+        log(contrast) over the standard deviation that noise gives it there.
     false_discovery_rate : float
         The least rate, over all maxima of the image, at which it is believed.
     """
@@ -80,15 +56,13 @@ def find_foci(
     body: Mask,
     noise: Sequence[Image] = (),
     *,
-    earlier: Sequence[EarlierImage] = (),
     false_discovery_rate: float = 0.05,
     minimum_contrast: float = MINIMUM_CONTRAST,
 ) -> tuple[Focus, ...]:
     """Find the foci of the late image, the most significant first.
 
-    A focus is a maximum of `contrast_maps` in place and scale. Each has the probability that noise makes one so high;
-    where an earlier image, with many more counts, shows the same place to stand out, the probability of both together.
-    Benjamini and Hochberg's procedure chooses among all maxima.
+    A focus is a maximum of `contrast_maps` in place and scale. Each has the probability that noise makes one so high,
+    and Benjamini and Hochberg's procedure chooses among all of them.
 
     Parameters
     ----------
@@ -97,8 +71,6 @@ def find_foci(
     body : (slices, rows, columns) bool array
     noise : sequence of Image
         As in `contrast_maps`.
-    earlier : sequence of EarlierImage
-        They make a focus of the late image more or less believable; what they alone show is none.
     false_discovery_rate : float
         Expected part of noise among what is found.
     minimum_contrast : float
@@ -114,8 +86,7 @@ def find_foci(
         return ()
     at = tuple(maxima.T)
     heights, contrasts, rings = maps.height[at], np.exp(maps.log_contrast[at]), maps.ring[at]
-    alone = peak_probability(heights, _LEAST_HEIGHT)
-    rates = false_discovery_rates(_with_support(alone, [_heights_at(one, maxima, image) for one in earlier]))
+    rates = false_discovery_rates(peak_probability(heights, _LEAST_HEIGHT))
     found = []
     for n in np.argsort(-heights, kind="stable"):
         if rates[n] <= false_discovery_rate and contrasts[n] >= minimum_contrast:
@@ -123,40 +94,6 @@ def find_foci(
             values = (float(rings[n]), float(contrasts[n]), float(heights[n]), float(rates[n]))
             found.append(Focus((k, j, i), SCALES_MM[scale], *values))
     return tuple(found)
-
-
-def _with_support(alone: NDArray[np.float64], heights: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Combine the probabilities of maxima with those of the same places earlier (Stouffer), NaN where not seen.
-
-    Each maximum is given the smaller of the probability alone and of all times together, twice, for having the choice.
-    """
-    if not heights:
-        return alone
-    known = [np.where(np.isnan(each), 0.0, np.minimum(each, _MOST_SUPPORT)) for each in heights]
-    times = 1.0 + np.sum([~np.isnan(each) for each in heights], axis=0)
-    together = stats.norm.sf((stats.norm.isf(np.maximum(alone, 1e-300)) + np.sum(known, axis=0)) / np.sqrt(times))
-    return np.asarray(np.minimum(1.0, 2.0 * np.minimum(alone, together)), dtype=np.float64)
-
-
-def _heights_at(earlier: EarlierImage, maxima: NDArray[np.int64], late: Image) -> NDArray[np.float64]:
-    """Return the height of an earlier image at the places and scales of maxima; NaN where it has no such place."""
-    places, which = np.unique(maxima[:, 1:], axis=0, return_inverse=True)
-    marked = np.zeros(late.geometry.shape, dtype=np.int32)
-    for label, (k, j, i) in enumerate(places, start=1):
-        box = marked[max(0, k - 1) : k + 2, max(0, j - 1) : j + 2, max(0, i - 1) : i + 2]
-        box[box == 0] = label
-    for label, place in enumerate(places, start=1):
-        marked[tuple(place)] = label
-    carried = np.asarray(earlier.carry(Image(marked, late.geometry, "label")).array)
-    height = contrast_maps(earlier.image, earlier.body, earlier.noise).height
-    labels = np.arange(1, len(places) + 1)
-    seen = np.isin(labels, carried)
-    middles = np.zeros((len(places), 3))
-    middles[seen] = ndimage.center_of_mass(carried > 0, carried, labels[seen])
-    index = np.rint(middles).astype(np.int64)
-    values = height[(maxima[:, 0], *index[which.ravel()].T)].astype(np.float64)
-    inside = seen & earlier.body[tuple(index.T)]
-    return np.where(inside[which.ravel()], values, np.nan)
 
 
 def _maxima(height: NDArray[np.float32], body: Mask, spacing_mm: NDArray[np.float64]) -> NDArray[np.int64]:

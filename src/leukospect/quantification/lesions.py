@@ -14,7 +14,7 @@ from skimage.segmentation import watershed
 from leukospect.data import Image
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.quantification.ct_tissues import Surfaces
-from leukospect.quantification.foci import MINIMUM_CONTRAST, EarlierImage, Focus, find_foci
+from leukospect.quantification.foci import MINIMUM_CONTRAST, Focus, find_foci
 from leukospect.quantification.labels import label_image, region_of_label, side_of
 from leukospect.quantification.measurements import Finding, Region
 from leukospect.quantification.mirror import add_mirrors, body_outline, midline_at, midline_x_mm
@@ -38,7 +38,6 @@ def find_lesions(
     minimum_contrast: float = MINIMUM_CONTRAST,
     false_discovery_rate: float = 0.05,
     noise: Sequence[Image] = (),
-    earlier: Sequence[EarlierImage] = (),
     surfaces: Surfaces | None = None,
     growth: Mapping[str, Growth] | None = None,
 ) -> tuple[Image, tuple[Region, ...]]:
@@ -53,7 +52,7 @@ def find_lesions(
         Uptake, any unit.
     body : (slices, rows, columns) bool array or None
         The body's outline; None estimates it from the image, with a warning.
-    relative_threshold, minimum_volume_ml, minimum_contrast, false_discovery_rate, noise, earlier
+    relative_threshold, minimum_volume_ml, minimum_contrast, false_discovery_rate, noise
         As in `find_candidates`.
     maximum_lesions : int
         Of more, the hottest are taken, with a warning.
@@ -80,7 +79,6 @@ def find_lesions(
         minimum_contrast=minimum_contrast,
         false_discovery_rate=false_discovery_rate,
         noise=noise,
-        earlier=earlier,
     )
     told = tell_physiological(late, labels, candidates, body, surfaces=surfaces, growth=growth)
     return with_mirrors(labels, told, body, maximum_lesions=maximum_lesions)
@@ -95,7 +93,6 @@ def find_candidates(
     minimum_contrast: float = MINIMUM_CONTRAST,
     false_discovery_rate: float = 0.05,
     noise: Sequence[Image] = (),
-    earlier: Sequence[EarlierImage] = (),
 ) -> tuple[Image, tuple[Region, ...]]:
     """Find the foci of the late image, and grow each to a region.
 
@@ -112,7 +109,7 @@ def find_candidates(
         Between 0 and 1.
     minimum_volume_ml : float
         Smaller regions are left out.
-    minimum_contrast, false_discovery_rate, noise, earlier
+    minimum_contrast, false_discovery_rate, noise
         As in `find_foci`.
 
     Returns
@@ -138,7 +135,6 @@ def find_candidates(
         late,
         body,
         noise,
-        earlier=earlier,
         false_discovery_rate=false_discovery_rate,
         minimum_contrast=minimum_contrast,
     )

@@ -73,7 +73,7 @@ def locate(
     error = registration_error_mm if math.isfinite(registration_error_mm) else 0.0
     uncertainty = math.hypot(error, resolution_mm / 2.0)
     shaped = values >= _SHAPE_PART * values.max()
-    shape = shape_of_focus(places[shaped], uptake.geometry.spacing_mm)
+    shape = shape_of_focus(places[shaped], uptake.geometry.spacing_mm, resolution_mm)
     ends_to_skin = to_skin[shaped][shape.ends]
     reaches_skin = bool(shape.elongated and np.any(ends_to_skin <= max(_AT_SKIN_MM, uncertainty)))
     beside = _not_told_apart(

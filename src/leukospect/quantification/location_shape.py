@@ -19,8 +19,7 @@ class FocusShape:
     Parameters
     ----------
     length_mm, width_mm : float
-        As of a straight rod with the same spread; `width_mm` as blurred, so that a thin tract is as wide as the
-        resolution.
+        As of a straight rod with the same spread, the resolution taken off the width: a thin tract has half of it left.
     direction : (x, y, z)
         Of the long axis, LPS, of length 1; its largest component is positive.
     elongated : bool
@@ -36,7 +35,9 @@ class FocusShape:
     ends: NDArray[np.bool_]
 
 
-def shape_of_focus(places_mm: NDArray[np.float64], voxel_mm: tuple[float, float, float]) -> FocusShape:
+def shape_of_focus(
+    places_mm: NDArray[np.float64], voxel_mm: tuple[float, float, float], resolution_mm: float = 0.0
+) -> FocusShape:
     """Tell the shape of what some voxels fill, from their principal axes.
 
     A rod of length L has a variance of L^2 / 12 along its axis and, of width w, w^2 / 16 across it; a voxel adds its
@@ -47,6 +48,8 @@ def shape_of_focus(places_mm: NDArray[np.float64], voxel_mm: tuple[float, float,
     places_mm : (voxels, 3) array
         Middles, LPS.
     voxel_mm : sizes of a voxel
+    resolution_mm : float
+        FWHM of the image; blur widens a rod cut at 40 to 50 % of its maximum, and hardly lengthens it.
     """
     centred = places_mm - places_mm.mean(axis=0)
     own = float(np.mean(np.square(voxel_mm))) / 12.0
@@ -54,7 +57,8 @@ def shape_of_focus(places_mm: NDArray[np.float64], voxel_mm: tuple[float, float,
     variances, axes = np.linalg.eigh(covariance)
     axis = axes[:, -1] * np.sign(axes[np.abs(axes[:, -1]).argmax(), -1])
     length = float(np.sqrt(12.0 * variances[-1]))
-    width = float(4.0 * np.sqrt(variances[:2].mean()))
+    seen = float(4.0 * np.sqrt(variances[:2].mean()))
+    width = float(np.sqrt(max(seen**2 - resolution_mm**2, (resolution_mm / 2.0) ** 2)))
     along = np.einsum("na,a->n", centred, axis)
     low, high = np.quantile(along, [_END_PART, 1.0 - _END_PART])
     return FocusShape(

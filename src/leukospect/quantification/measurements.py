@@ -220,7 +220,7 @@ class Location:
     elongated : bool
         A tract: at least 30 mm long and twice as long as wide.
     length_mm, width_mm : float
-        As SPECT shows them, blurred by `resolution_mm`.
+        As of a straight rod; `resolution_mm` is taken off the width.
     direction : (x, y, z)
         Of its long axis, LPS.
     reaches_skin : bool

@@ -14,17 +14,18 @@ from leukospect.quantification.ct_tissues import Surfaces
 from leukospect.quantification.measurements import Region
 from leukospect.quantification.physiological_signs import Growth, Signs, signs_of
 
-GREW = 1.2
-"""A lesion-like course: uptake, decay-corrected, more than a fifth above that of the earliest time."""
+GREW, GREW_AT_METAL = 1.5, 1.2
+"""A lesion-like course: uptake, decay-corrected, surely more than so many times that of the earliest time."""
 
 _FELL = 0.8
 _AWAY_FROM_METAL_MM = 20.0
-_ALIKE, _ALIKE_WITHOUT_CT = (0.6, 1.67), (0.7, 1.43)
-_MARROW_LEVEL = 6.0
-_MOSTLY = 0.6
+_ALIKE_IN_BONE, _ALIKE = 0.7, (0.7, 1.43)
+_MARROW_LEVEL, _OF_MARROW, _OF_MARROW_AT_METAL = 6.0, 1.4, 1.0
+_MOSTLY = 0.5
+_CLOSE_TO_METAL_MM = 10.0
 _BLADDER_OFF_MM, _BLADDER_ABOVE_LEGS_MM = 25.0, (-10.0, 120.0)
 _ORGAN_ML, _ABOVE_LEGS_MM = 120.0, 200.0
-_KIDNEY_OFF_MM, _KIDNEY_ML = (35.0, 100.0), 25.0
+_KIDNEY_OFF_MM, _KIDNEY_ML, _KIDNEY_DEPTH, _KIDNEY_LEVEL = (35.0, 100.0), 10.0, 0.55, 8.0
 _BEHIND, _FRONT = 0.5, 0.65
 _BESIDE_GAS_MM = 25.0
 _BOWEL_ML, _FAR_MM, _SAME = 15.0, 40.0, 1.5
@@ -44,7 +45,8 @@ def tell_physiological(
 ) -> tuple[Region, ...]:
     """Give found regions the role ``physiological`` where they are likely to be, with what they are likely and why.
 
-    Nothing within 20 mm of metal is physiological, and nothing that grew but bowel and bladder. Without a CT only what
+    Within 20 mm of metal only marrow is, alike on both sides or in the spine, and known not to have grown. Nothing
+    that surely grew by half is physiological but bowel and bladder. Without a CT only what
     place and symmetry tell is; what else looks physiological stays a lesion, with a remark.
 
     Parameters
@@ -67,7 +69,31 @@ def tell_physiological(
     """
     signs = signs_of(late, labels, regions, body, surfaces=surfaces, growth=growth)
     told = tuple(_judged(region, one) for region, one in zip(regions, signs, strict=True))
+    told = _with_other_marrow(told, signs)
     return _with_more_bowel(_with_parts_of_organs(late, labels, told, signs), signs)
+
+
+def _with_other_marrow(regions: tuple[Region, ...], signs: tuple[Signs, ...]) -> tuple[Region, ...]:
+    """Count to the marrow what is in bone with nothing to compare it to opposite, and no hotter than marrow elsewhere.
+
+    That is the spine, which lies across the midline, and bone opposite an implant. Where no marrow was told by its
+    symmetry, that of the spine away from metal has a usual level.
+    """
+    known = [own.level for region, own in zip(regions, signs, strict=True) if region.likely == "marrow"]
+    usual = float(np.median(known)) if known else _MARROW_LEVEL / _OF_MARROW
+    told = list(regions)
+    for n, (region, own) in enumerate(zip(regions, signs, strict=True)):
+        at_metal = own.to_metal_mm <= _AWAY_FROM_METAL_MM
+        alone = (own.own_mirror and own.in_trunk) or own.opposite_to_metal_mm <= _AWAY_FROM_METAL_MM
+        if region.role != "lesion" or region.remark.startswith("It lies like") or not alone:
+            continue
+        limit = usual * (_OF_MARROW_AT_METAL if at_metal else _OF_MARROW)
+        steady = not own.growth.beyond(GREW_AT_METAL if at_metal else GREW, deviations=_SURELY)
+        if own.in_bone >= _MOSTLY and own.level <= limit and steady and not (at_metal and np.isnan(own.growth.factor)):
+            where = "on the midline" if own.own_mirror else "opposite an implant"
+            remark = f"In bone {where}, and no hotter than marrow elsewhere; {_course(own)}."
+            told[n] = replace(region, role="physiological", likely="marrow", remark=remark)
+    return tuple(told)
 
 
 def _with_parts_of_organs(
@@ -90,7 +116,7 @@ def _with_parts_of_organs(
 
 def _judged(region: Region, signs: Signs) -> Region:
     if signs.to_metal_mm <= _AWAY_FROM_METAL_MM:
-        return region
+        return _at_metal(region, signs)
     course = _course(signs)
     for rule in (_bladder, _organ, _kidney, _marrow, _vessel, _bowel):
         found = rule(signs)
@@ -127,21 +153,33 @@ def _grew(signs: Signs) -> bool:
     return signs.growth.beyond(GREW, deviations=_SURELY)
 
 
+def _at_metal(region: Region, signs: Signs) -> Region:
+    """Leave what lies at metal a lesion, unless it is marrow on both sides that is known not to have grown.
+
+    Within 10 mm that tells only where there is metal on both sides.
+    """
+    found, steady = _marrow(signs), not signs.growth.beyond(GREW_AT_METAL, deviations=_SURELY)
+    alone = signs.to_metal_mm <= _CLOSE_TO_METAL_MM < signs.opposite_to_metal_mm
+    if found is None or np.isnan(signs.growth.factor) or not steady or alone:
+        return region
+    return replace(region, role="physiological", likely="marrow", remark=f"At metal, but {found[1]}; {_course(signs)}.")
+
+
 def _course(signs: Signs) -> str:
     if np.isnan(signs.growth.factor):
         return "its course in time is not known"
     change = f"{signs.growth.factor - 1.0:+.0%}"
     if _grew(signs):
         return f"its uptake grew ({change})"
-    if signs.growth.factor > GREW:
-        return f"its uptake did not grow by more than its noise ({change})"
+    if signs.growth.factor > GREW_AT_METAL:
+        return f"its uptake did not surely grow much ({change})"
     return f"its uptake fell ({change})" if signs.growth.factor < _FELL else f"its uptake kept its level ({change})"
 
 
 def _bladder(signs: Signs) -> tuple[str, str] | None:
     low, high = _BLADDER_ABOVE_LEGS_MM
     placed = signs.own_mirror and signs.off_midline_mm <= _BLADDER_OFF_MM and low <= signs.above_legs_mm <= high
-    if placed and not signs.depth > _FRONT and not signs.in_bone > 1 - _MOSTLY:
+    if placed and not signs.depth > _FRONT and not signs.in_bone > 0.6:
         return "bladder", f"on the midline of the pelvis, {signs.above_legs_mm:.0f} mm above where the legs part"
     return None
 
@@ -158,8 +196,13 @@ def _organ(signs: Signs) -> tuple[str, str] | None:
 
 def _kidney(signs: Signs) -> tuple[str, str] | None:
     low, high = _KIDNEY_OFF_MM
-    placed = signs.in_trunk and low <= signs.off_midline_mm <= high and signs.depth > _BEHIND
-    if not placed or signs.above_legs_mm < _ABOVE_LEGS_MM or signs.volume_ml < _KIDNEY_ML:
+    placed = signs.in_trunk and low <= signs.off_midline_mm <= high and signs.depth > _KIDNEY_DEPTH
+    if (
+        not placed
+        or signs.above_legs_mm < _ABOVE_LEGS_MM
+        or signs.volume_ml < _KIDNEY_ML
+        or signs.level > _KIDNEY_LEVEL
+    ):
         return None
     low, high = _KIDNEYS_ALIKE
     if low <= signs.symmetry <= high and not signs.in_bone > 1 - _MOSTLY:
@@ -168,24 +211,22 @@ def _kidney(signs: Signs) -> tuple[str, str] | None:
 
 
 def _marrow(signs: Signs) -> tuple[str, str] | None:
-    if signs.level > _MARROW_LEVEL:
-        return None
-    if signs.own_mirror and signs.in_trunk:
-        if signs.in_bone >= _MOSTLY:
-            return "marrow", "in bone on the midline"
-        if np.isnan(signs.in_bone) and signs.depth > _BEHIND and signs.elongated_along_body:
+    """Marrow by symmetry; in bone what lies opposite may be hotter, which then is the one to look at."""
+    if signs.own_mirror:
+        spine = np.isnan(signs.in_bone) and signs.in_trunk and signs.depth > _BEHIND and signs.elongated_along_body
+        if spine and signs.level <= _MARROW_LEVEL:
             return "marrow", "along the midline in the back of the trunk, as the spine"
         return None
-    if not _alike(signs) or (not np.isnan(signs.in_bone) and signs.in_bone < _MOSTLY):
-        return None
-    where = "in bone" if signs.in_bone >= _MOSTLY else "of a level that marrow has"
-    return "marrow", f"{where}, {_opposite(signs)}"
+    if signs.in_bone >= _MOSTLY and signs.symmetry >= _ALIKE_IN_BONE:
+        return "marrow", f"in bone, {_opposite(signs)}"
+    if np.isnan(signs.in_bone) and _alike(signs) and signs.level <= _MARROW_LEVEL:
+        return "marrow", f"of a level that marrow has, {_opposite(signs)}"
+    return None
 
 
 def _vessel(signs: Signs) -> tuple[str, str] | None:
-    falls = signs.growth.factor < _FELL
-    if falls and signs.elongated_along_body and _alike(signs) and not signs.in_bone >= _MOSTLY:
-        return "blood vessel", f"elongated along the body, {_opposite(signs)}"
+    if signs.growth.factor < _FELL and signs.elongated_along_body and not signs.in_bone > 1 - _MOSTLY:
+        return "blood vessel", "elongated along the body, outside of bone"
     return None
 
 
@@ -197,7 +238,7 @@ def _bowel(signs: Signs) -> tuple[str, str] | None:
 
 
 def _alike(signs: Signs) -> bool:
-    low, high = _ALIKE_WITHOUT_CT if np.isnan(signs.in_bone) else _ALIKE
+    low, high = _ALIKE
     return low <= signs.symmetry <= high and not signs.own_mirror
 
 

@@ -70,8 +70,8 @@ class Signs:
         From the earliest time that was measured.
     in_bone : float
         Part of the hot part's uptake; NaN without a CT or bone.
-    to_gas_mm, to_metal_mm : float
-        Distances from the hottest point; NaN without a CT or without gas or metal.
+    to_gas_mm, to_metal_mm, opposite_to_metal_mm : float
+        Distances from the hottest point, and from the point opposite; NaN without a CT or without gas or metal.
     elongated_along_body : bool
     """
 
@@ -88,6 +88,7 @@ class Signs:
     in_bone: float
     to_gas_mm: float
     to_metal_mm: float
+    opposite_to_metal_mm: float
     elongated_along_body: bool
 
 
@@ -166,11 +167,12 @@ def _signs(
     width = float(places[:, 0].max() - places[:, 0].min())
     shape = shape_of_focus(places, late.geometry.spacing_mm)
     hot = values >= _HOT_PART * values.max()
-    in_bone = to_gas = to_metal = math.nan
+    in_bone = to_gas = to_metal = opposite = math.nan
     if surfaces is not None:
         in_bone = _part_within(surfaces.to_bone_mm(places[hot]), values[hot], _IN_BONE_MM)
         hottest = places[int(values.argmax())]
         to_gas, to_metal = float(surfaces.to_gas_mm(hottest)), float(surfaces.to_metal_mm(hottest))
+        opposite = float(surfaces.to_metal_mm(np.array([2.0 * here - hottest[0], hottest[1], hottest[2]])))
     return Signs(
         volume_ml=region.volume_ml,
         level=float(values.mean()) / median if median > 0 else math.inf,
@@ -185,6 +187,7 @@ def _signs(
         in_bone=in_bone,
         to_gas_mm=to_gas,
         to_metal_mm=to_metal,
+        opposite_to_metal_mm=opposite,
         elongated_along_body=shape.elongated and abs(shape.direction[2]) > 0.8,
     )
 
