@@ -29,7 +29,7 @@ from leukospect.quantification.planar_combined import (
 )
 from leukospect.quantification.planar_misplaced import effects_in_view, effects_on_geometric_mean
 from leukospect.quantification.spect import SpectSamples, common_thresholds, measure_spect
-from leukospect.resampling import resampled_means
+from leukospect.resampling import resampled_samples
 from leukospect.study_foci import found_in_spect, locations_of, noise_of_planar, surfaces_of
 from leukospect.study_result import SpectResult
 from leukospect.time_alignment import Carry, TimeAlignment, align_planar, alignment_to_earlier
@@ -58,6 +58,8 @@ class PlacedRegions:
         The same with transforms and quality.
     locations : tuple of Location
         Where each lesion lies on the late CT; empty without one.
+    found : bool
+        In the last image, rather than drawn.
     """
 
     labels: tuple[Image, ...]
@@ -65,6 +67,7 @@ class PlacedRegions:
     notes: Mapping[str, str]
     alignments: tuple[TimeAlignment, ...] = ()
     locations: tuple[Location, ...] = ()
+    found: bool = False
 
 
 def regions_of_study(
@@ -96,7 +99,7 @@ def regions_of_study(
     notes = {alignment.name: alignment.note for alignment in alignments}
     placed = (*(carry(labels) for carry in carries), labels)
     locations = locations_of(last, labels, regions, surfaces, protocol)
-    return PlacedRegions(placed, regions, notes, tuple(alignments), locations)
+    return PlacedRegions(placed, regions, notes, tuple(alignments), locations, drawn is None)
 
 
 def measure_spect_times(
@@ -116,8 +119,7 @@ def measure_spect_times(
         return (), {}
     samples: dict[TimePoint, SpectSamples] = {}
     for number, result in enumerate(spect):
-        means = _replicates(result, placed.labels[number], placed.regions, protocol, number, progress)
-        samples[result.time_point or "late"] = SpectSamples.collect(placed.regions, means)
+        samples[result.time_point or "late"] = _samples(result, placed, protocol, number, progress)
     images = [result.recon for result in spect]
     return measure_images(images, spect, placed, samples, same_scale=same_scale), samples
 
@@ -158,25 +160,24 @@ def measure_images(
             decay_to_injection=decays[number],
             replicates=list(samples[time_point].means),
             thresholds=thresholds if same_scale or number == late else {},
+            selection_bias=samples[time_point].selection_bias,
         )
     return measurements
 
 
-def _replicates(
-    result: SpectResult,
-    labels: Image,
-    regions: tuple[Region, ...],
-    protocol: Protocol,
-    number: int,
-    progress: Progress,
-) -> list[NDArray[np.float64]]:
+def _samples(
+    result: SpectResult, placed: PlacedRegions, protocol: Protocol, number: int, progress: Progress
+) -> SpectSamples:
     """Resample one time's counts; seeds differ by time and replicate."""
     if result.counts is None:
-        return []
+        return SpectSamples.collect(placed.regions, [])
     first = protocol.uncertainty.seed + 100_003 * number
     stage = f"resampling {result.time_point or 'the counts'}"
-    seeds = range(first, first + protocol.uncertainty.replicates)
-    return resampled_means(result.counts, labels, regions, protocol, seeds, lambda fraction: progress(stage, fraction))
+    return resampled_samples(
+        result.counts, result.recon, placed.labels[number], placed.regions, protocol,
+        range(first, first + protocol.uncertainty.replicates), lambda fraction: progress(stage, fraction),
+        found_here=placed.found and number == len(placed.labels) - 1,
+    )  # fmt: skip
 
 
 def measure_planar_views(

@@ -83,7 +83,7 @@ def test_expected_counts_are_linear_in_the_uptake_and_lesions_apart() -> None:
     one_more = scan.expected(np.array([1.0, 3.0, 1.0]), 5e5) - scan.expected(ones, 5e5)
     rows = one_more[0].sum(axis=(0, 2))
     # The middle one's counts lie in its own rows, and are as many above as below.
-    assert rows[8:16].sum() > 0.95 * rows.sum()
+    assert rows[8:16].sum() > 0.92 * rows.sum()
     np.testing.assert_allclose(rows, rows[::-1], rtol=0.02, atol=rows.max() * 0.01)
     truth = scan.image(scan.counted(scan.expected(np.array([1.0, 3.0, 1.0]), 5e5)))
     means = [truth.array[scan.labels.array == region.label].mean() for region in scan.regions]

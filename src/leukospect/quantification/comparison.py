@@ -9,9 +9,17 @@ from math import nan
 import numpy as np
 
 from leukospect.errors import InputError
-from leukospect.quantification.intervals import counts_ratio, quotient, resampled_interval, unknown, widened
+from leukospect.quantification.intervals import (
+    counts_ratio,
+    quotient,
+    resampled_interval,
+    unknown,
+    widened,
+    without_bias,
+)
 from leukospect.quantification.measurements import Change, Interval, Measurement, Ratio, Region, TimePoint
 from leukospect.quantification.probability import likely_changes
+from leukospect.quantification.selection import CORRECTION_DEVIATION
 from leukospect.quantification.spect import SpectSamples
 
 _NOTHING = 1e-6
@@ -33,8 +41,9 @@ def ratio(
     """Divide a lesion's mean uptake by its reference's.
 
     Planar: interval from counting statistics; what was made of several counts (geometric mean, background subtracted)
-    by the intervals of both. SPECT: from the spread of the ratio's logarithm over the resampled
-    reconstructions, both means of each from the same one, so that their common noise counts only once.
+    by the intervals of both. SPECT: from the spread of the ratio's logarithm over the resampled reconstructions, both
+    means of each from the same one, so that their common noise counts only once. What choosing a region in the image
+    itself put on its mean is taken off.
 
     Parameters
     ----------
@@ -61,6 +70,8 @@ def ratio(
     else:
         pairs = _ratios_of_replicates(lesion.region, reference.region, samples)
         value = resampled_interval(lesion.mean.value / reference.mean.value, pairs)
+    bias = lesion.selection_bias - reference.selection_bias
+    value = without_bias(value, bias, CORRECTION_DEVIATION * abs(bias))
     return Ratio(
         lesion.region, reference.region, lesion.time_point, lesion.hours, lesion.modality, value, alignment_deviation,
         None if np.isnan(alignment_deviation) else widened(value, alignment_deviation),
@@ -109,10 +120,11 @@ def change(
     if (earlier.lesion, earlier.reference, earlier.modality) != (later.lesion, later.reference, later.modality):
         raise InputError("A change needs two ratios of one lesion and reference in one modality.")
     of_ratio = _minus_one(quotient(later.ratio, earlier.ratio))
+    own_means = (_unselected(lesion) for lesion in (lesion_later, lesion_earlier))
     grown = quotient(later.total, earlier.total)
     errors = [error for error in (earlier.alignment_deviation, later.alignment_deviation) if not np.isnan(error)]
     timed = not np.isnan(lesion_earlier.hours) and not np.isnan(lesion_later.hours)
-    own = _minus_one(quotient(lesion_later.mean, lesion_earlier.mean)) if timed and not only_ratios else unknown(nan)
+    own = _minus_one(quotient(*own_means)) if timed and not only_ratios else unknown(nan)
     opposite = (of_ratio.low > 0 and own.high < 0) or (of_ratio.high < 0 and own.low > 0)
     sizes = lesion_earlier.size, lesion_later.size
     return Change(
@@ -129,6 +141,11 @@ def change(
         change_total=_minus_one(grown) if errors else None,
         alignment_deviation=float(np.linalg.norm(errors)) if errors else nan,
     )
+
+
+def _unselected(lesion: Measurement) -> Interval:
+    """Give a lesion's mean without what choosing its region put on it."""
+    return without_bias(lesion.mean, lesion.selection_bias, CORRECTION_DEVIATION * abs(lesion.selection_bias))
 
 
 def _minus_one(interval: Interval) -> Interval:

@@ -201,6 +201,13 @@ def widened(interval: Interval, log_deviation: float) -> Interval:
     return _from_middle(interval.value, middle, math.hypot(down, more), math.hypot(up, more), spread)
 
 
+def without_bias(interval: Interval, log_bias: float, log_deviation: float) -> Interval:
+    """Take a bias off a value's logarithm, and add how uncertain the bias is; none leaves it all as it is."""
+    if log_bias == 0:
+        return interval
+    return widened(scaled(interval, math.exp(-log_bias)), log_deviation)
+
+
 def _reaches(interval: Interval) -> tuple[float, float, float] | None:
     """Give the logarithm of the middle, and how far the limits lie below and above it; None where that is not known."""
     value, low, high = interval.value, interval.low, interval.high

@@ -106,6 +106,9 @@ class Measurement:
         The mean without decay correction to the injection.
     size, size_unit : float, str
         Volume (mL) or area (cm2) above the common threshold inside the region.
+    selection_bias : float
+        What choosing the region in this very image is expected to have put on the mean, as a logarithm (`selection`);
+        taken off ratios and changes, not off the mean as it is measured. 0 for drawn regions.
     """
 
     region: str
@@ -119,6 +122,7 @@ class Measurement:
     raw_mean: float
     size: float
     size_unit: str
+    selection_bias: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
