@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leukospect.data import Projections, Study
+from leukospect.data import CtSeries, Projections, Study
 from leukospect.dicom.read.study import read_study
 from leukospect.errors import AssumptionWarning
 from leukospect.pipeline import run_study
