@@ -19,7 +19,6 @@ BUILT = {
 PARTS: dict[str, tuple[type[Projections | PlanarImages | CtSeries], ...]] = {
     "planar": (PlanarImages,),
     "SPECT/CT": (Projections, CtSeries),
-    "all": (PlanarImages, Projections, CtSeries),
 }
 
 
@@ -36,6 +35,15 @@ def test_a_variant_is_flagged_as_it_was_built(variant: tuple[str, Study, Path], 
     [lesion] = flag.lesions
     assert (flag.flag, lesion.finding) == BUILT[name], lesion.reason
     assert lesion.modality == ("spect" if part == "SPECT/CT" else "planar anterior")
+
+
+def test_with_both_the_rule_takes_the_planar_views_that_it_was_published_for(variant: tuple[str, Study, Path]) -> None:
+    name, study, regions = variant
+    result = run(part_of(study, PlanarImages, Projections), regions, "diabetic-foot")  # without CT: it is the faster
+    [lesion] = result.flag.lesions
+    assert (result.flag.flag, lesion.finding) == BUILT[name], lesion.reason
+    assert lesion.modality == "planar anterior"
+    assert {ratio.modality for ratio in result.ratios} == {"spect", "planar anterior", "planar posterior"}
 
 
 @pytest.mark.parametrize(

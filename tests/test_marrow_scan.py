@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from leukospect.data import Projections, Study
+from leukospect.data import CtSeries, Projections, Study
 from leukospect.dicom.read.study import read_study
+from leukospect.errors import AssumptionWarning
+from leukospect.pipeline import run_study
+from leukospect.protocol import load_protocol
 from tests.coarse_phantoms import write_coarse
 from tests.coarse_studies import FAST, part_of, run, simulated
 from tests.command_line import leukospect, volume
@@ -53,6 +57,22 @@ def _compound(acquisition: object) -> str:
 def test_a_marrow_scan_without_a_ct_is_measured_all_the_same(incongruent: tuple[Study, Path]) -> None:
     study, regions = incongruent
     assert flags(part_of(study, Projections), regions)["study"] == "positive"
+
+
+def test_attenuation_that_is_corrected_in_one_of_the_two_only_is_told(incongruent: tuple[Study, Path]) -> None:
+    study, regions = incongruent
+    frame = study.projections[-1].header.frame_of_reference_uid
+    some = [
+        one
+        for one in study.acquisitions
+        if not (isinstance(one, CtSeries) and one.header.frame_of_reference_uid == frame)
+    ]
+    settings = [*FAST, "uncertainty.replicates=0", "reconstruction.iterations=1", "rule=marrow-discordance"]
+    protocol = load_protocol("tc99m-hmpao-spect-ct", settings)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", AssumptionWarning)
+        run_study(Study(tuple(some)), protocol, regions_file=regions)
+    assert any("one of leukocytes and colloid only" in str(one.message) for one in caught)
 
 
 def test_planar_leukocytes_and_planar_colloid_are_compared(tmp_path: Path) -> None:

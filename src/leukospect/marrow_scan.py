@@ -47,6 +47,13 @@ def carried_to_marrow(
             stacklevel=2,
         )
         return PlacedRegions((), (), {})
+    if len({"ATTN" in result.corrections for result in (spect[-1], *marrow)}) > 1:
+        warnings.warn(
+            "Attenuation is corrected in the SPECT of one of leukocytes and colloid only: their ratios compare lesions "
+            "and references at one depth, and no further.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
     last, labels = spect[-1], placed.labels[-1]
     carried, alignments = [], []
     for result in marrow:
