@@ -109,8 +109,8 @@ def test_metal_inside_a_lesion_takes_nothing_up() -> None:
     lesion = Lesion("lesion 1", (x, y, z), 40.0, "metal", 5.0, "stable", 0.0, 10.0, 10.0)
     hot = painted(phantom, [lesion])
     beside = (x + 14.0, y, z)
-    assert compartment_at(hot, (x, y, z), (1.0, 1.0, 1.0)) == "none"
-    assert compartment_at(hot, beside, (1.0, 1.0, 1.0)) == "lesion 1"
+    assert compartment_at(hot, (x, y, z)) == "none"
+    assert compartment_at(hot, beside) == "lesion 1"
 
 
 def test_a_focus_is_at_a_lesion_by_its_hottest_voxel_or_by_what_they_share() -> None:

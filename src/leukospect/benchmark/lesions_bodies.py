@@ -39,6 +39,7 @@ _FROM_SKIN_MM, _FROM_FIELD_EDGE_MM = 3.0, 20.0
 _LEAST_LEFT = 0.6
 """Least part of a lesion's sphere that metal and what lies in it leave."""
 _TRIES, _LEFT_VOXELS = 60, 12
+_POINT_MM = 0.01
 _GROWTH = (0.25, 1.5)
 _LOSS = (-0.6, -0.25)
 _STABLE = (-0.08, 0.08)
@@ -167,14 +168,15 @@ def compartment_share(phantom: Phantom, names: tuple[str, ...], geometry: Geomet
     return np.asarray(filled.array, dtype=np.float64)
 
 
-def compartment_at(
-    phantom: Phantom, place_mm: tuple[float, float, float], spacing_mm: tuple[float, float, float]
-) -> str:
-    """Name the compartment that fills most of a voxel."""
-    voxel = Geometry.axial((1, 1, 1), spacing_mm, place_mm)
-    shares = {name: float(compartment_share(phantom, (name,), voxel)[0, 0, 0]) for name in phantom.compartment}
-    best = max(shares, key=lambda name: shares[name])
-    return best if shares[best] > 0 else NO_ACTIVITY
+def compartment_at(phantom: Phantom, place_mm: tuple[float, float, float]) -> str:
+    """Name the compartment at a place."""
+    names = (NO_ACTIVITY, *phantom.compartment)
+    numbered = {
+        name: Compartment(hours=(0.0,), kbq_per_ml=(float(number),)) for number, name in enumerate(names) if number
+    }
+    point = Geometry.axial((1, 1, 1), (_POINT_MM,) * 3, place_mm)
+    number = concentration_map(phantom.model_copy(update={"compartment": numbered}), 0.0, point, 1).array[0, 0, 0]
+    return names[round(float(number))]
 
 
 def material_share(phantom: Phantom, names: frozenset[str], geometry: Geometry, samples: int = 2) -> Floats:

@@ -148,7 +148,7 @@ class FocusCase:
     at : str
         The lesion it is at; empty where it is at none.
     tissue : str
-        What holds most of its hottest voxel.
+        What its hottest voxel's middle lies in.
     x_mm, y_mm, z_mm : float
         Its hottest voxel, LPS.
     volume_ml : float

@@ -204,11 +204,10 @@ def _focus_cases(
     number: int, seed: int, body: str, foci: Sequence[_Focus], result: StudyResult, phantom: Phantom
 ) -> tuple[FocusCase, ...]:
     flags = {one.lesion: one.flag for one in result.flag.lesions}
-    spacing = result.labels[-1].geometry.spacing_mm
     return tuple(
         FocusCase(
             number, seed, body, one.region.name, one.region.role, one.at,
-            compartment_at(phantom, one.hottest_mm, spacing), *one.hottest_mm, float(one.region.volume_ml),
+            compartment_at(phantom, one.hottest_mm), *one.hottest_mm, float(one.region.volume_ml),
             flags.get(one.region.name, ""),
         )
         for one in foci
