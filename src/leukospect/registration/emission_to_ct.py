@@ -35,6 +35,7 @@ from leukospect.registration.result import Registration, unsearched
 FLAG_MM = 5.0
 """Expected misalignment, mm, from which on a person should look at the images."""
 
+DEBUG = False
 _COARSE_FWHM_MM, _FINE_FWHM_MM = 24.0, 0.0
 _COARSE_STEP_MM, _FINE_STEP_MM = 19.2, 9.6
 _COARSE_BORDER_MM, _FINE_BORDER_MM = 30.0, 20.0
@@ -195,32 +196,32 @@ def _refined(
     farthest_mm: float,
     threads: int,
 ) -> _Found:
-    """Fit finely, with and without what differs all round about; take the middle, and the distance for the error."""
-    scan = _along_body(
-        emission_samples(
-            emission, predicted, median,
-            extra_fwhm_mm=_SCAN_FWHM_MM, step_mm=_SCAN_STEP_MM, border_mm=_FINE_BORDER_MM,
-        ),
-        ends,
-        farthest_mm,
-        threads,
+    """Fit finely, then again without what differs all round about: how far that goes is part of the expected error."""
+    smooth = emission_samples(
+        emission, predicted, median,
+        extra_fwhm_mm=_SCAN_FWHM_MM, step_mm=_SCAN_STEP_MM, border_mm=_FINE_BORDER_MM,
     )  # fmt: skip
-    samples = _fine_samples(emission, predicted, median, _FINE_STEP_MM)
-    one = fitted(samples, scan[0].pose, bound=_FINE_BOUND, steps=_FINE_STEPS)
-    other, believed = one, samples
+    scan = _along_body(smooth, ends, farthest_mm, threads)
+    samples = emission_samples(
+        emission, predicted, median, extra_fwhm_mm=_FINE_FWHM_MM, step_mm=_FINE_STEP_MM, border_mm=_FINE_BORDER_MM
+    )
+    first = fitted(samples, scan[0].pose, bound=_FINE_BOUND, steps=_FINE_STEPS)
+    best, believed = first, samples
     for _ in range(_OPINION_ROUNDS):
-        believed = trusted(samples, evaluated(samples, other.pose, _FINE_BOUND).residuals)
-        other = fitted(believed, other.pose, bound=_FINE_BOUND, steps=_OPINION_STEPS)
-    again = fitted(samples, other.pose, bound=_FINE_BOUND, steps=_FINE_STEPS)
-    best = evaluated(samples, again.pose.halfway_to(other.pose), _FINE_BOUND)
-    before = evaluated(samples, Pose(np.eye(3), np.zeros(3)), _FINE_BOUND).cost
-    noise = spread_mm(covariance(samples, again, _FINE_BOUND), predicted.body_mm, predicted.centre_mm)
-    apart = [_apart_mm(predicted, again.matrix, fit.matrix) for fit in (one, other)]
-    parts = (_NOISE_FACTOR * noise, _OPINION_FACTOR * apart[0], _OPINION_FACTOR * apart[1], _LEAST_ERROR_MM)
-    error = float(np.sqrt(np.sum(np.square(parts))))
-    rival_mm = _rival_mm(believed, scan, other)
+        believed = trusted(samples, evaluated(samples, best.pose, _FINE_BOUND).residuals)
+        best = fitted(believed, best.pose, bound=_FINE_BOUND, steps=_OPINION_STEPS)
+    noise = spread_mm(covariance(believed, best, _FINE_BOUND), predicted.body_mm, predicted.centre_mm)
+    apart = _apart_mm(predicted, first.matrix, best.matrix)
+    error = float(np.sqrt((_NOISE_FACTOR * noise) ** 2 + (_OPINION_FACTOR * apart) ** 2 + _LEAST_ERROR_MM**2))
+    # Where counts are few only the smooth image tells by how much one pose is better than another.
+    after, before = (
+        evaluated(smooth, pose, _SCAN_BOUND).cost for pose in (best.pose, Pose(np.eye(3), np.zeros(3)))
+    )
     near = [share for end, share in ends if _apart_mm(predicted, end.matrix, best.matrix) < _LEADS_MM]
-    return _Found(predicted, best.matrix, sum(near), error, 1.0 - best.cost / before, rival_mm)
+    if DEBUG: print(f"noise {noise:.2f} apart {apart:.2f} near {sum(near):.1f} improve {1-after/before:.3f} rivals", [(round(_apart_mm(predicted, f.matrix, best.matrix),1), round(f.cost/scan[0].cost,4)) for f in scan])
+    return _Found(
+        predicted, best.matrix, sum(near), error, 1.0 - after / before, _rival_mm(believed, scan, best)
+    )
 
 
 def _rival_mm(believed: EmissionSamples, scan: list[Fit], best: Fit) -> float:
@@ -232,12 +233,6 @@ def _rival_mm(believed: EmissionSamples, scan: list[Fit], best: Fit) -> float:
             cost = fitted(believed, fit.pose, bound=_FINE_BOUND, steps=_OPINION_STEPS).cost
             rivals.append(apart if cost < _ALMOST_AS_WELL * best.cost else 0.0)
     return max(rivals)
-
-
-def _fine_samples(emission: Image, predicted: PredictedEmission, median: float, step_mm: float) -> EmissionSamples:
-    return emission_samples(
-        emission, predicted, median, extra_fwhm_mm=_FINE_FWHM_MM, step_mm=step_mm, border_mm=_FINE_BORDER_MM
-    )
 
 
 def _apart_mm(predicted: PredictedEmission, one: Matrix, other: Matrix) -> float:
