@@ -110,6 +110,8 @@ def ratio_plates(content: ReportContent) -> tuple[Plate, ...]:
 def _mips(content: ReportContent) -> list[Plate]:
     title = "Maximum intensity projections"
     outlines = " Outlines: lesions solid, references dashed." if content.regions else ""
+    if any(region.role == "physiological" for region in content.regions):
+        outlines = " Outlines: lesions solid, references dashed, what is physiological dotted and without its name."
     several = len(content.spect) > 1
     if several and content.only_ratios:
         return _mips_apart(content, outlines)
