@@ -22,7 +22,7 @@ GRID = Geometry.axial((14, 16, 16), (-5.0, 5.0, 5.0), (0.0, 0.0, 0.0))
 
 def truth() -> NDArray[np.float64]:
     places = np.indices(GRID.shape) - np.array([7, 8, 8])[:, None, None, None]
-    return 2.0 + 4.0 * np.exp(-0.5 * (places**2).sum(axis=0) / 2.0**2)
+    return np.asarray(2.0 + 4.0 * np.exp(-0.5 * (places**2).sum(axis=0) / 2.0**2), np.float64)
 
 
 def noisy(mean: NDArray[np.float64], rng: np.random.Generator, size: float) -> Image:
@@ -57,7 +57,7 @@ def test_resampled_images_tell_what_choosing_the_region_put_on_its_mean(size: fl
     error = float(np.std(put_on)) / math.sqrt(len(put_on))
     assert np.mean(put_on) > 3 * error
     assert abs(np.mean(elsewhere)) < np.mean(put_on) / 2
-    assert np.mean(told) == pytest.approx(np.mean(put_on), abs=0.4 * np.mean(put_on) + 2 * error)
+    assert np.mean(told) == pytest.approx(np.mean(put_on), abs=float(0.4 * np.mean(put_on) + 2 * error))
 
 
 def test_growing_again_without_noise_gives_the_same_region() -> None:
