@@ -15,12 +15,13 @@ from leukospect.data import AcquisitionHeader, EnergyWindow, Geometry, Image, Pl
 from leukospect.errors import AssumptionWarning
 from leukospect.physics.nuclides import nuclide
 from leukospect.planar_checks import check_planar
+from leukospect.planar_measurement import planar_slab
 from leukospect.protocol import Protocol
 from leukospect.quantification.comparison import all_changes, all_ratios
 from leukospect.quantification.measurements import Measurement
 from leukospect.quantification.regions import RegionDefinition, Sphere, rasterise
 from leukospect.spect_sources import only_ratios
-from leukospect.study_measurement import PlacedRegions, measure_planar_views, planar_slab
+from leukospect.study_measurement import PlacedRegions, measure_planar_views
 from leukospect.study_result import SpectResult
 
 HALF_LIFE_S = nuclide("Tc-99m").half_life_s

@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 from leukospect.data import Study
 from leukospect.errors import AssumptionWarning
+from leukospect.planar_measurement import photopeak_of_planar
 from leukospect.protocol import Protocol
 from leukospect.quantification.measurements import Measurement
-from leukospect.study_measurement import PlacedRegions, measure_planar_views, photopeak_of_planar
+from leukospect.study_measurement import PlacedRegions, measure_planar_views
 from leukospect.study_result import SpectResult
 from leukospect.time_alignment import TimeAlignment, carry_to_earlier
 

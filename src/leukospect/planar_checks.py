@@ -13,12 +13,13 @@ from leukospect.acquired_alike import Acquired, different_corrections, different
 from leukospect.consistency import find_injection_site, find_saturation
 from leukospect.data import EnergyWindow, PlanarImages
 from leukospect.errors import AssumptionWarning, LeukospectError
+from leukospect.planar_measurement import photopeak_of_planar
 from leukospect.protocol import Protocol
 from leukospect.quantification.measurements import Region
 from leukospect.quantification.planar import project_regions
-from leukospect.study_measurement import PlacedRegions, photopeak_of_planar
+from leukospect.study_measurement import PlacedRegions
 
-PLANAR = ("planar anterior", "planar posterior")
+PLANAR = ("planar anterior", "planar posterior", "planar geometric mean")
 _BESIDE_MM = 20.0  # regions are projected as they lay at the last time
 
 

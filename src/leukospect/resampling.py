@@ -113,3 +113,27 @@ def resampled_samples(
         put_on.append(excesses(grown, replicate))
     bias = {name: float(np.mean([each[name] for each in put_on])) for name in grown if put_on}
     return replace(SpectSamples.collect(regions, means), selection_bias=bias)
+
+
+def selection_bias_in_view(
+    view: Image, duration_s: float, labels: Image, regions: Sequence[Region], seeds: Sequence[int]
+) -> dict[str, float]:
+    """Give what choosing regions in a planar view put on their means, as logarithms (`selection`).
+
+    Parameters
+    ----------
+    view : Image
+        One voxel deep, counts/s/pixel, in which the regions were found.
+    duration_s : float
+        How long it counted.
+    labels : Image
+    regions : sequence of Region
+    seeds : sequence of int
+    """
+    grown = grown_regions(view, labels, regions)
+    counts = np.asarray(view.array, np.float64) * duration_s
+    put_on = [
+        excesses(grown, replace(view, array=(np.random.default_rng(seed).poisson(counts) / duration_s)))
+        for seed in seeds
+    ]
+    return {name: float(np.mean([each[name] for each in put_on])) for name in grown if put_on}

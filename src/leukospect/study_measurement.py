@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 from leukospect.data import Geometry, Image, PlanarImages, Study
 from leukospect.drawn_regions import DrawnOn, RegionsFile, regions_on_grid
 from leukospect.errors import AssumptionWarning
-from leukospect.physics.windows import find_photopeaks, nuclide_of_windows
+from leukospect.planar_measurement import (
+    above_background_of_view,
+    photopeak_of_planar,
+    planar_slab,
+    with_selection_bias,
+)
 from leukospect.protocol import Protocol
 from leukospect.quantification.lesions import find_lesions
 from leukospect.quantification.measurements import Location, Measurement, Region, TimePoint
@@ -21,11 +26,7 @@ from leukospect.quantification.mirror import body_outline
 from leukospect.quantification.misalignment import MisalignmentEffect
 from leukospect.quantification.planar import measure_planar, planar_thresholds, project_regions
 from leukospect.quantification.planar_combined import (
-    RING,
-    above_background,
-    drawn_background,
     geometric_means,
-    rings,
 )
 from leukospect.quantification.planar_misplaced import effects_in_view, effects_on_geometric_mean
 from leukospect.quantification.spect import SpectSamples, common_thresholds, measure_spect
@@ -38,9 +39,6 @@ Progress = Callable[[str, float], None]
 
 _PLANAR_CONTRAST = 1.25
 """Least contrast of a lesion in a planar view, where the limb before and behind dilutes it."""
-
-_SLAB_MM = 100.0
-"""Thickness given to a planar view where lesions are looked for in it: a limb's, so that areas become volumes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -277,46 +275,15 @@ def _measure_series(
             thresholds = planar_thresholds(planar, window, masks, view=view, half_life_s=half_life_s)
             pixel_area_mm2 = math.prod(planar.pixel_mm)
         measured = measure_planar(
-            planar,
-            window,
-            masks,
-            view=view,
-            time_point=time_point,
-            half_life_s=half_life_s,
-            thresholds=thresholds,
-            pixel_area_mm2=pixel_area_mm2,
+            planar, window, masks, view=view, time_point=time_point, half_life_s=half_life_s,
+            thresholds=thresholds, pixel_area_mm2=pixel_area_mm2,
+        )  # fmt: skip
+        if placed.found and not measurements and planar.view_names[view] == "anterior":
+            measured = with_selection_bias(measured, planar, window, view, placed.labels[-1], placed.regions, protocol)
+        measurements = (
+            measured + above_background_of_view(measured, planar, window, masks, view, protocol) + measurements
         )
-        measurements = measured + _above_background(measured, planar, window, masks, view, protocol) + measurements
     return measurements
-
-
-def _above_background(
-    measured: tuple[Measurement, ...],
-    planar: PlanarImages,
-    window: int,
-    masks: Mapping[str, NDArray[np.bool_]],
-    view: int,
-    protocol: Protocol,
-) -> tuple[Measurement, ...]:
-    """Subtract the background that the protocol asks for; nothing where it asks for none."""
-    named = protocol.planar.background
-    if named == "none" or not measured:
-        return ()
-    if named != RING:
-        return above_background(measured, drawn_background(measured, named), named)
-    around = measure_planar(
-        planar, window, rings(masks, planar.pixel_mm), view=view, time_point=measured[0].time_point,
-        half_life_s=photopeak_of_planar(planar, protocol)[1],
-    )  # fmt: skip
-    return above_background(measured, {m.region: m for m in around}, named)
-
-
-def photopeak_of_planar(planar: PlanarImages, protocol: Protocol) -> tuple[int, float]:
-    """Give the index of the photopeak window of planar images (the highest where there are two), and the half-life."""
-    recorded = planar.header.radiopharmaceutical
-    named = protocol.nuclide or (recorded.nuclide if recorded else None)
-    source = nuclide_of_windows(planar.energy_windows, named)
-    return find_photopeaks(planar.energy_windows, source)[-1].peak, source.half_life_s
 
 
 def _drawn_on(last: SpectResult) -> DrawnOn:
@@ -353,7 +320,7 @@ def _planar_regions(study: Study, protocol: Protocol, drawn: RegionsFile | None)
         false_discovery_rate=settings.false_discovery_rate,
         noise=noise_of_planar(last, slab, protocol, view=view, window=window),
     )
-    return PlacedRegions((labels,), regions, {"planar": "Regions were found in the last anterior view."})
+    return PlacedRegions((labels,), regions, {"planar": "Regions were found in the last anterior view."}, found=True)
 
 
 def _deepened(slab: Geometry) -> Geometry:
@@ -363,15 +330,3 @@ def _deepened(slab: Geometry) -> Geometry:
     x, _, z = slab.affine[:3, 3]
     half = (columns - 1) / 2 * transverse
     return Geometry.axial((slices, columns, columns), (-axial, transverse, transverse), (x, -half, z))
-
-
-def planar_slab(planar: PlanarImages, view: int, window: int) -> Image:
-    """Make an image, one voxel deep, of an anterior view with a position: counts per second and pixel."""
-    if planar.first_pixel_mm is None:
-        raise ValueError("the planar view has no position")
-    x, _, z = planar.first_pixel_mm[view]
-    rows, columns = planar.counts.shape[2:]
-    axial, transverse = planar.pixel_mm
-    geometry = Geometry.axial((rows, 1, columns), (-axial, _SLAB_MM, transverse), (float(x), 0.0, float(z)))
-    rate = planar.counts[window, view] / np.float32(planar.view_duration_s[view])
-    return Image(rate[:, None, :], replace(geometry), "counts/s/pixel")

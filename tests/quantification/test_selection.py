@@ -22,7 +22,7 @@ GRID = Geometry.axial((14, 16, 16), (-5.0, 5.0, 5.0), (0.0, 0.0, 0.0))
 
 def truth() -> NDArray[np.float64]:
     places = np.indices(GRID.shape) - np.array([7, 8, 8])[:, None, None, None]
-    return np.asarray(2.0 + 4.0 * np.exp(-0.5 * (places**2).sum(axis=0) / 2.0**2))
+    return np.asarray(2.0 + 4.0 * np.exp(-0.5 * (places**2).sum(axis=0) / 2.0**2), np.float64)
 
 
 def noisy(mean: NDArray[np.float64], rng: np.random.Generator, size: float) -> Image:

@@ -46,6 +46,7 @@ def geometric_means(measurements: Sequence[Measurement]) -> tuple[Measurement, .
             hottest_mm=None,
             raw_mean=math.sqrt(anterior.raw_mean * posterior.raw_mean),
             size=math.nan,
+            selection_bias=(anterior.selection_bias + posterior.selection_bias) / 2,
         )
         for anterior, posterior in pairs
         if posterior is not None
@@ -102,11 +103,19 @@ def above_background(
             modality=f"{m.modality} above {background}",
             mean=difference(m.mean, backgrounds[m.region].mean),
             maximum=m.maximum - backgrounds[m.region].mean.value,
+            selection_bias=_of_net(m, backgrounds[m.region]),
             raw_mean=m.raw_mean - backgrounds[m.region].raw_mean,
         )
         for m in measurements
         if m.region in backgrounds
     )
+
+
+def _of_net(gross: Measurement, background: Measurement) -> float:
+    """Give the same excess as a part of what is left above the background."""
+    net = gross.mean.value - background.mean.value
+    excess = gross.mean.value * -math.expm1(-gross.selection_bias)
+    return -math.log1p(-excess / net) if net > excess else 0.0
 
 
 def drawn_background(measurements: Sequence[Measurement], name: str) -> dict[str, Measurement]:

@@ -35,7 +35,6 @@ from leukospect.registration.result import Registration, unsearched
 FLAG_MM = 5.0
 """Expected misalignment, mm, from which on a person should look at the images."""
 
-DEBUG = False
 _COARSE_FWHM_MM, _FINE_FWHM_MM = 24.0, 0.0
 _COARSE_STEP_MM, _FINE_STEP_MM = 19.2, 9.6
 _COARSE_BORDER_MM, _FINE_BORDER_MM = 30.0, 20.0
@@ -214,14 +213,9 @@ def _refined(
     apart = _apart_mm(predicted, first.matrix, best.matrix)
     error = float(np.sqrt((_NOISE_FACTOR * noise) ** 2 + (_OPINION_FACTOR * apart) ** 2 + _LEAST_ERROR_MM**2))
     # Where counts are few only the smooth image tells by how much one pose is better than another.
-    after, before = (
-        evaluated(smooth, pose, _SCAN_BOUND).cost for pose in (best.pose, Pose(np.eye(3), np.zeros(3)))
-    )
+    after, before = (evaluated(smooth, pose, _SCAN_BOUND).cost for pose in (best.pose, Pose(np.eye(3), np.zeros(3))))
     near = [share for end, share in ends if _apart_mm(predicted, end.matrix, best.matrix) < _LEADS_MM]
-    if DEBUG: print(f"noise {noise:.2f} apart {apart:.2f} near {sum(near):.1f} improve {1-after/before:.3f} rivals", [(round(_apart_mm(predicted, f.matrix, best.matrix),1), round(f.cost/scan[0].cost,4)) for f in scan])
-    return _Found(
-        predicted, best.matrix, sum(near), error, 1.0 - after / before, _rival_mm(believed, scan, best)
-    )
+    return _Found(predicted, best.matrix, sum(near), error, 1.0 - after / before, _rival_mm(believed, scan, best))
 
 
 def _rival_mm(believed: EmissionSamples, scan: list[Fit], best: Fit) -> float:
