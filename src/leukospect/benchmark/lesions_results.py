@@ -49,8 +49,8 @@ class LesionSettings:
     """
 
     bodies: tuple[str, ...] = BODIES
-    studies: int = 66
-    without_every: int = 6
+    studies: int = 63
+    without_every: int = 7
     lesions: int = 4
     diameters_mm: tuple[float, float] = (10.0, 50.0)
     contrasts: tuple[float, float] = (1.5, 10.0)
@@ -75,7 +75,7 @@ class LesionSettings:
 
 
 QUICK = LesionSettings(
-    bodies=("hip-prosthesis",), studies=2, without_every=2, lesions=2, matrix=(32, 48), pixel_mm=9.6, stops=30,
+    bodies=("hip-prosthesis",), studies=2, without_every=2, lesions=2, matrix=(32, 48), pixel_mm=9.6, stops=20,
     replicates=3, pictures=2,
 )  # fmt: skip
 
