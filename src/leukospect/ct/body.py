@@ -16,7 +16,7 @@ _OPENING_RADIUS_MM = 8.0
 # Two legs, or an arm beside the body, are components of their own; what is left of a couch is far smaller.
 _LEAST_PART_OF_LARGEST = 0.1
 # Lungs are denser than this, and so much of their wall is thicker than the opening.
-_LEAST_LUNG_HU, _LEAST_THICK_WALL = -930.0, 0.6
+_LEAST_LUNG_HU, _LEAST_THICK_WALL = -930.0, 0.3
 _IN_PLANE = np.stack([np.zeros((3, 3)), ndimage.generate_binary_structure(2, 1), np.zeros((3, 3))]).astype(np.bool_)
 # Half the width of the widest notch that a dark streak cuts into the outline, and how far from the metal.
 _NOTCH_MM, _NOTCH_REACH_MM = 40.0, 120.0
@@ -94,16 +94,16 @@ def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _lungs(means_hu: NDArray[np.float32], tissue: NDArray[np.bool_], thick: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Mark what a slice's tissue encloses, mostly thick tissue, and what is not as thin as air or a couch's foam."""
-    labels, count = ndimage.label(_filled(tissue) & ~tissue, structure=_IN_PLANE)
+    """Mark what a slice's tissue encloses, some of it thick, and what is not as thin as air or a couch's foam."""
+    enclosed = _filled(tissue) & ~tissue
+    labels, count = ndimage.label(enclosed, structure=_IN_PLANE)
     if not count:
-        return np.zeros_like(tissue)
-    numbers = np.arange(count + 1)
-    mean = ndimage.mean(means_hu, labels, numbers)
+        return enclosed
+    middle = np.full(count + 1, -np.inf)
+    middle[1:] = ndimage.median(means_hu[enclosed], labels[enclosed], np.arange(1, count + 1))
     wall = np.where(tissue, ndimage.grey_dilation(labels, footprint=_IN_PLANE), 0)
     of_thick = np.bincount(wall[thick], minlength=count + 1) / np.maximum(np.bincount(wall.ravel()), 1)
-    lung = (np.asarray(mean) > _LEAST_LUNG_HU) & (of_thick > _LEAST_THICK_WALL)
-    lung[0] = False
+    lung = (middle > _LEAST_LUNG_HU) & (of_thick > _LEAST_THICK_WALL)
     return np.asarray(lung[labels], dtype=np.bool_)
 
 

@@ -21,6 +21,7 @@ from leukospect.registration.conversion import Matrix
 from leukospect.registration.emission_fit import (
     Fit,
     Pose,
+    advantage,
     covariance,
     displacements_mm,
     evaluated,
@@ -43,7 +44,9 @@ _COARSE_STEPS, _FINE_STEPS = 25, 20
 _START_MM, _START_DEG = 20.0, 10.0
 _SIGNS = ((0, 0, 0), (1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))
 # Ends of two searches that lie no farther apart are one; one that fits almost as well elsewhere leaves it open which.
-_SAME_MM, _RIVAL_MM, _WORTH_ASKING, _ALMOST_AS_WELL = 6.0, 15.0, 1.01, 1.0005
+_SAME_MM, _RIVAL_MM = 6.0, 15.0
+# A pose is better than another if its loss is smaller by so many standard errors.
+_LEAST_ADVANTAGE = 4.0
 # So far from its end may what a start led to be in the end; this part of the starts must have led there.
 _LEADS_MM, _LEAST_OF_STARTS = 90.0, 0.5
 # A trunk is much the same a little farther along it, and a descent may rest there: places so far along are tried too.
@@ -54,7 +57,7 @@ _OPINION_ROUNDS, _OPINION_STEPS = 3, 6
 # What the blocks' residuals tell of the error, and the distances of the opinions, each times so much.
 _NOISE_FACTOR, _OPINION_FACTOR = 2.0, 0.35
 _LEAST_ERROR_MM = 0.5
-_TIMES_ERROR, _LEAST_MOVE_MM, _LEAST_IMPROVEMENT = 3.0, 3.0, 0.025
+_TIMES_ERROR, _LEAST_MOVE_MM = 3.0, 3.0
 _FEWEST_PLACES = 200
 
 
@@ -131,6 +134,7 @@ class _Found:
     starts: float
     error_mm: float
     improvement: float
+    advantage: float
     rival_mm: float
 
 
@@ -212,21 +216,18 @@ def _refined(
     noise = spread_mm(covariance(believed, best, _FINE_BOUND), predicted.body_mm, predicted.centre_mm)
     apart = _apart_mm(predicted, first.matrix, best.matrix)
     error = float(np.sqrt((_NOISE_FACTOR * noise) ** 2 + (_OPINION_FACTOR * apart) ** 2 + _LEAST_ERROR_MM**2))
-    # Where counts are few only the smooth image tells by how much one pose is better than another.
-    after, before = (evaluated(smooth, pose, _SCAN_BOUND).cost for pose in (best.pose, Pose(np.eye(3), np.zeros(3))))
+    # Where counts are few only the smooth image tells how much better one pose is than another.
+    after, before = (evaluated(smooth, pose, _SCAN_BOUND) for pose in (best.pose, Pose(np.eye(3), np.zeros(3))))
     near = [share for end, share in ends if _apart_mm(predicted, end.matrix, best.matrix) < _LEADS_MM]
-    return _Found(predicted, best.matrix, sum(near), error, 1.0 - after / before, _rival_mm(believed, scan, best))
-
-
-def _rival_mm(believed: EmissionSamples, scan: list[Fit], best: Fit) -> float:
-    """Tell how far off another place is at which what is believed fits almost as well; 0 where there is none."""
-    rivals = [0.0]
-    for fit in scan[1:]:
-        apart = _apart_mm(believed.predicted, fit.matrix, best.matrix)
-        if fit.cost < _WORTH_ASKING * scan[0].cost and apart > _RIVAL_MM:
-            cost = fitted(believed, fit.pose, bound=_FINE_BOUND, steps=_OPINION_STEPS).cost
-            rivals.append(apart if cost < _ALMOST_AS_WELL * best.cost else 0.0)
-    return max(rivals)
+    rivals = [
+        _apart_mm(predicted, fit.matrix, best.matrix)
+        for fit in scan[1:]
+        if advantage(smooth, after, fit, _SCAN_BOUND) < _LEAST_ADVANTAGE
+    ]
+    return _Found(
+        predicted, best.matrix, sum(near), error, 1.0 - after.cost / before.cost,
+        advantage(smooth, after, before, _SCAN_BOUND), max(rivals, default=0.0),
+    )  # fmt: skip
 
 
 def _apart_mm(predicted: PredictedEmission, one: Matrix, other: Matrix) -> float:
@@ -264,9 +265,9 @@ def _objection(found: _Found, size: tuple[float, float], moves_mm: float, limits
         return "which is not plausible"
     if moves_mm < max(_LEAST_MOVE_MM, _TIMES_ERROR * found.error_mm):
         return f"which moves the body by {moves_mm:.1f} mm with an expected error of {found.error_mm:.1f} mm"
-    if found.improvement < _LEAST_IMPROVEMENT:
-        return f"which makes the CT foretell the emission image {100.0 * found.improvement:.1f} % better only"
-    if found.rival_mm > 0:
+    if found.advantage < _LEAST_ADVANTAGE:
+        return f"which makes the CT foretell the emission image {100.0 * found.improvement:.1f} % better, not for sure"
+    if found.rival_mm > _RIVAL_MM:
         return f"but another pose {found.rival_mm:.0f} mm away fits almost as well"
     if found.starts < _LEAST_OF_STARTS:
         return f"but only {100.0 * found.starts:.0f} % of the starts led there"

@@ -75,8 +75,7 @@ def predicted_emission(
         None where the CT shows no body or is only a voxel or two wide.
     """
     inside = coarsened(Image(body, ct.geometry), _WORKING_MM)
-    geometry = inside.geometry
-    hu = np.asarray(coarsened(ct, _WORKING_MM).array, np.float32)
+    hu, geometry = np.asarray(coarsened(ct, _WORKING_MM).array, np.float32), inside.geometry
     held = np.asarray(inside.array, np.float32) > 0.5
     if min(geometry.shape) < 2 or np.count_nonzero(held) < _POINTS:
         return None
