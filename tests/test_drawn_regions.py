@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.dataset import FileDataset
 
 from leukospect.data import AcquisitionHeader, Geometry, Image
 from leukospect.drawn_regions import DrawnOn, open_regions, regions_on_grid
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError, ProtocolError
-from leukospect.files.nifti import read_nifti
 from leukospect.quantification.measurements import Region
+from tests import vendor_volumes as volumes
 from tests.command_line import leukospect
 from tests.dicom.drawn import FRAME, SERIES, saved, segmentation, structures
 from tests.dicom.written import header
@@ -172,43 +173,74 @@ def test_overlapping_segments_go_to_the_first_and_this_is_said(tmp_path: Path) -
     assert labels.array.max() == 4
 
 
-FAST = ["--set", "uncertainty.replicates=0", "--set", "registration.enabled=false", "--threads", "1",
-        "--set", "reconstruction.iterations=1", "--set", "registration.sensitivity=false"]  # fmt: skip
+STILL = ("--set", "registration.enabled=false", "--set", "registration.sensitivity=false", "--set",
+         "metal.enabled=false", "--threads", "1")  # fmt: skip
 
 
-def test_a_run_takes_a_segmentation_and_refuses_a_broken_one(small_spect: Path, tmp_path: Path) -> None:
-    from pydicom import dcmread
+def sphere(centre: NDArray[np.float64], radius_mm: float) -> list[NDArray[np.float64]]:
+    """Draw a sphere on planes 2.5 mm apart."""
+    t = np.linspace(0.0, 2 * np.pi, 60, endpoint=False)
+    made = []
+    for z in np.arange(-radius_mm + 0.5, radius_mm, 2.5):
+        r = np.sqrt(radius_mm**2 - z**2)
+        made.append(
+            np.stack((centre[0] + r * np.cos(t), centre[1] + r * np.sin(t), np.full_like(t, centre[2] + z)), -1)
+        )
+    return made
 
-    study = tmp_path / "study"
-    study.mkdir()
-    shutil.copy(small_spect, study / "scan.dcm")
-    scan = dcmread(small_spect)
+
+def vendor_study(folder: Path) -> tuple[Path, FileDataset]:
+    """Write two times as a camera reconstructed them, of one patient in one frame of reference."""
+    volumes.make_study(folder, "recon tomo")
+    return folder, dcmread(next(folder.rglob("*.dcm")))
+
+
+def of_patient(made: FileDataset, scan: FileDataset) -> FileDataset:
+    made.PatientID, made.PatientName = scan.get("PatientID", ""), scan.get("PatientName", "")
+    for structure in made.get("StructureSetROISequence", []):
+        structure.ReferencedFrameOfReferenceUID = volumes.FRAME
+    if "FrameOfReferenceUID" in made:
+        made.FrameOfReferenceUID = volumes.FRAME
+    return made
+
+
+def test_contours_among_the_images_give_the_ratios_that_are_true(tmp_path: Path) -> None:
+    study, scan = vendor_study(tmp_path / "study")
+    made = structures({"plate": sphere(volumes.LESION_MM, volumes.RADIUS_MM),
+                       "marrow": sphere(volumes.MARROW_MM, volumes.RADIUS_MM)})  # fmt: skip
+    path = saved(of_patient(made, scan), study)
+    (study / "drawn.toml").write_text(TABLE.replace("Background_L", "marrow"))
+    said = leukospect("run", study, "-o", tmp_path / "out", "--regions", path, *STILL)
+    assert said.code == 0, said.stderr
+    assert "RT Structure Set" not in said.stderr  # it is no unused file
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    for ratio in results["ratios"]:
+        hours = min(volumes.RATIO, key=lambda one: abs(one - ratio["hours"]))
+        assert ratio["ratio"]["value"] == pytest.approx(volumes.RATIO[hours], rel=0.03)
+    assert len(results["ratios"]) == 2
+    assert results["regions"][0]["centroid_mm"] == pytest.approx(volumes.LESION_MM.tolist(), abs=1.5)
+
+
+def test_files_that_cannot_be_used_end_a_run_with_one_sentence(tmp_path: Path) -> None:
+    study, scan = vendor_study(tmp_path / "study")
     mask = np.zeros((12, 8), dtype=bool)
     mask[2:9, 1:7] = True
-    frames = [(1, (-90.0, 5.0, -20.0 + 4 * k), mask) for k in range(6)]
-    made = segmentation(frames, {1: "focus"})
-    made.FrameOfReferenceUID = scan.FrameOfReferenceUID
-    made.PatientID, made.PatientName = scan.PatientID, scan.PatientName
-    path = saved(made, study)  # among the images, where it is no unused file
-    said = leukospect("run", study, "-o", tmp_path / "out", "--regions", path, *FAST)
-    assert said.code == 0, said.stderr
-    assert "not used" not in said.stderr
-    results = json.loads((tmp_path / "out" / "results.json").read_text())
-    focus, mirror = results["regions"]
-    assert (focus["name"], mirror["name"]) == ("focus", "mirror of focus")
-    labels = read_nifti(tmp_path / "out" / "regions.nii.gz")
-    places = labels.geometry.to_lps(np.argwhere(labels.array == 1))
-    assert places.mean(axis=0) == pytest.approx(
-        (-90 + 3 * 3.5, 5 + 2 * 5, -20 + 4 * 2.5), abs=0.5 * max(labels.geometry.spacing_mm)
-    )
+    frames = [(1, (20.0, 0.0, 180.0 + 4 * k), mask) for k in range(6)]
 
-    made.PatientID, made.PatientName = "PH-2", "OTHER^PHANTOM"
-    other = leukospect("run", small_spect, "-o", tmp_path / "o", "--regions", saved(made, tmp_path, "p.dcm"), *FAST)
-    assert (other.code, other.stderr.count("\n")) == (3, 1)
-    assert "2 patients" in other.stderr
-    del made.SegmentSequence
-    made.PatientID, made.PatientName = scan.PatientID, scan.PatientName
-    broken = leukospect("run", small_spect, "-o", tmp_path / "o", "--regions", saved(made, tmp_path, "b.dcm"), *FAST)
-    assert (broken.code, broken.stderr.count("\n")) == (3, 1)
-    assert "Segment Sequence" in broken.stderr
-    assert not (tmp_path / "o").exists()
+    def refused(made: FileDataset) -> str:
+        said = leukospect("run", study, "-o", tmp_path / "out", "--regions", saved(made, tmp_path), *STILL)
+        assert (said.code, said.stderr.splitlines()[-1].startswith("leukospect: ")) == (3, True)
+        assert not (tmp_path / "out").exists()
+        return said.stderr.splitlines()[-1]
+
+    other = of_patient(segmentation(frames, {1: "focus"}), scan)
+    other.PatientID, other.PatientName = "PH-2", "OTHER^PHANTOM"
+    assert "2 patients" in refused(other)
+    broken = of_patient(segmentation(frames, {1: "focus"}), scan)
+    del broken.SegmentSequence
+    assert "Segment Sequence" in refused(broken)
+    elsewhere = of_patient(segmentation(frames, {1: "focus"}), scan)
+    elsewhere.FrameOfReferenceUID = OTHER_FRAME
+    assert "another frame of reference" in refused(elsewhere)
+    line = of_patient(structures({"focus": [sphere(volumes.LESION_MM, 9.0)[0][:2]]}), scan)
+    assert "has 2 points" in refused(line)

@@ -12,6 +12,7 @@ import pytest
 
 from leukospect.errors import InputError
 from leukospect.files.cohort_table import COLUMNS, cohort_csv, read_study_flags, rows_of_study
+from tests import vendor_volumes as volumes
 from tests.command_line import leukospect
 from tests.files.test_results import document
 
@@ -122,3 +123,30 @@ def test_a_table_that_is_no_cohort_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("study-1,done,positive", "study-0,done,positive"))
     with pytest.raises(InputError, match="another flag in another row"):
         read_study_flags(path)
+
+
+STILL = ("--set", "registration.enabled=false", "--set", "registration.sensitivity=false", "--set",
+         "metal.enabled=false", "--threads", "1")  # fmt: skip
+
+
+def test_a_batch_writes_the_table_and_leaves_it_alone_where_nothing_changes(tmp_path: Path) -> None:
+    volumes.make_study(tmp_path / "archive" / "one", "recon tomo")
+    (tmp_path / "archive" / "two").mkdir()
+    (tmp_path / "archive" / "two" / "scan.dcm").write_text("not an image")
+    said = leukospect("batch", tmp_path / "archive", "-o", tmp_path / "out", *STILL)
+    assert said.code == 4, said.stderr
+    path = tmp_path / "out" / "cohort.csv"
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    found = json.loads((tmp_path / "out" / "one" / "results.json").read_text())
+    lesions = [one["lesion"] for one in found["flag"]["lesions"]]
+    assert [(row["study"], row["lesion"]) for row in rows] == [*(("one", lesion) for lesion in lesions), ("two", "")]
+    assert lesions
+    for ratio in found["ratios"]:
+        (row,) = [row for row in rows if row["lesion"] == ratio["lesion"]]
+        assert float(row[f"ratio_{ratio['time_point']}"]) == pytest.approx(ratio["ratio"]["value"], rel=1e-5)
+    assert {row["nuclide"] for row in rows} == {"Tc-99m", ""}
+    before = path.stat().st_mtime_ns
+    again = leukospect("batch", tmp_path / "archive", "-o", tmp_path / "out", *STILL)
+    assert (again.code, again.stdout.count("(as before)")) == (4, 2)
+    assert path.stat().st_mtime_ns == before

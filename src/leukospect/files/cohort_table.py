@@ -64,7 +64,7 @@ def _lesion(flag: Mapping[str, Any], region: Mapping[str, Any], document: Mappin
     row: Row = {
         "lesion": name,
         "flag": flag["flag"],
-        "finding": flag["finding"],
+        "finding": flag.get("finding"),
         "probability": flag["probability"],
         "side": region.get("side"),
         "volume_ml": region.get("volume_ml"),
