@@ -27,7 +27,8 @@ SCHEMA_VERSION = "1.3"
 1.2: `alignment_sensitivity`, `time_alignment`, of the rule `cut_off` and `ratio_above`, of each flag `finding`.
 
 1.3: of each ratio and change the interval `ratio_total` or `change_total` and `alignment_deviation`; of each effect of
-misalignment `modality` and `displaced_mm`; of each alignment of times `expected_error_mm`; `changes_expected`."""
+misalignment `modality` and `displaced_mm`; of each alignment of times `expected_error_mm`; of each measurement
+`selection_bias`; `changes_expected`."""
 DISCLAIMER = "leukospect is a research tool. This result is not a diagnosis."
 
 
