@@ -89,3 +89,12 @@ def test_published_figures_stand_only_for_the_rule_s_own_times() -> None:
 def test_a_setting_that_json_cannot_hold_is_refused() -> None:
     with pytest.raises(TypeError, match=r"type (Posix|Windows)Path"):
         document(folder=Path("somewhere"))
+
+
+def test_the_total_interval_stands_beside_that_of_counting_and_is_the_same_where_nothing_was_moved() -> None:
+    read = document()
+    assert all(one["ratio_total"] == one["ratio"] and one["alignment_deviation"] is None for one in read["ratios"])
+    (change,) = read["changes"]
+    assert change["change_total"] == change["change"]
+    assert read["changes_expected"]["log_deviation"] == 0.25
+    assert {one["selection_bias"] for one in read["measurements"]} == {0.0}
