@@ -30,7 +30,8 @@ SCHEMA_VERSION = "1.3"
 1.3: `injection`; `marrow`, and of the rule `marrow`; `lesions` with their locations, `physiological`, and of each
 region `likely`, `remark` and `finding`; of each ratio and change the interval `ratio_total` or `change_total` and
 `alignment_deviation`; of each effect of misalignment `modality` and `displaced_mm`; of each alignment of times
-`expected_error_mm`; of each measurement `selection_bias`; `changes_expected`. Every key stands in `leukospect/schemas/results.schema.json`."""
+`expected_error_mm`; of each measurement `selection_bias`; `changes_expected`. Every key stands in
+`leukospect/schemas/results.schema.json`."""
 DISCLAIMER = "leukospect is a research tool. This result is not a diagnosis."
 
 
