@@ -116,10 +116,19 @@ class RegionSettings(_Section):
     noise_draws: int = Field(3, ge=0, le=100)
 
 
-class UncertaintySettings(_Section):
-    """Poisson resampling of the measured projections through the reconstruction."""
+class PlanarSettings(_Section):
+    """Planar views: uptake above a background is measured beside the uptake itself, which the rules take.
 
-    replicates: int = Field(8, ge=0, le=10000)
+    `background` is ``none``, ``ring`` (10 to 25 mm around each region) or the name of a drawn region.
+    """
+
+    background: str = Field("none", min_length=1, max_length=64)
+
+
+class UncertaintySettings(_Section):
+    """Poisson resampling of the measured projections, scatter windows too, through the reconstruction."""
+
+    replicates: int = Field(50, ge=0, le=10000)
     seed: int = Field(20260105, ge=0)
 
 
@@ -154,6 +163,7 @@ class Protocol(_Section):
     metal: MetalSettings = MetalSettings()
     registration: RegistrationSettings = RegistrationSettings()
     regions: RegionSettings = RegionSettings()
+    planar: PlanarSettings = PlanarSettings()
     uncertainty: UncertaintySettings = UncertaintySettings()
     time_points: TimePointSettings = TimePointSettings()
 

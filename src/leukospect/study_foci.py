@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from leukospect.ct.metal_segmentation import find_metal
 from leukospect.data import Image, PlanarImages
-from leukospect.photopeaks import resampled_counts
 from leukospect.protocol import Protocol
 from leukospect.quantification.ct_tissues import Surfaces, tissues_of_ct
 from leukospect.quantification.lesions import checked_body, find_candidates, with_mirrors
@@ -19,6 +18,7 @@ from leukospect.quantification.measurements import Location, Region
 from leukospect.quantification.physiological import tell_physiological
 from leukospect.quantification.physiological_signs import Growth
 from leukospect.quantification.spect import region_means
+from leukospect.resampling import resampled_images
 from leukospect.study_result import SpectResult
 from leukospect.time_alignment import Carry
 
@@ -75,16 +75,11 @@ def _noise_of(result: SpectResult, protocol: Protocol, progress: Progress) -> li
     """Reconstruct counts drawn anew and take off the image: its noise, and nothing else."""
     if result.counts is None:
         return []
-    measured, draws = result.counts, protocol.regions.noise_draws
-    noise = []
-    for draw in range(draws):
-        progress("drawing the noise", draw / draws)
-        seed = protocol.uncertainty.seed + _SEED_STEP * (draw + 1)
-        drawn = measured.reconstructor.image(measured.peak, resampled_counts(measured.peak, seed))
-        noise.append(Image(np.asarray(drawn.array) - np.asarray(result.recon.array), result.recon.geometry))
-    if draws:
-        progress("drawing the noise", 1.0)
-    return noise
+    seeds = [protocol.uncertainty.seed + _SEED_STEP * (draw + 1) for draw in range(protocol.regions.noise_draws)]
+    return [
+        Image(np.asarray(drawn.array) - np.asarray(result.recon.array), result.recon.geometry)
+        for drawn in resampled_images(result.counts, protocol, seeds, lambda done: progress("drawing the noise", done))
+    ]
 
 
 def noise_of_planar(planar: PlanarImages, slab: Image, protocol: Protocol, *, view: int, window: int) -> list[Image]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import nan
 from typing import Literal
 
 Role = Literal["lesion", "reference", "physiological"]
@@ -93,7 +94,7 @@ class Measurement:
     time_point : ``early``, ``delayed`` or ``late``
     hours : float
         Hours from injection to the start of the acquisition; NaN where unknown.
-    modality : ``spect``, ``planar anterior`` or ``planar posterior``
+    modality : ``spect``, ``planar anterior``, ``planar posterior`` or ``planar geometric mean``
     unit : str
         ``counts/s/mL``, ``Bq/mL`` or ``counts/s/pixel``; rates are decay-corrected to the injection where its time is
         known, else to the start of that acquisition.
@@ -105,6 +106,9 @@ class Measurement:
         The mean without decay correction to the injection.
     size, size_unit : float, str
         Volume (mL) or area (cm2) above the common threshold inside the region.
+    selection_bias : float
+        What choosing the region in this very image is expected to have put on the mean, as a logarithm (`selection`);
+        taken off ratios and changes, not off the mean as it is measured. 0 for drawn regions.
     """
 
     region: str
@@ -118,11 +122,24 @@ class Measurement:
     raw_mean: float
     size: float
     size_unit: str
+    selection_bias: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Lesion to reference at one time in one modality."""
+    """Lesion to reference at one time in one modality.
+
+    Parameters
+    ----------
+    lesion, reference, time_point, hours, modality
+        As in `Measurement`.
+    ratio : Interval
+        Of counting statistics alone.
+    alignment_deviation : float
+        Standard deviation of the ratio's logarithm that misalignment is expected to leave; NaN where not known.
+    ratio_total : Interval or None
+        Both together: what rules rest on. None where the second is not known.
+    """
 
     lesion: str
     reference: str
@@ -130,6 +147,13 @@ class Ratio:
     hours: float
     modality: str
     ratio: Interval
+    alignment_deviation: float = nan
+    ratio_total: Interval | None = None
+
+    @property
+    def total(self) -> Interval:
+        """The ratio with counting and alignment in its interval, as far as known."""
+        return self.ratio_total or self.ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +165,7 @@ class Change:
     lesion, reference, modality : str
     from_time, to_time : str
     change : Interval
-        0.25 means grown by a quarter.
+        0.25 means grown by a quarter; of counting statistics alone.
     own_change : Interval
         The lesion's own decay-corrected change, reference left out.
     size_change : float
@@ -149,7 +173,11 @@ class Change:
     disagreement : bool
         The ratio and the lesion's own uptake point in opposite directions beyond their intervals.
     samples : tuple of float
-        Draws from the distribution of the change, for the probability that it exceeds a threshold.
+        Changes in proportion to their probability (`probability.likely_changes`), all errors included.
+    change_total : Interval or None
+        `change` with the errors of alignment in its interval: what rules rest on. None where they are not known.
+    alignment_deviation : float
+        Of the logarithm of 1 + change, that of both ratios together; NaN where not known.
     """
 
     lesion: str
@@ -162,6 +190,13 @@ class Change:
     size_change: float
     disagreement: bool
     samples: tuple[float, ...]
+    change_total: Interval | None = None
+    alignment_deviation: float = nan
+
+    @property
+    def total(self) -> Interval:
+        """The change with counting and alignment in its interval, as far as known."""
+        return self.change_total or self.change
 
 
 @dataclass(frozen=True, slots=True)

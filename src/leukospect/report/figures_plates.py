@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.figure import Figure
 
@@ -70,6 +70,21 @@ def spect_plates(content: ReportContent) -> tuple[Plate, ...]:
         *_effect(spect),
         _correction(latest, focus),
     )
+
+
+def marrow_plates(content: ReportContent) -> tuple[Plate, ...]:
+    """Give the planar views, projections and slices of a marrow scan, on scales of their own."""
+    marrow = content.marrow
+    if marrow is None:
+        return ()
+    own = replace(
+        content, spect=marrow.spect, planar=marrow.planar, measurements=marrow.measurements, only_ratios="", flag=None
+    )
+    plates = planar_plates(own) if own.planar else ()
+    for one in in_time_order(own.spect):
+        alone = replace(own, spect=(one,))
+        plates += (*_mips(alone), *_fused(alone, one, focus_of(alone, one)))
+    return tuple(replace(plate, title=f"Marrow scan: {plate.title}") for plate in plates)
 
 
 def streak_plates(content: ReportContent) -> tuple[Plate, ...]:
