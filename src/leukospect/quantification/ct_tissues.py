@@ -19,7 +19,8 @@ _BONE_HU = 200.0
 _SMOOTHING_MM = 1.0
 _CLOSING_MM = 3.0
 _LARGEST_CAVITY_CM2 = 25.0
-_LEAST_BONE_ML, _LEAST_METAL_ML = 1.0, 0.3
+_LEAST_BONE_ML = 1.0
+_ONE_LIMB_MM, _ONE_PIECE_MM = 40.0, 20.0
 _GAS_HU, _LEAST_GAS_ML, _LARGEST_GAS_ML, _SKIN_MM = -400.0, 0.5, 400.0, 10.0
 _IN_PLANE = np.array([[[0, 0, 0]] * 3, [[0, 1, 0], [1, 1, 1], [0, 1, 0]], [[0, 0, 0]] * 3], dtype=bool)
 
@@ -175,11 +176,11 @@ class Surfaces:
 
         Negative where it does not reach so far; NaN for an end beyond the CT.
         """
-        return self._ends(self._metal, place_mm, _LEAST_METAL_ML)
+        return self._ends(self._metal, place_mm)
 
     def ends_of_bone_mm(self, place_mm: ArrayLike) -> tuple[float, float]:
         """How far the nearest bone reaches, as it hangs together; as above."""
-        return self._ends(self._bone, place_mm, _LEAST_BONE_ML)
+        return self._ends(self._bone, place_mm)
 
     def _on_ct(self, places_mm: ArrayLike) -> NDArray[np.float64]:
         places = np.asarray(places_mm, dtype=np.float64)
@@ -189,8 +190,8 @@ class Surfaces:
         places = self._on_ct(places_mm)
         return np.full(places.shape[:-1], np.nan) if structure is None else structure.distances_mm(places)
 
-    def _ends(self, structure: _Structure | None, place_mm: ArrayLike, least_ml: float) -> tuple[float, float]:
-        return (math.nan, math.nan) if structure is None else structure.reach_mm(self._on_ct(place_mm), least_ml)
+    def _ends(self, structure: _Structure | None, place_mm: ArrayLike) -> tuple[float, float]:
+        return (math.nan, math.nan) if structure is None else structure.reach_mm(self._on_ct(place_mm))
 
 
 class _Structure:
@@ -207,7 +208,6 @@ class _Structure:
         surface = self.mask & ~ndimage.binary_erosion(np.pad(self.mask, 1))[1:-1, 1:-1, 1:-1]
         self._surface = np.argwhere(surface)
         self._tree = KDTree(self.geometry.to_lps(self._surface))
-        self._labels: NDArray[np.int32] | None = None
 
     @classmethod
     def of(cls, mask: Mask, geometry: Geometry) -> _Structure | None:
@@ -227,17 +227,19 @@ class _Structure:
         beyond = np.maximum(np.asarray(distance) - 0.5 * min(self.geometry.spacing_mm), 0.0)
         return np.where(self.holds(places_mm), 0.0, beyond)
 
-    def reach_mm(self, place_mm: NDArray[np.float64], least_ml: float) -> tuple[float, float]:
-        """How far the piece nearest to a place reaches below and above it; NaN for an end at the image's edge."""
-        if self._labels is None:
-            self._labels = np.asarray(ndimage.label(self.mask, structure=np.ones((3, 3, 3)))[0], dtype=np.int32)
-        sizes = np.bincount(self._labels.ravel()) * self.geometry.voxel_volume_ml
-        sizes[0] = 0.0
-        kept = sizes >= least_ml if np.any(sizes >= least_ml) else sizes > 0
-        which = self._labels[tuple(self._surface.T)]
-        distance = np.linalg.norm(self._tree.data - place_mm, axis=1)
-        nearest = int(which[np.where(kept[which], distance, np.inf).argmin()])
-        voxels = self._surface[which == nearest]
+    def reach_mm(self, place_mm: NDArray[np.float64]) -> tuple[float, float]:
+        """How far what is nearest to a place reaches below and above it; NaN for an end at the image's edge.
+
+        Pieces above one another count as one, at most 40 mm to the side and 20 mm apart in height, as a plate and the
+        screws of a nail.
+        """
+        surface = np.asarray(self._tree.data)
+        nearest = surface[int(self._tree.query(place_mm)[1])]
+        beside = np.hypot(*(surface[:, :2] - nearest[:2]).T) <= _ONE_LIMB_MM
+        heights = np.sort(surface[beside, 2])
+        piece = np.concatenate(([0], np.cumsum(np.diff(heights) > _ONE_PIECE_MM)))
+        own = heights[piece == piece[int(np.abs(heights - nearest[2]).argmin())]]
+        voxels = self._surface[beside & (surface[:, 2] >= own[0]) & (surface[:, 2] <= own[-1])]
         half = 0.5 * float(np.abs(self.geometry.affine[2, :3]).sum())
         z = self.geometry.to_lps(voxels)[:, 2]
         placed = voxels + self._first
