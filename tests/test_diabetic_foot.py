@@ -43,7 +43,7 @@ def test_with_both_the_rule_takes_the_planar_views_that_it_was_published_for(var
     [lesion] = result.flag.lesions
     assert (result.flag.flag, lesion.finding) == BUILT[name], lesion.reason
     assert lesion.modality == "planar anterior"
-    assert {ratio.modality for ratio in result.ratios} == {"spect", "planar anterior", "planar posterior"}
+    assert {ratio.modality for ratio in result.ratios} >= {"spect", "planar anterior", "planar posterior"}
 
 
 @pytest.mark.parametrize(
