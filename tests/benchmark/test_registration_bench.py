@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,13 @@ import pytest
 
 from leukospect.benchmark.registration_cases import BODIES, drawn_phantom, errors_mm, misplaced, random_misalignment
 from leukospect.benchmark.registration_figures import drawn
+from leukospect.benchmark.registration_moved_results import (
+    LimbCase,
+    PlanarCase,
+    judged_limbs,
+    judged_planar,
+    moved_table,
+)
 from leukospect.benchmark.registration_report import as_text, table_of, write_files
 from leukospect.benchmark.registration_results import (
     Judgement,
@@ -23,6 +31,8 @@ from leukospect.benchmark.registration_results import (
 from leukospect.data import Geometry, Image
 
 CASE = RegistrationCase("random starts", "fused-spine", 1100, 5e5, 40.0, 1.5, 1.5, 1.6, 1.4, 1.4, True, 4.0, "found")
+LIMB = LimbCase("steel", True, "left", 1100, 25.0, 0.4, 0.2, False, False, 3.0, "found")
+PLANAR = PlanarCase("square", True, 1100, 2.4, 12.0, 1.2, 0.1, False, 0.5, "found")
 JUDGED = (Judgement(1.0, 2.0), Judgement(6.0, 6.5), Judgement(15.0, 14.0))
 
 
@@ -77,8 +87,36 @@ def test_files_hold_every_case_and_the_page_its_figures(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "registration.json").read_text())
     assert document["cases"][0]["after_mm"] == 1.5
     assert len((tmp_path / "registration.csv").read_text().splitlines()) == 3
+    assert "registration-moved.png" not in {path.name for path in tmp_path.iterdir()}
     page = (tmp_path / "registration.html").read_text()
     assert page.count("data:image/png") == 3
     assert "random starts" in page
     assert len(table_of(found)) == 3
     assert "met" in as_text(found)
+
+
+def test_moved_limbs_and_views_are_judged_by_group() -> None:
+    still = replace(LIMB, moved=False, before_mm=0.0, p95_mm=0.0, angle_deg=0.0, kept=True)
+    assert [target.verdict for target in judged_limbs([LIMB, replace(LIMB, group="no metal"), still])] == ["met"] * 3
+    for wrong in (replace(LIMB, p95_mm=0.7), replace(LIMB, angle_deg=0.4)):
+        verdicts = [target.verdict for target in judged_limbs([replace(LIMB, group="no metal"), wrong])]
+        assert verdicts == ["met", "missed"]
+    assert [target.verdict for target in judged_limbs([replace(still, kept=False)])] == ["missed"]
+    assert [t.verdict for t in judged_planar([PLANAR, replace(PLANAR, moved=False, kept=True)])] == ["met", "met"]
+    # The larger side of a pixel is what counts.
+    wide = replace(PLANAR, group="whole-body strip", pixel_mm=2.8, p95_mm=2.6)
+    assert [target.verdict for target in judged_planar([replace(PLANAR, p95_mm=2.6), wide])] == ["missed", "met"]
+
+
+def test_moved_cases_have_rows_of_their_own(tmp_path: Path) -> None:
+    found = replace(_found(CASE), limbs=(LIMB,), planar=(PLANAR,))
+    write_files(tmp_path, found, judged_registration(found), drawn(found))
+    document = json.loads((tmp_path / "registration.json").read_text())
+    assert document["limbs"][0]["angle_deg"] == 0.2
+    assert document["planar"][0]["pixel_mm"] == 2.4
+    with (tmp_path / "registration.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["kind"] for row in rows] == ["SPECT to CT", "CT to CT", "planar to planar"]
+    assert (rows[0]["after_mm"], rows[0]["p95_mm"], rows[1]["p95_mm"]) == ("1.5", "", "0.4")
+    assert (tmp_path / "registration-moved.png").is_file()
+    assert len(moved_table(found.limbs, found.planar)) == 3

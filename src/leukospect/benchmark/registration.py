@@ -1,10 +1,11 @@
-"""`leukospect bench registration`: SPECT to CT from random misalignments that are known to the last digit."""
+"""`leukospect bench registration`: misalignments known to the last digit, of SPECT to CT, limbs and planar views."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from leukospect.benchmark.registration_cases import (
     scanned,
 )
 from leukospect.benchmark.registration_figures import drawn
+from leukospect.benchmark.registration_moved import measure_limbs, measure_planar
+from leukospect.benchmark.registration_moved_results import LimbCase, PlanarCase
 from leukospect.benchmark.registration_report import write_files
 from leukospect.benchmark.registration_results import (
     Judgement,
@@ -70,7 +73,36 @@ def measure_registration(
         judged += _judgements(scan, truth, found, settings, rng)
     if progress:
         progress("registering SPECT to CT", 1.0)
-    return RegistrationFound(settings, tuple(cases), tuple(judged), tuple(overlays), pixel, FLAG_MM)
+    limbs, planar = _moved(settings, threads, progress or (lambda stage, fraction: None))
+    return RegistrationFound(
+        settings, tuple(cases), tuple(judged), tuple(overlays), pixel, FLAG_MM, limbs=limbs, planar=planar
+    )
+
+
+def _moved(
+    settings: RegistrationSettings, threads: int | None, progress: Progress
+) -> tuple[tuple[LimbCase, ...], tuple[PlanarCase, ...]]:
+    numbers = range(settings.limb_pairs + settings.limb_unmoved)
+    pairs = [
+        (implant, settings.first_draw + n, n < settings.limb_pairs) for implant in settings.implants for n in numbers
+    ]
+    limbs: list[LimbCase] = []
+    for number, (implant, seed, moved) in enumerate(pairs):
+        share = partial(_share, progress, "registering limbs", number, len(pairs))
+        limbs += measure_limbs(implant, seed, moved=moved, threads=threads, progress=share)
+    planar: tuple[PlanarCase, ...] = ()
+    if settings.planar_pairs + settings.planar_unmoved > 0:
+        share = partial(_share, progress, "registering planar views", 0, 1)
+        planar = tuple(
+            measure_planar(
+                settings.first_draw, settings.planar_pairs, settings.planar_unmoved, threads=threads, progress=share
+            )
+        )
+    return tuple(limbs), planar
+
+
+def _share(progress: Progress, stage: str, number: int, of: int, fraction: float) -> None:
+    progress(stage, (number + fraction) / of)
 
 
 def run_registration(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from leukospect.benchmark.registration_moved_results import LIMB_P95_DEG, LIMB_P95_MM, PLANAR_P95_PIXELS
 from leukospect.benchmark.registration_results import P95_MM, Overlay, RegistrationFound
 
 _COLOURS = {"random starts": "#0072b2", "nearly aligned": "#009e73", "few counts": "#d55e00"}
@@ -17,6 +19,7 @@ def drawn(found: RegistrationFound) -> dict[str, Figure]:
     return {
         "registration-errors": _errors(found),
         "registration-index": _index(found),
+        **({"registration-moved": _moved(found)} if found.limbs or found.planar else {}),
         "registration-checkerboards": _checkerboards(found),
     }
 
@@ -56,6 +59,30 @@ def _index(found: RegistrationFound) -> Figure:
     axes.set(xlim=(0, 30), ylim=(0, 30))
     axes.legend(frameon=False)
     return figure
+
+
+def _moved(found: RegistrationFound) -> Figure:
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    limbs = [case for case in found.limbs if case.moved]
+    planar = [case for case in found.planar if case.moved]
+    _by_group(left, [(case.group, case.p95_mm) for case in limbs], LIMB_P95_MM, "femur, 95th percentile, mm")
+    _by_group(middle, [(case.group, case.angle_deg) for case in limbs], LIMB_P95_DEG, "femur, degrees")
+    pixels = [(case.group, case.p95_mm / case.pixel_mm) for case in planar]
+    _by_group(right, pixels, PLANAR_P95_PIXELS, "planar, 95th percentile, pixels")
+    return figure
+
+
+def _by_group(axes: Axes, values: list[tuple[str, float]], asked: float, label: str) -> None:
+    groups = list(dict.fromkeys(group for group, _ in values))
+    for place, name in enumerate(groups):
+        shown = [value for group, value in values if group == name]
+        spread = np.linspace(-0.25, 0.25, len(shown)) if len(shown) > 1 else np.zeros(1)
+        axes.scatter(place + spread, shown, s=14, color=_COLOURS["random starts"])
+    axes.axhline(asked, color="0.3", linestyle=":")
+    axes.set_xticks(range(len(groups)), groups, rotation=35, ha="right", fontsize=8)
+    axes.set_ylabel(f"{label} (dotted: asked for)")
+    axes.set_ylim(bottom=0.0)
 
 
 def _checkerboards(found: RegistrationFound) -> Figure:

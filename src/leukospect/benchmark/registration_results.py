@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from leukospect.benchmark.metal_results import Target
 from leukospect.benchmark.registration_cases import BENCHMARK_SEEDS_FROM, BODIES
+from leukospect.benchmark.registration_moved_results import LimbCase, PlanarCase, judged_limbs, judged_planar
 
 MEAN_MM, P95_MM, SUCCESS_MM = 2.0, 4.0, 5.0
 LEAST_SUCCESS, LEAST_FLAGGED, MOST_FALSE_ALARMS, MOST_WORSE_MM = 0.98, 0.98, 0.03, 1.0
 MOST_SECONDS = 10.0
+IMPLANTS = ("none", "titanium_alloy", "steel_316l")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,12 @@ class RegistrationSettings:
         Each component lies between minus and plus so much.
     judged : int
         Wrong transforms of each draw that the quality index is asked about.
+    implants : tuple of str
+        Metals of the moved limbs, ``none`` among them.
+    limb_pairs, limb_unmoved : int
+        Of each metal: pairs of CTs between which limbs moved, and between which they did not.
+    planar_pairs, planar_unmoved : int
+        Pairs of planar acquisitions likewise.
     seed : int
         Chooses the draws, from 1000 up: nothing was tuned on them.
     """
@@ -47,6 +55,11 @@ class RegistrationSettings:
     shift_mm: float = 30.0
     rotation_deg: float = 15.0
     judged: int = 40
+    implants: tuple[str, ...] = IMPLANTS
+    limb_pairs: int = 6
+    limb_unmoved: int = 1
+    planar_pairs: int = 40
+    planar_unmoved: int = 8
     seed: int = 1
 
     @property
@@ -55,7 +68,9 @@ class RegistrationSettings:
         return BENCHMARK_SEEDS_FROM + 100 * self.seed
 
 
-QUICK = RegistrationSettings(draws=1, starts=2, aligned=2)
+QUICK = RegistrationSettings(
+    draws=1, starts=2, aligned=2, implants=("none",), limb_pairs=1, limb_unmoved=0, planar_pairs=2, planar_unmoved=1
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +115,7 @@ class RegistrationCase:
 
     def row(self) -> dict[str, object]:
         """Give it as one flat row."""
-        return asdict(self)
+        return {"kind": "SPECT to CT", **asdict(self)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +146,8 @@ class RegistrationFound:
     overlays: tuple[Overlay, ...]
     pixel_mm: float
     flag_mm: float
+    limbs: tuple[LimbCase, ...] = ()
+    planar: tuple[PlanarCase, ...] = ()
 
     def group(self, name: str) -> list[RegistrationCase]:
         """Give the cases of one group."""
@@ -148,7 +165,7 @@ def judged_registration(found: RegistrationFound) -> tuple[Target, ...]:
     seconds = max(case.seconds for case in found.cases)
     span = f"±{found.settings.shift_mm:g} mm, ±{found.settings.rotation_deg:g}°"
     return (
-        Target(f"mean target registration error from {len(starts)} random starts ({span}) <= {MEAN_MM:g} mm",
+        Target(f"SPECT to CT: mean error from {len(starts)} random starts ({span}) <= {MEAN_MM:g} mm",
                f"{after.mean():.2f} mm", bool(after.mean() <= MEAN_MM)),
         Target(f"its 95th percentile <= {P95_MM:g} mm", f"{p95:.2f} mm", p95 <= P95_MM),
         Target(f"error at most {SUCCESS_MM:g} mm in >= {LEAST_SUCCESS:.0%} of them",
@@ -161,6 +178,8 @@ def judged_registration(found: RegistrationFound) -> tuple[Target, ...]:
         Target(f"one registration within {MOST_SECONDS:g} s on this machine",
                f"median {np.median([case.seconds for case in found.cases]):.1f} s, at most {seconds:.1f} s",
                seconds <= MOST_SECONDS),
+        *judged_limbs(found.limbs),
+        *judged_planar(found.planar),
     )  # fmt: skip
 
 

@@ -15,6 +15,9 @@ _GRID_MM = 4.0
 _OPENING_RADIUS_MM = 8.0
 # Two legs, or an arm beside the body, are components of their own; what is left of a couch is far smaller.
 _LEAST_PART_OF_LARGEST = 0.1
+# Lungs are denser than this, and so much of their wall is thicker than the opening.
+_LEAST_LUNG_HU, _LEAST_THICK_WALL = -930.0, 0.3
+_IN_PLANE = np.stack([np.zeros((3, 3)), ndimage.generate_binary_structure(2, 1), np.zeros((3, 3))]).astype(np.bool_)
 # Half the width of the widest notch that a dark streak cuts into the outline, and how far from the metal.
 _NOTCH_MM, _NOTCH_REACH_MM = 40.0, 120.0
 _METAL_HU, _FEWEST_METAL = 3000.0, 4
@@ -25,6 +28,7 @@ def body_outline(image: Image) -> NDArray[np.bool_]:
 
     The CT is averaged to about 4 mm in the slice's plane and cut at -300 HU; an opening by 8 mm takes off the couch's
     shell and wires on the skin; components of at least a tenth of the largest are kept, so that two legs both are.
+    Lungs are filled before, since the wall round them may be thinner than what the opening leaves.
     The dark streaks of metal may be as dark as air: notches of a part's outline near metal are closed.
 
     Parameters
@@ -38,9 +42,11 @@ def body_outline(image: Image) -> NDArray[np.bool_]:
         All false where nothing exceeds the threshold. The outline is true to about 4 mm.
     """
     factors = tuple(max(1, round(_GRID_MM / spacing)) for spacing in image.geometry.spacing_mm[1:])
-    coarse = _block_means(image.array, factors) > BODY_THRESHOLD_HU
+    means = _block_means(image.array, factors)
+    coarse = means > BODY_THRESHOLD_HU
     spacing = tuple(s * f for s, f in zip(image.geometry.spacing_mm[1:], factors, strict=True))
-    body = _filled(_largest_parts(_opened(coarse, spacing)))
+    thick = _opened(coarse, spacing)
+    body = _filled(_largest_parts(_opened(coarse | _lungs(means, coarse, thick), spacing)))
     for k in _slices_with_metal(image.array):
         body[k] = _without_notches(body[k], _block_any(image.array[k] >= _METAL_HU, factors), spacing)
     fine = np.repeat(np.repeat(body, factors[0], axis=1), factors[1], axis=2)
@@ -79,14 +85,26 @@ def _largest_parts(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Fill what is enclosed within a slice: background that no path in the slice joins to the slice's border."""
-    in_plane = np.zeros((3, 3, 3), dtype=np.bool_)
-    in_plane[1] = [[False, True, False], [True, True, True], [False, True, False]]
-    labels, count = ndimage.label(~mask, structure=in_plane)
+    labels, count = ndimage.label(~mask, structure=_IN_PLANE)
     outside = np.zeros(count + 1, dtype=np.bool_)
     for edge in (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]):
         outside[np.unique(edge)] = True
     outside[0] = False
     return ~outside[labels]
+
+
+def _lungs(means_hu: NDArray[np.float32], tissue: NDArray[np.bool_], thick: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mark what a slice's tissue encloses, some of it thick, and what is not as thin as air or a couch's foam."""
+    enclosed = _filled(tissue) & ~tissue
+    labels, count = ndimage.label(enclosed, structure=_IN_PLANE)
+    if not count:
+        return enclosed
+    middle = np.full(count + 1, -np.inf)
+    middle[1:] = ndimage.median(means_hu[enclosed], labels[enclosed], np.arange(1, count + 1))
+    wall = np.where(tissue, ndimage.grey_dilation(labels, footprint=_IN_PLANE), 0)
+    of_thick = np.bincount(wall[thick], minlength=count + 1) / np.maximum(np.bincount(wall.ravel()), 1)
+    lung = (middle > _LEAST_LUNG_HU) & (of_thick > _LEAST_THICK_WALL)
+    return np.asarray(lung[labels], dtype=np.bool_)
 
 
 def _slices_with_metal(array: NDArray[np.generic]) -> list[int]:

@@ -141,7 +141,7 @@ def _poses(rng: np.random.Generator, scale: float) -> dict[str, Matrix]:
     return poses
 
 
-def scan_moved_limbs(seed: int, *, implant: str | None = None, threads: int = 1) -> MovedLimbs:
+def scan_moved_limbs(seed: int, *, implant: str | None = None, moved: bool = True, threads: int = 1) -> MovedLimbs:
     """Scan one anatomy twice: late in about its own place, early moved by up to 30 mm and 15 degrees along each axis.
 
     Parameters
@@ -150,6 +150,8 @@ def scan_moved_limbs(seed: int, *, implant: str | None = None, threads: int = 1)
         Of the size, the poses, the scanner's settings and the noise.
     implant : str or None
         A metal, ``none``, or None to draw one.
+    moved : bool
+        False lets everything lie early where it lies late; scanners and noise differ still.
     threads : int
         The result does not depend on it.
     """
@@ -162,6 +164,7 @@ def scan_moved_limbs(seed: int, *, implant: str | None = None, threads: int = 1)
     size = np.eye(4)
     size[:3, :3] = np.diag(rng.uniform(0.92, 1.08, 3))
     late, early = _poses(rng, 0.15), _poses(rng, 1.0)
+    early = early if moved else late
     images = []
     for number, pose in enumerate((late, early)):
         scan = _scan(rng)

@@ -175,6 +175,21 @@ def covariance(samples: EmissionSamples, fit: Fit, bound: float) -> Doubles:
     return np.asarray(np.einsum("ij,jk,kl->il", inverse, spread, inverse)[:6, :6])
 
 
+def advantage(samples: EmissionSamples, one: Fit, other: Fit, bound: float) -> float:
+    """Tell how surely one pose fits better than another: the difference of their losses over its standard error.
+
+    The error comes from how the difference varies between blocks of places, each as wide as residuals hang together.
+    """
+    losses = []
+    for fit in (one, other):
+        squared = fit.residuals**2
+        losses.append(fit.inside * squared / (squared + bound**2) / max(float(fit.inside.sum()), 1.0))
+    blocks = np.floor(samples.points_mm / _BLOCK_MM).astype(int)
+    block = np.unique(blocks, axis=0, return_inverse=True)[1].ravel()
+    sums = np.bincount(block, losses[1] - losses[0])
+    return float(sums.sum() / max(np.sqrt(np.sum(sums**2)), 1e-300))
+
+
 def displacements_mm(points_mm: Doubles, one: Matrix, other: Matrix) -> Doubles:
     """Tell how far apart two transforms put points, (points,), mm."""
     apart = _carried(points_mm, one - other)

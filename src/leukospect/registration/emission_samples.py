@@ -17,7 +17,7 @@ Doubles = NDArray[np.float64]
 _BODY_PART, _LEAST_PART = 0.3, 0.25
 _ROUND_BODY_MM = 30.0
 _WEIGHT_FWHM_MM, _MEDIAN_FWHM_MM = 30.0, 20.0
-_NEIGHBOURHOOD_FWHM_MM, _NEIGHBOURHOOD_BOUND = 30.0, 0.2
+_NEIGHBOURHOOD_FWHM_MM, _NEIGHBOURHOOD_BOUND = 100.0, 0.1
 # Next to the borders of the camera's field what lies beyond them shows, or is missing.
 _MOST_OF_FIELD = 0.125
 # What is smoothed so much more needs only every other voxel.

@@ -21,6 +21,7 @@ from leukospect.registration.conversion import Matrix
 from leukospect.registration.emission_fit import (
     Fit,
     Pose,
+    advantage,
     covariance,
     displacements_mm,
     evaluated,
@@ -43,17 +44,20 @@ _COARSE_STEPS, _FINE_STEPS = 25, 20
 _START_MM, _START_DEG = 20.0, 10.0
 _SIGNS = ((0, 0, 0), (1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))
 # Ends of two searches that lie no farther apart are one; one that fits almost as well elsewhere leaves it open which.
-_SAME_MM, _ALMOST_AS_WELL = 6.0, 1.002
+_SAME_MM, _RIVAL_MM = 6.0, 15.0
+# A pose is better than another if its loss is smaller by so many standard errors.
+_LEAST_ADVANTAGE = 4.0
 # So far from its end may what a start led to be in the end; this part of the starts must have led there.
 _LEADS_MM, _LEAST_OF_STARTS = 90.0, 0.5
 # A trunk is much the same a little farther along it, and a descent may rest there: places so far along are tried too.
 _ALONG_MM = tuple(np.arange(-90.0, 90.1, 6.0).tolist())
-_SCAN_FWHM_MM, _SCAN_STEP_MM, _SCAN_STEPS = 8.0, 14.4, 10
-_OPINION_ROUNDS, _OPINION_STEPS = 2, 6
-# What the blocks' residuals tell of the error, and half the distance of two opinions, each times so much.
-_NOISE_FACTOR, _OPINION_FACTOR = 2.0, 0.5
+# The smoother the image, the less noise, and the tighter a bound tells one place from another.
+_SCAN_FWHM_MM, _SCAN_STEP_MM, _SCAN_BOUND, _SCAN_STEPS = 14.0, 14.4, 0.25, 10
+_OPINION_ROUNDS, _OPINION_STEPS = 3, 6
+# What the blocks' residuals tell of the error, and the distances of the opinions, each times so much.
+_NOISE_FACTOR, _OPINION_FACTOR = 2.0, 0.35
 _LEAST_ERROR_MM = 0.5
-_TIMES_ERROR, _LEAST_MOVE_MM, _LEAST_IMPROVEMENT = 3.0, 3.0, 0.025
+_TIMES_ERROR, _LEAST_MOVE_MM = 3.0, 3.0
 _FEWEST_PLACES = 200
 
 
@@ -116,7 +120,7 @@ def register_emission_to_ct(
         return unsearched("The images hardly overlap as they lie, so the identity was kept.")
     ends = _searched(samples, threads)
     tell(0.5)
-    found = _refined(emission, predicted, median, ends, threads)
+    found = _refined(emission, predicted, median, ends, maximum_shift_mm, threads)
     tell(1.0)
     return _decided(found, limits)
 
@@ -130,6 +134,7 @@ class _Found:
     starts: float
     error_mm: float
     improvement: float
+    advantage: float
     rival_mm: float
 
 
@@ -157,7 +162,7 @@ def _searched(samples: EmissionSamples, threads: int) -> list[tuple[Fit, float]]
     return ends
 
 
-def _along_body(samples: EmissionSamples, ends: list[tuple[Fit, float]], threads: int) -> list[Fit]:
+def _along_body(samples: EmissionSamples, ends: list[tuple[Fit, float]], farthest_mm: float, threads: int) -> list[Fit]:
     """Look farther along the CT's slices from the two best ends, and search from the best places; best first.
 
     Twice: the rotation that is found with the right place may be another one.
@@ -166,57 +171,63 @@ def _along_body(samples: EmissionSamples, ends: list[tuple[Fit, float]], threads
     fits: list[Fit] = []
     with ThreadPoolExecutor(max(1, threads)) as pool:
         for _ in range(2):
-            places = [place for pose in poses for place in _best_places(samples, pose, pool)]
-            fits += pool.map(lambda pose: fitted(samples, pose, bound=_FINE_BOUND, steps=_SCAN_STEPS), places)
+            places = [place for pose in poses for place in _best_places(samples, pose, farthest_mm, pool)]
+            fits += pool.map(lambda pose: fitted(samples, pose, bound=_SCAN_BOUND, steps=_SCAN_STEPS), places)
             fits.sort(key=lambda fit: fit.cost)
             poses = [fits[0].pose]
     return fits
 
 
-def _best_places(samples: EmissionSamples, pose: Pose, pool: ThreadPoolExecutor) -> list[Pose]:
+def _best_places(samples: EmissionSamples, pose: Pose, farthest_mm: float, pool: ThreadPoolExecutor) -> list[Pose]:
     """Slide a pose along the CT's slices; give the two places of least cost, lower than both places next to them."""
     grid = samples.predicted.geometry
     along = grid.affine[:3, 0] / grid.spacing_mm[0]
     places = [Pose(pose.rotation, pose.shift_mm + along * offset) for offset in _ALONG_MM]
-    costs = list(pool.map(lambda place: evaluated(samples, place, _FINE_BOUND).cost, places))
+    # What is not plausible is not looked at, unless the search has gone there by itself.
+    places = [each for each in places if np.sqrt(np.sum(each.shift_mm**2)) <= farthest_mm] or [pose]
+    costs = list(pool.map(lambda place: evaluated(samples, place, _SCAN_BOUND).cost, places))
     framed = np.array([np.inf, *costs, np.inf])
     lowest = [n for n, cost in enumerate(costs) if cost <= min(framed[n], framed[n + 2]) and np.isfinite(cost)]
     return [places[n] for n in sorted(lowest, key=lambda n: costs[n])[:2]]
 
 
 def _refined(
-    emission: Image, predicted: PredictedEmission, median: float, ends: list[tuple[Fit, float]], threads: int
+    emission: Image,
+    predicted: PredictedEmission,
+    median: float,
+    ends: list[tuple[Fit, float]],
+    farthest_mm: float,
+    threads: int,
 ) -> _Found:
-    """Fit finely, with and without what differs all round about; take the middle, and the distance for the error."""
-    scan = _along_body(
-        emission_samples(
-            emission, predicted, median,
-            extra_fwhm_mm=_SCAN_FWHM_MM, step_mm=_SCAN_STEP_MM, border_mm=_FINE_BORDER_MM,
-        ),
-        ends,
-        threads,
+    """Fit finely, then again without what differs all round about: how far that goes is part of the expected error."""
+    smooth = emission_samples(
+        emission, predicted, median,
+        extra_fwhm_mm=_SCAN_FWHM_MM, step_mm=_SCAN_STEP_MM, border_mm=_FINE_BORDER_MM,
     )  # fmt: skip
-    rivals = [fit for fit in scan[1:] if fit.cost < _ALMOST_AS_WELL * scan[0].cost]
-    rival_mm = max((_apart_mm(predicted, fit.matrix, scan[0].matrix) for fit in rivals), default=0.0)
-    samples = _fine_samples(emission, predicted, median, _FINE_STEP_MM)
-    first = fitted(samples, scan[0].pose, bound=_FINE_BOUND, steps=_FINE_STEPS)
-    second = first
-    for _ in range(_OPINION_ROUNDS):
-        believed = trusted(samples, evaluated(samples, second.pose, _FINE_BOUND).residuals)
-        second = fitted(believed, second.pose, bound=_FINE_BOUND, steps=_OPINION_STEPS)
-    best = evaluated(samples, first.pose.halfway_to(second.pose), _FINE_BOUND)
-    before = evaluated(samples, Pose(np.eye(3), np.zeros(3)), _FINE_BOUND).cost
-    noise = spread_mm(covariance(samples, first, _FINE_BOUND), predicted.body_mm, predicted.centre_mm)
-    apart = _apart_mm(predicted, first.matrix, second.matrix)
-    error = float(np.sqrt((_NOISE_FACTOR * noise) ** 2 + (_OPINION_FACTOR * apart) ** 2 + _LEAST_ERROR_MM**2))
-    near = [share for end, share in ends if _apart_mm(predicted, end.matrix, best.matrix) < _LEADS_MM]
-    return _Found(predicted, best.matrix, sum(near), error, 1.0 - best.cost / before, rival_mm)
-
-
-def _fine_samples(emission: Image, predicted: PredictedEmission, median: float, step_mm: float) -> EmissionSamples:
-    return emission_samples(
-        emission, predicted, median, extra_fwhm_mm=_FINE_FWHM_MM, step_mm=step_mm, border_mm=_FINE_BORDER_MM
+    scan = _along_body(smooth, ends, farthest_mm, threads)
+    samples = emission_samples(
+        emission, predicted, median, extra_fwhm_mm=_FINE_FWHM_MM, step_mm=_FINE_STEP_MM, border_mm=_FINE_BORDER_MM
     )
+    first = fitted(samples, scan[0].pose, bound=_FINE_BOUND, steps=_FINE_STEPS)
+    best, believed = first, samples
+    for _ in range(_OPINION_ROUNDS):
+        believed = trusted(samples, evaluated(samples, best.pose, _FINE_BOUND).residuals)
+        best = fitted(believed, best.pose, bound=_FINE_BOUND, steps=_OPINION_STEPS)
+    noise = spread_mm(covariance(believed, best, _FINE_BOUND), predicted.body_mm, predicted.centre_mm)
+    apart = _apart_mm(predicted, first.matrix, best.matrix)
+    error = float(np.sqrt((_NOISE_FACTOR * noise) ** 2 + (_OPINION_FACTOR * apart) ** 2 + _LEAST_ERROR_MM**2))
+    # Where counts are few only the smooth image tells how much better one pose is than another.
+    after, before = (evaluated(smooth, pose, _SCAN_BOUND) for pose in (best.pose, Pose(np.eye(3), np.zeros(3))))
+    near = [share for end, share in ends if _apart_mm(predicted, end.matrix, best.matrix) < _LEADS_MM]
+    rivals = [
+        _apart_mm(predicted, fit.matrix, best.matrix)
+        for fit in scan[1:]
+        if advantage(smooth, after, fit, _SCAN_BOUND) < _LEAST_ADVANTAGE
+    ]
+    return _Found(
+        predicted, best.matrix, sum(near), error, 1.0 - after.cost / before.cost,
+        advantage(smooth, after, before, _SCAN_BOUND), max(rivals, default=0.0),
+    )  # fmt: skip
 
 
 def _apart_mm(predicted: PredictedEmission, one: Matrix, other: Matrix) -> float:
@@ -254,9 +265,9 @@ def _objection(found: _Found, size: tuple[float, float], moves_mm: float, limits
         return "which is not plausible"
     if moves_mm < max(_LEAST_MOVE_MM, _TIMES_ERROR * found.error_mm):
         return f"which moves the body by {moves_mm:.1f} mm with an expected error of {found.error_mm:.1f} mm"
-    if found.improvement < _LEAST_IMPROVEMENT:
-        return f"which makes the CT foretell the emission image {100.0 * found.improvement:.1f} % better only"
-    if found.rival_mm > _SAME_MM:
+    if found.advantage < _LEAST_ADVANTAGE:
+        return f"which makes the CT foretell the emission image {100.0 * found.improvement:.1f} % better, not for sure"
+    if found.rival_mm > _RIVAL_MM:
         return f"but another pose {found.rival_mm:.0f} mm away fits almost as well"
     if found.starts < _LEAST_OF_STARTS:
         return f"but only {100.0 * found.starts:.0f} % of the starts led there"

@@ -26,6 +26,7 @@ SPECT_FWHM_MM = 14.0
 _WORKING_MM, _SURVIVAL_MM = 4.0, 8.0
 _DIRECTIONS = 24
 _WATER_PER_MM = 0.015
+_COUCH_FROM_HU = -850.0
 _POINTS = 400
 
 Array = NDArray[np.float32]
@@ -74,14 +75,16 @@ def predicted_emission(
         None where the CT shows no body or is only a voxel or two wide.
     """
     inside = coarsened(Image(body, ct.geometry), _WORKING_MM)
-    hu, geometry = coarsened(ct, _WORKING_MM).array, inside.geometry
+    hu, geometry = np.asarray(coarsened(ct, _WORKING_MM).array, np.float32), inside.geometry
     held = np.asarray(inside.array, np.float32) > 0.5
     if min(geometry.shape) < 2 or np.count_nonzero(held) < _POINTS:
         return None
     numbers = np.where(held, np.clip(hu, _KNOTS_HU[0], _KNOTS_HU[-1]), _KNOTS_HU[0])
     made = [np.interp(numbers, _KNOTS_HU, one).astype(np.float32) for one in np.eye(len(_KNOTS_HU))[1:]]
     if attenuated:
-        survival = _survival(np.where(held, np.clip(1.0 + numbers / 1000.0, 0.0, 2.0), 0.0), geometry)
+        # The couch, too, is on the way out.
+        density = np.where(held | (hu > _COUCH_FROM_HU), np.clip(1.0 + hu / 1000.0, 0.0, 2.0), 0.0)
+        survival = _survival(density, geometry)
         # Scatter, resolution and the iterations change the weakening with depth a little: the fit says by how much.
         made = [*(each * survival for each in made), held.astype(np.float32), held * survival**2]
     channels = np.stack([blurred(each, geometry.spacing_mm, resolution_mm) for each in made], axis=-1)

@@ -1,0 +1,46 @@
+"""`leukospect register`, as a user runs it on a real PET and CT: what was put on comes back, what lies right stays."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from leukospect.ct.body import body_outline
+from leukospect.data import Geometry, Image
+from leukospect.files.nifti import write_nifti
+from leukospect.files.transforms import read_transform
+from leukospect.volume_jobs import read_volume
+from tests.command_line import leukospect
+
+
+def _moved(image: Image, matrix: NDArray[np.float64]) -> Image:
+    return Image(np.asarray(image.array, np.float32), Geometry(image.geometry.shape, matrix @ image.geometry.affine))
+
+
+@pytest.mark.real_data
+def test_what_is_put_on_a_real_pair_comes_back_by_the_command(real_data: Path, tmp_path: Path) -> None:
+    pet, ct = real_data / "ct_pet" / "pet", real_data / "ct_pet" / "ct"
+    said = leukospect("register", pet, ct, "-o", tmp_path / "as it is")
+    assert said.code == 0, said.stderr
+    np.testing.assert_array_equal(read_transform(tmp_path / "as it is" / "fixed_to_moving.tfm"), np.eye(4))
+    image, anatomy = read_volume(pet), read_volume(ct)
+    points = anatomy.geometry.to_lps(np.argwhere(body_outline(anatomy))[::4999])
+    centre = points.mean(axis=0)
+    for number, (shift_mm, degrees) in enumerate(
+        (((20.0, -15.0, 25.0), (0.0, 0.0, 0.0)), ((-12.0, 18.0, 14.0), (5.0, -4.0, 6.0)))
+    ):
+        put = np.eye(4)
+        put[:3, :3] = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
+        put[:3, 3] = centre + shift_mm - put[:3, :3] @ centre
+        file, folder = tmp_path / f"moved {number}.nii.gz", tmp_path / f"registered {number}"
+        write_nifti(_moved(image, put), file)
+        said = leukospect("register", file, ct, "-o", folder)
+        assert said.code == 0, said.stderr
+        assert json.loads((folder / "provenance.json").read_text())["notes"]["accepted"]
+        left = read_transform(folder / "fixed_to_moving.tfm") @ put - np.eye(4)
+        assert np.linalg.norm(points @ left[:3, :3].T + left[:3, 3], axis=1).mean() < 2.0
