@@ -14,7 +14,7 @@ from leukospect.ct.body import body_outline
 from leukospect.data import Geometry, Image
 from leukospect.files.nifti import write_nifti
 from leukospect.files.transforms import read_transform
-from leukospect.volume_jobs import read_volume
+from leukospect.volume_jobs import read_volume, register_job
 from tests.command_line import leukospect
 
 
@@ -25,8 +25,7 @@ def _moved(image: Image, matrix: NDArray[np.float64]) -> Image:
 @pytest.mark.real_data
 def test_what_is_put_on_a_real_pair_comes_back_by_the_command(real_data: Path, tmp_path: Path) -> None:
     pet, ct = real_data / "ct_pet" / "pet", real_data / "ct_pet" / "ct"
-    said = leukospect("register", pet, ct, "-o", tmp_path / "as it is")
-    assert said.code == 0, said.stderr
+    as_it_is, _ = register_job(pet, ct, tmp_path / "as it is", progress=lambda stage, fraction: None)
     np.testing.assert_array_equal(read_transform(tmp_path / "as it is" / "fixed_to_moving.tfm"), np.eye(4))
     image, anatomy = read_volume(pet), read_volume(ct)
     points = anatomy.geometry.to_lps(np.argwhere(body_outline(anatomy))[::4999])
@@ -42,5 +41,6 @@ def test_what_is_put_on_a_real_pair_comes_back_by_the_command(real_data: Path, t
         said = leukospect("register", file, ct, "-o", folder)
         assert said.code == 0, said.stderr
         assert json.loads((folder / "provenance.json").read_text())["notes"]["accepted"]
-        left = read_transform(folder / "fixed_to_moving.tfm") @ put - np.eye(4)
+        # This patient's legs lie some millimetres apart in the two scans; what was put on top of that comes back.
+        left = read_transform(folder / "fixed_to_moving.tfm") @ put - as_it_is.found
         assert np.linalg.norm(points @ left[:3, :3].T + left[:3, 3], axis=1).mean() < 2.0

@@ -44,9 +44,9 @@ _COARSE_STEPS, _FINE_STEPS = 25, 20
 _START_MM, _START_DEG = 20.0, 10.0
 _SIGNS = ((0, 0, 0), (1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))
 # Ends of two searches that lie no farther apart are one; one that fits almost as well elsewhere leaves it open which.
-_SAME_MM, _RIVAL_MM = 6.0, 15.0
-# A pose is better than another if its loss is smaller by so many standard errors.
-_LEAST_ADVANTAGE = 4.0
+_SAME_MM = 6.0
+# By so many standard errors must a pose's loss be smaller than the identity's, and than that of another place.
+_LEAST_ADVANTAGE = 3.0
 # So far from its end may what a start led to be in the end; this part of the starts must have led there.
 _LEADS_MM, _LEAST_OF_STARTS = 90.0, 0.5
 # A trunk is much the same a little farther along it, and a descent may rest there: places so far along are tried too.
@@ -219,15 +219,24 @@ def _refined(
     # Where counts are few only the smooth image tells how much better one pose is than another.
     after, before = (evaluated(smooth, pose, _SCAN_BOUND) for pose in (best.pose, Pose(np.eye(3), np.zeros(3))))
     near = [share for end, share in ends if _apart_mm(predicted, end.matrix, best.matrix) < _LEADS_MM]
-    rivals = [
-        _apart_mm(predicted, fit.matrix, best.matrix)
-        for fit in scan[1:]
-        if advantage(smooth, after, fit, _SCAN_BOUND) < _LEAST_ADVANTAGE
-    ]
     return _Found(
         predicted, best.matrix, sum(near), error, 1.0 - after.cost / before.cost,
-        advantage(smooth, after, before, _SCAN_BOUND), max(rivals, default=0.0),
+        advantage(smooth, after, before, _SCAN_BOUND), _rival_mm(believed, scan, best),
     )  # fmt: skip
+
+
+def _rival_mm(believed: EmissionSamples, scan: list[Fit], best: Fit) -> float:
+    """Tell how far off another place is at which what is believed fits almost as well; 0 where there is none."""
+    asked, rivals = [best], [0.0]
+    for fit in scan:
+        if min(_apart_mm(believed.predicted, fit.matrix, other.matrix) for other in asked) < _SAME_MM:
+            continue
+        asked.append(fit)
+        rival = fitted(believed, fit.pose, bound=_FINE_BOUND, steps=_FINE_STEPS)
+        apart = _apart_mm(believed.predicted, rival.matrix, best.matrix)
+        if apart > _SAME_MM and advantage(believed, best, rival, _FINE_BOUND) < _LEAST_ADVANTAGE:
+            rivals.append(apart)
+    return max(rivals)
 
 
 def _apart_mm(predicted: PredictedEmission, one: Matrix, other: Matrix) -> float:
@@ -267,7 +276,7 @@ def _objection(found: _Found, size: tuple[float, float], moves_mm: float, limits
         return f"which moves the body by {moves_mm:.1f} mm with an expected error of {found.error_mm:.1f} mm"
     if found.advantage < _LEAST_ADVANTAGE:
         return f"which makes the CT foretell the emission image {100.0 * found.improvement:.1f} % better, not for sure"
-    if found.rival_mm > _RIVAL_MM:
+    if found.rival_mm > 0:
         return f"but another pose {found.rival_mm:.0f} mm away fits almost as well"
     if found.starts < _LEAST_OF_STARTS:
         return f"but only {100.0 * found.starts:.0f} % of the starts led there"
