@@ -101,6 +101,18 @@ def test_a_lesion_has_the_contrast_and_the_course_it_is_said_to_have(body: str) 
             assert one is other or apart > (one.diameter_mm + other.diameter_mm) / 2.0
 
 
+def test_either_side_has_the_implant_but_the_liver_is_on_the_right() -> None:
+    def mean_x_mm(body: str, seed: int, name: str) -> float:
+        shapes = normal_body(body, seed, COARSE).shape
+        return float(
+            np.mean([s.center_mm[0] for s in shapes if name in (s.compartment, s.material) and hasattr(s, "center_mm")])
+        )
+
+    assert {np.sign(mean_x_mm("hip-prosthesis", seed, "cobalt_chrome")) for seed in range(1000, 1008)} == {-1.0, 1.0}
+    assert all(mean_x_mm("fused-spine", seed, "liver") < 0 for seed in range(1000, 1004))
+    assert all(mean_x_mm("fused-spine", seed, "spleen") > 0 for seed in range(1000, 1004))
+
+
 def test_metal_inside_a_lesion_takes_nothing_up() -> None:
     phantom = normal_body("femoral-nail", 1000, COARSE)
     nail = next(shape for shape in phantom.shape if shape.material == "titanium_alloy" and shape.kind == "cylinder")

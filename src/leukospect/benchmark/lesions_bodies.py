@@ -106,7 +106,8 @@ def normal_body(body: str, seed: int, settings: LesionSettings) -> Phantom:
     """Draw a body without lesions, scanned at the delayed and at the late time as it lies."""
     rng = np.random.default_rng([seed, 11])
     drawn = drawn_phantom(body, seed)
-    flipped = bool(rng.integers(2))
+    # Liver and spleen have their sides; limbs and their implants do not.
+    flipped = bool(rng.integers(2)) and not {"liver", "spleen"} & set(drawn.compartment)
     shapes = tuple(_mirrored(shape) if flipped else shape for shape in map(_normal, drawn.shape) if shape is not None)
     compartments = {
         name: _each_time_changed(compartment, rng)

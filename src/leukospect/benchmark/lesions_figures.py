@@ -52,7 +52,7 @@ def _found(found: LesionsFound) -> Figure:
     right.set(xlabel="diameter, cm", ylabel="late contrast to the surroundings", yscale="log")
     right.yaxis.set_major_locator(FixedLocator(CONTRASTS))
     _plain(right)
-    right.legend(frameon=True, fontsize=8, loc="lower left")
+    right.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
     return figure
 
 

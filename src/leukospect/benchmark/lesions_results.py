@@ -39,7 +39,7 @@ class LesionSettings:
     delayed_seconds, late_seconds : float
         A stop counts for so long where there are 60; with fewer it counts longer.
     replicates : int
-        Poisson resamplings of each SPECT.
+        Poisson resamplings of each SPECT: fewer than the protocol's, for time; intervals are a sixth wider for it.
     settings : tuple of str
         Further settings of the protocol, ``section.key=value``.
     pictures : int
