@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from leukospect.cli import main
+from tests.published_schema import check_folder
 
 Float64 = NDArray[np.float64]
 
@@ -26,13 +27,15 @@ class Said:
 
 
 def leukospect(*arguments: object) -> Said:
-    """Run the program in this process; wrong usage is its exit code, too."""
+    """Run the program in this process; wrong usage is its exit code, too. What it writes fits the published schemas."""
     stdout, stderr = io.StringIO(), io.StringIO()
     with redirect_stdout(stdout), redirect_stderr(stderr):
         try:
             code = main([str(argument) for argument in arguments])
         except SystemExit as ended:
             code = int(ended.code or 0)
+    if "-o" in arguments and code in (0, 4):
+        check_folder(Path(str(arguments[arguments.index("-o") + 1])))
     return Said(code, stdout.getvalue(), stderr.getvalue())
 
 

@@ -55,5 +55,6 @@ def small_run(small_phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """Run the small phantom with the regions a reader would draw; the folder is not to be changed."""
     folder = tmp_path_factory.mktemp("ran") / "run"
     said = leukospect("run", small_phantom / "study", "-o", folder, "--regions", small_phantom / "regions.toml",
-                      "--set", "attenuation.hu_table=icru-bone")  # fmt: skip
+                      "--set", "attenuation.hu_table=icru-bone",
+                      "--set", "uncertainty.replicates=8")  # fmt: skip
     return SmallRun(folder, said)

@@ -21,7 +21,7 @@ def _effects(run: SmallRun) -> list[dict[str, object]]:
     found = document["alignment_sensitivity"]
     assert found["turn_deg"] == 2.0
     assert found["shift_mm"] == pytest.approx(_array(run.folder / "late" / "recon.nii.gz")[1])
-    effects: list[dict[str, object]] = found["effects"]
+    effects: list[dict[str, object]] = [one for one in found["effects"] if one["modality"] == "spect"]
     return effects
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import shutil
@@ -59,7 +60,24 @@ def test_three_are_done_and_one_has_a_reason(first: tuple[Path, Said]) -> None:
     assert said.stderr == "1 of 4 studies failed; batch.json holds the reasons.\n"
     for name in GOOD:
         assert (output / name / "results.json").is_file()
-    assert {path.name for path in output.iterdir()} == {*GOOD, "batch.json"}
+    assert {path.name for path in output.iterdir()} == {*GOOD, "batch.json", "cohort.csv"}
+
+
+def test_every_lesion_of_every_study_has_a_row(first: tuple[Path, Said]) -> None:
+    output, _ = first
+    with (output / "cohort.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["study"] for row in rows} == {*GOOD, BROKEN}
+    assert [(row["status"], row["lesion"]) for row in rows if row["study"] == BROKEN] == [("failed", "")]
+    found = json.loads((output / "a" / "results.json").read_text())
+    own = [row for row in rows if row["study"] == "a"]
+    assert [row["lesion"] for row in own] == [one["lesion"] for one in found["flag"]["lesions"]]
+    assert own
+    for row in own:
+        (ratio,) = [one for one in found["ratios"] if one["lesion"] == row["lesion"]]
+        assert float(row[f"ratio_{ratio['time_point']}"]) == pytest.approx(ratio["ratio"]["value"], rel=1e-5)
+        assert row["nuclide"] == "Tc-99m"
+        assert float(row["activity_mbq"]) > 0
 
 
 def test_the_next_time_nothing_is_done_again(archive: Path, first: tuple[Path, Said]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from copy import deepcopy
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -116,11 +117,23 @@ def test_a_marrow_study_is_kept_apart_from_the_leukocytes(small_phantom: Path, t
     dataset.save_as(tmp_path / "study" / "marrow.dcm")
     said = leukospect("run", tmp_path / "study", "-o", tmp_path / "out", *FAST)
     assert said.code == 0, said.stderr
-    assert "marrow colloid is left out" in said.stderr
+    assert "marrow colloid is measured apart" in said.stderr
     assert (tmp_path / "out" / "recon.nii.gz").exists()  # one time is left, so it has no folder of its own
+    assert (tmp_path / "out" / "marrow" / "recon.nii.gz").exists()
     only = leukospect("run", tmp_path / "study" / "marrow.dcm", "-o", tmp_path / "no", *FAST)
     assert only.code == 3
     assert "no leukocyte images" in only.stderr
+
+
+def test_two_tracers_of_one_nuclide_cannot_be_told_apart(small_spect: Path, tmp_path: Path) -> None:
+    dataset = dcmread(small_spect)
+    colloid = deepcopy(dataset.RadiopharmaceuticalInformationSequence[0])
+    colloid.Radiopharmaceutical = "Tc-99m nanocolloid"
+    dataset.RadiopharmaceuticalInformationSequence.append(colloid)
+    dataset.save_as(tmp_path / "both.dcm")
+    said = leukospect("run", tmp_path / "both.dcm", "-o", tmp_path / "out", *FAST)
+    assert said.code == 3
+    assert "no energy window tells them apart" in said.stderr
 
 
 def test_a_study_without_injection_time_is_told_it(small_phantom: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from leukospect.data import EnergyWindow, Image, Projections, Radiopharmaceutical
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.joint_peaks import joint_model, say_shares, stacked_views
-from leukospect.photopeaks import PeakShare, PhotopeakCounts, photopeak_counts, resampled_counts
+from leukospect.photopeaks import PeakShare, PhotopeakCounts, photopeak_counts, resampled_projections
 from leukospect.physics.collimators import find_collimator
 from leukospect.pipeline import reconstruct_spect
 from leukospect.protocol import load_protocol
@@ -147,8 +147,8 @@ def test_scatter_of_each_window_belongs_to_that_window() -> None:
 def test_resampled_counts_are_reconstructed_with_the_same_model() -> None:
     made, peak = apart()
     reconstructor = prepared(made, peak, iterations=2)
-    drawn = reconstructor.image(peak, resampled_counts(peak, 7))
-    again = reconstructor.image(peak, resampled_counts(peak, 7))
+    drawn = reconstructor.image(counted(resampled_projections(made, 7)))
+    again = reconstructor.image(counted(resampled_projections(made, 7)))
     np.testing.assert_array_equal(drawn.array, again.array)
     assert total_ratio(drawn) == pytest.approx(1.0, abs=0.02)
 

@@ -122,10 +122,17 @@ def test_ratios_carry_intervals_and_the_rule_its_source(small_run: SmallRun) -> 
     assert document["schema_version"]
     assert document["rule"]["name"] == "visual-increase"
     assert document["rule"]["source"]
-    assert {ratio["modality"] for ratio in document["ratios"]} == {"spect", "planar anterior", "planar posterior"}
+    assert {ratio["modality"] for ratio in document["ratios"]} == {
+        "spect", "planar anterior", "planar posterior", "planar geometric mean",
+    }  # fmt: skip
     for ratio in document["ratios"]:
-        interval = ratio["ratio"]
-        assert interval["low"] < interval["value"] < interval["high"]
+        interval, total = ratio["ratio"], ratio["ratio_total"]
+        assert total["low"] <= interval["low"] < interval["value"] < interval["high"] <= total["high"]
+        # The map was moved at both times, regions where they were carried to.
+        assert ratio["alignment_deviation"] > 0
+        assert total["high"] > interval["high"]
+    for change in document["changes"]:
+        assert change["change_total"]["high"] > change["change"]["high"]
 
 
 def test_the_total_activity_is_the_phantoms(small_run: SmallRun, small_phantom: Path) -> None:

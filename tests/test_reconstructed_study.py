@@ -17,7 +17,7 @@ from tests.conftest import SmallRun
 from tests.dicom.acquisitions import ct_slices, save
 
 STILL = ("--set", "registration.enabled=false", "--set", "registration.sensitivity=false",
-         "--set", "metal.enabled=false")  # fmt: skip
+         "--set", "metal.enabled=false", "--set", "uncertainty.replicates=8")  # fmt: skip
 DOORS = ("recon tomo", "recon tomo downwards", "recon slices", "pet class", "nifti")
 
 

@@ -21,7 +21,8 @@ from leukospect.interpretation.map_effect import AttenuationEffect, effect_of_ma
 from leukospect.interpretation.rule import Rule
 from leukospect.photopeaks import PhotopeakCounts
 from leukospect.protocol import Protocol
-from leukospect.quantification.measurements import Measurement, TimePoint
+from leukospect.quantification.comparison import Deviations
+from leukospect.quantification.measurements import Measurement, Ratio, TimePoint
 from leukospect.quantification.spect import SpectSamples
 from leukospect.registration import Registration
 from leukospect.spect_settings import prepared
@@ -94,6 +95,8 @@ def effect_on_study(
     rule: Rule,
     *,
     same_scale: bool = True,
+    marrow: Sequence[Ratio] = (),
+    deviations: Deviations | None = None,
 ) -> AttenuationEffect | None:
     """Measure what the other maps give in the same regions, and apply the rule to each.
 
@@ -108,6 +111,10 @@ def effect_on_study(
     rule : Rule
     same_scale : bool
         As in `measure_spect_times`.
+    marrow : sequence of Ratio
+        Of a marrow scan.
+    deviations : mapping or None
+        What misalignment is expected to leave of the ratios, whatever the map.
 
     Returns
     -------
@@ -127,4 +134,13 @@ def effect_on_study(
         name: measure_images(each, spect, placed, samples, same_scale=same_scale) for name, each in images.items()
     }
     only_ratios = () if same_scale else ("spect",)
-    return effect_of_maps(measurements, others, placed.regions, samples, rule, only_ratios=only_ratios)
+    return effect_of_maps(
+        measurements,
+        others,
+        placed.regions,
+        samples,
+        rule,
+        only_ratios=only_ratios,
+        marrow=marrow,
+        deviations=deviations,
+    )

@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 from leukospect import __version__
 from leukospect.errors import InputError, LeukospectError
+from leukospect.files.cohort_table import Row, cohort_csv, read_results, rows_of_study
 from leukospect.jobs import run_job
 from leukospect.protocol import Protocol
 from leukospect.provenance import digest_of
 from leukospect.whole_files import recorded_contents, whole_file
 
 Status = Literal["done", "failed"]
-_RECORD = "batch.json"
+_RECORD, _COHORT = "batch.json", "cohort.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ def run_batch(
     ----------
     archive : Path
     output : Path
-        A run's folder for each study, under the study's own name, and batch.json with what became of each.
+        A run's folder for each study, under the study's own name, batch.json with what became of each, and cohort.csv
+        with a row for each lesion of each, see `files.cohort_table`.
     protocol : Protocol
     workers : int or None
         Processes of a local Dask cluster; None runs one study after another in this process.
@@ -98,7 +100,22 @@ def run_batch(
         _write_records(output, records.values())
         if progress:
             progress("running the studies", done / len(tasks))
-    return tuple(records[name] for name in studies)
+    found = tuple(records[name] for name in studies)
+    _write_cohort(output, found)
+    return found
+
+
+def _write_cohort(output: Path, records: Iterable[StudyRecord]) -> None:
+    """Write the table of all lesions, unless it stands there already as it is."""
+    rows: list[Row] = []
+    for record in records:
+        done = record.status == "done"
+        document = read_results(output / record.study / "results.json") if done else None
+        rows += rows_of_study(record.study, record.status, document)
+    path, text = output / _COHORT, cohort_csv(rows)
+    if not path.is_file() or path.read_bytes() != text.encode():
+        with whole_file(path) as partial:
+            partial.write_bytes(text.encode())
 
 
 def _studies(archive: Path) -> dict[str, Path]:

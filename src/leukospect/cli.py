@@ -204,6 +204,7 @@ def _labs(options: argparse.Namespace, progress: TerminalProgress) -> int:
         options.output,
         summary=options.summary,
         neutrophils_are_wbc=options.neutrophils_are_wbc,
+        cohort=options.cohort,
         progress=progress,
     )
     progress.close()
@@ -223,7 +224,7 @@ def _phantom_list(options: argparse.Namespace, progress: TerminalProgress) -> in
     from leukospect.resources import shipped
 
     for name in shipped("phantoms"):
-        print(f"{name:22s} {read_phantom(name).title}")
+        print(f"{name:32s} {read_phantom(name).title}")
     return DONE
 
 
@@ -304,11 +305,43 @@ def _bench_registration(options: argparse.Namespace, output: Path, progress: Ter
         print(f"Report: {output / 'registration.html'}")
 
 
+def _bench_uncertainty(options: argparse.Namespace, output: Path, progress: TerminalProgress) -> None:
+    from dataclasses import replace
+
+    from leukospect.benchmark.uncertainty import run_uncertainty
+    from leukospect.benchmark.uncertainty_report import as_text
+    from leukospect.benchmark.uncertainty_results import QUICK, UncertaintySettings
+
+    settings = replace(QUICK if options.quick else UncertaintySettings(), seed=options.seed)
+    found = run_uncertainty(output, settings, threads=options.threads, progress=progress)
+    progress.close()
+    if not options.quiet:
+        print(as_text(found))
+        print(f"Report: {output / 'uncertainty.html'}")
+
+
+def _bench_lesions(options: argparse.Namespace, output: Path, progress: TerminalProgress) -> None:
+    from dataclasses import replace
+
+    from leukospect.benchmark.lesions import run_lesions
+    from leukospect.benchmark.lesions_report import as_text
+    from leukospect.benchmark.lesions_results import QUICK, LesionSettings
+
+    settings = replace(QUICK if options.quick else LesionSettings(), seed=options.seed)
+    found = run_lesions(output, settings, threads=options.threads, progress=progress)
+    progress.close()
+    if not options.quiet:
+        print(as_text(found))
+        print(f"Report: {output / 'lesions.html'}")
+
+
 _BENCHMARKS = {
     "accuracy": _bench_accuracy,
     "speed": _bench_speed,
     "metal": _bench_metal,
     "registration": _bench_registration,
+    "uncertainty": _bench_uncertainty,
+    "lesions": _bench_lesions,
 }
 
 
@@ -319,8 +352,10 @@ def _tell(outcome: Outcome, options: argparse.Namespace) -> None:
     _tell_notes(outcome.warnings, options)
     if outcome.flag is not None:
         print(f"Flag: {outcome.flag.flag} (rule {outcome.flag.rule}; a research tool, no diagnosis)")
+        places = {place.region: place for place in outcome.locations}
         for lesion in outcome.flag.lesions:
-            print(f"  {lesion.lesion}: {lesion.flag}. {lesion.reason}")
+            place = f" At: {places[lesion.lesion].tissue}." if lesion.lesion in places else ""
+            print(f"  {lesion.lesion}: {lesion.flag}. {lesion.reason}{place}")
     print(f"Report: {outcome.output / 'report.html'}")
 
 

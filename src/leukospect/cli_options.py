@@ -188,14 +188,24 @@ def _add_run(commands: Any) -> None:
     parser = _command(commands, "run", "take a study all the way to its report and flag")
     parser.add_argument("study", type=Path, metavar="STUDY", help="folder of DICOM files, zip of one, or DICOMDIR")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--regions", type=Path, metavar="FILE", help="TOML of shapes in LPS mm, or NIfTI labels")
+    parser.add_argument(
+        "--regions",
+        type=Path,
+        metavar="FILE",
+        help="TOML of shapes in LPS mm, NIfTI labels, DICOM Segmentation or RT Structure Set",
+    )
     _add_protocol(parser)
     _add_injection(parser)
     parser.set_defaults(job="run")
 
 
 def _add_batch(commands: Any) -> None:
-    parser = _command(commands, "batch", "run every study of an archive, a folder each")
+    parser = _command(
+        commands,
+        "batch",
+        "run every study of an archive, a folder each",
+        "Writes batch.json with what became of each and cohort.csv with a row for each lesion, beside their folders.",
+    )
     parser.add_argument("archive", type=Path, metavar="ARCHIVE")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     where = parser.add_mutually_exclusive_group()
@@ -222,6 +232,12 @@ def _add_labs(commands: Any) -> None:
         help="put WBC in the neutrophils' place, as the source paper did; every output says so",
     )
     parser.add_argument(
+        "--cohort",
+        type=Path,
+        metavar="COHORT.csv",
+        help="of a batch: gives the flag of the study that each row names in a column study",
+    )
+    parser.add_argument(
         "--summary",
         action="store_true",
         help="the table holds printed figures: marker, mean_positive, sd_positive, n_positive, mean_negative, "
@@ -244,10 +260,15 @@ def _add_phantom(commands: Any) -> None:
 
 def _add_bench(commands: Any) -> None:
     parser = _command(
-        commands, "bench", "measure accuracy, metal reduction and registration on digital phantoms, and speed here"
+        commands,
+        "bench",
+        "measure accuracy, metal reduction, registration, uncertainty and lesions on digital phantoms, and speed here",
     )
     parser.add_argument(
-        "part", nargs="?", choices=["accuracy", "speed", "metal", "registration"], help="one of them; left out: all"
+        "part",
+        nargs="?",
+        choices=["accuracy", "speed", "metal", "registration", "uncertainty", "lesions"],
+        help="one of them; left out: all",
     )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", help="default: leukospect-bench, or -accuracy and so on"
@@ -256,7 +277,9 @@ def _add_bench(commands: Any) -> None:
         "--anatomy", type=Path, metavar="PATH", help="a CT without metal (DICOM folder or .npz) to put metal into"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="fewer iterations, counts, draws, anatomies, implants and starts"
+        "--quick",
+        action="store_true",
+        help="fewer iterations, counts, draws, anatomies, implants and starts",
     )
     parser.add_argument(
         "--seed", type=_not_negative, default=1, metavar="N", help="of the noise, and of the anatomies drawn"

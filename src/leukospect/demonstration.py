@@ -61,17 +61,19 @@ def _write_study(folder: Path, simulated: SimulatedStudy, phantom: Phantom) -> N
         patient_id=f"phantom-{phantom.name}",
         study_start=phantom.injection.time,
     )
-    scans = {scan.hours: scan for scan in phantom.acquisition if isinstance(scan, SpectAcquisition)}
     places = folder / "study"
-    for number, acquisition in enumerate(simulated.study.acquisitions, start=1):
-        start = acquisition.header.start or phantom.injection.time
-        hours = (start - phantom.injection.time).total_seconds() / 3600.0
+    pairs = zip(simulated.study.acquisitions, simulated.scans, strict=True)
+    for number, (acquisition, scan) in enumerate(pairs, start=1):
+        hours = (phantom.start(scan) - phantom.injection.time).total_seconds() / 3600.0
         stem = f"{number:02d}-{hours:04.1f}h"
-        if isinstance(acquisition, Projections):
-            scan = min(scans.values(), key=lambda one: abs(one.hours - hours))
+        if isinstance(acquisition, Projections) and isinstance(scan, SpectAcquisition):
             write_projections(acquisition, places / f"{stem}-spect.dcm", identity, heads=scan.heads)
-            truth = simulated.truth(scan.time_point, reconstruction_geometry(acquisition))
-            write_nifti(truth, folder / "truth" / f"{stem}-activity.nii.gz")
+            grid = reconstruction_geometry(acquisition)
+            if scan.tracer != "colloid":
+                write_nifti(simulated.truth(scan.time_point, grid), folder / "truth" / f"{stem}-activity.nii.gz")
+            if scan.tracer != "leukocytes":
+                truth = simulated.truth(scan.time_point, grid, tracer="colloid")
+                write_nifti(truth, folder / "truth" / f"{stem}-colloid-activity.nii.gz")
         elif isinstance(acquisition, PlanarImages):
             write_planar(acquisition, places / f"{stem}-planar.dcm", identity)
         elif isinstance(acquisition, CtSeries):

@@ -1,9 +1,10 @@
-"""What belongs together in a study: the CT of each SPECT, and acquisitions after one injection."""
+"""What belongs together in a study: the CT of each SPECT, acquisitions after one injection, and those of marrow."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from leukospect.ct.series_choice import ONE_SCAN_S, choose_reconstruction, place_of_spect, reconstruction_of
@@ -15,6 +16,7 @@ from leukospect.data import (
     Projections,
     ReconstructedSeries,
     Study,
+    Tracer,
 )
 from leukospect.errors import AssumptionWarning, InputError
 
@@ -141,9 +143,64 @@ def _not_comparable(acquisition: Acquisition, sum_frames: bool, *, others_too: b
             "--sum-frames adds them up."
         )
     if injected is not None and injected.tracer in (("colloid",) if others_too else ("colloid", "other")):
-        what = "a marrow colloid" if injected.tracer == "colloid" else "another compound than labelled leukocytes"
-        return f"A {header.kind} acquisition of {what} is left out of the comparison of times."
+        if injected.tracer == "colloid":
+            return f"A {header.kind} acquisition of a marrow colloid is measured apart, not compared with other times."
+        return f"A {header.kind} acquisition of another compound than labelled leukocytes is left out."
     return None
+
+
+def marrow_of(study: Study, *, sum_frames: bool) -> Study | None:
+    """Take the acquisitions of a marrow colloid, with every CT; None where there are none.
+
+    Gated and dynamic ones count only with `sum_frames`, as their sum.
+    """
+    colloid = [
+        one
+        for one in study.acquisitions
+        if isinstance(one, (Projections, PlanarImages, ReconstructedSeries))
+        and _tracer(one.header) == "colloid"
+        and (isinstance(one, ReconstructedSeries) or one.summed_frames == 1 or sum_frames)
+    ]
+    return Study((*colloid, *study.ct)) if colloid else None
+
+
+def with_tracers_apart(study: Study) -> Study:
+    """Take what counted labelled leukocytes and a colloid at once as an acquisition of each.
+
+    Both hold the same counts; which windows are whose, and what crosses over, is told by the nuclides.
+
+    Raises
+    ------
+    InputError
+        Both are of one nuclide, or of one that is not recorded: no window tells them apart.
+    """
+    found: list[Acquisition] = []
+    for acquisition in study.acquisitions:
+        found.append(acquisition)
+        colloid = next((x for x in acquisition.header.other_radiopharmaceuticals if x.tracer == "colloid"), None)
+        cells = acquisition.header.radiopharmaceutical
+        if cells is None or cells.tracer != "leukocytes" or colloid is None:
+            continue
+        if cells.nuclide is None or colloid.nuclide is None or cells.nuclide == colloid.nuclide:
+            raise InputError(
+                "Leukocytes and colloid were counted at once, but not with two nuclides that are recorded and differ: "
+                "no energy window tells them apart. Give acquisitions of each."
+            )
+        if isinstance(acquisition, PlanarImages):
+            warnings.warn(
+                "Planar views counted leukocytes and colloid at once; what one scatters into the other's window is "
+                "removed in SPECT only, so the colloid is not measured in them.",
+                AssumptionWarning,
+                stacklevel=2,
+            )
+        elif isinstance(acquisition, Projections):
+            header = replace(acquisition.header, radiopharmaceutical=colloid, other_radiopharmaceuticals=(cells,))
+            found.append(replace(acquisition, header=header))
+    return replace(study, acquisitions=tuple(found), places=())
+
+
+def _tracer(header: AcquisitionHeader) -> Tracer:
+    return "unknown" if header.radiopharmaceutical is None else header.radiopharmaceutical.tracer
 
 
 def refuse_several_injections(headers: Sequence[AcquisitionHeader]) -> None:

@@ -6,25 +6,28 @@ import os
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from leukospect import __version__
 from leukospect.assumptions import collected_assumptions
 from leukospect.ct.metal_summary import metal_summary
-from leukospect.data import Acquisition, CtSeries, Projections
+from leukospect.data import Acquisition, CtSeries, Image, Projections, Radiopharmaceutical, Study
 from leukospect.dicom.read.archive import on_disk
 from leukospect.dicom.read.ct import read_ct
+from leukospect.dicom.read.drawn import is_dicom_file
 from leukospect.dicom.read.patients import refuse_files_of_several_patients
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.examination import refuse_unsummed
 from leukospect.files.nifti import read_nifti
 from leukospect.files.results import results_document, write_results
 from leukospect.interpretation.flag import StudyFlag
+from leukospect.marrow_report import marrow_values
 from leukospect.pipeline import reconstruct_spect, run_study
 from leukospect.protocol import Protocol
 from leukospect.provenance import digest_of, provenance_document, write_provenance
+from leukospect.quantification.measurements import Location
 from leukospect.reading_options import InjectionOptions, ReadingOptions, read_any_projections, study_with_injection
 from leukospect.report.html import write_report
 from leukospect.run_folder import write_dicom, write_images
@@ -48,6 +51,11 @@ class Outcome:
     warnings: tuple[str, ...]
     flag: StudyFlag | None = None
     result: StudyResult | SpectResult | None = None
+
+    @property
+    def locations(self) -> tuple[Location, ...]:
+        """Where the lesions lie on the CT; empty without one."""
+        return self.result.locations if isinstance(self.result, StudyResult) else ()
 
 
 def _assumptions_of(acquisitions: Iterable[Acquisition]) -> list[str]:
@@ -95,6 +103,7 @@ def run_job(
     with whole_folder(output, command="run", inputs=[study_path, regions_file]) as folder:
         progress("reading the study", 0.0)
         study = read_any_study(study_path, regions_file=regions_file)
+        _refuse_regions_of_another_patient(study, regions_file)
         study = study_with_injection(study, injection or InjectionOptions())
         progress("reading the study", 1.0)
         texts = [*_assumptions_of(study.acquisitions), *study.problems]
@@ -107,9 +116,20 @@ def run_job(
     return Outcome(output, tuple(texts), result.flag, result)
 
 
+def _refuse_regions_of_another_patient(study: Study, regions_file: Path | None) -> None:
+    sources = [path for one in study.acquisitions for path in one.header.sources[:1]]
+    if regions_file is not None and is_dicom_file(regions_file) and sources:
+        refuse_files_of_several_patients([*sources[:1], regions_file])
+
+
 def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: list[Path], threads: int | None) -> None:
     settings = result.protocol.model_dump(mode="json")
-    notes: dict[str, Any] = {**result.notes, **_write_each_spect(folder, result, digest_of(settings), threads)}
+    of_marrow = {} if result.marrow is None else result.marrow.notes
+    notes: dict[str, Any] = {
+        **result.notes,
+        **of_marrow,
+        **_write_each_spect(folder, result, digest_of(settings), threads),
+    }
     document = results_document(
         regions=result.regions,
         measurements=result.measurements,
@@ -123,25 +143,43 @@ def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: li
         effect=result.effect,
         sensitivity=result.sensitivity,
         time_alignment=result.alignments,
+        locations=result.locations,
+        injected=_injected(result),
         metal_reduction=[_metal_of(spect) for spect in result.spect if spect.reduction is not None],
+        marrow=None if result.marrow is None else marrow_values(result.marrow, result.ratios),
     )
     write_results(document, folder / "results.json")
     write_report(study_content(result, texts), folder / "report.html")
     write_provenance(provenance_document(settings, inputs, texts, notes), folder / "provenance.json")
 
 
+def _injected(result: StudyResult) -> Radiopharmaceutical | None:
+    """Give what was injected: as the first acquisition records it, with the nuclide that was reckoned with."""
+    recorded = [one.header.radiopharmaceutical for one in result.study.acquisitions if one.header.radiopharmaceutical]
+    found = next((one for one in recorded if one.dose_mbq is not None), recorded[0] if recorded else None)
+    nuclide = next((spect.nuclide.name for spect in result.spect if spect.nuclide), found.nuclide if found else None)
+    return replace(found or Radiopharmaceutical(None), nuclide=nuclide)
+
+
 def _write_each_spect(folder: Path, result: StudyResult, digest: str, threads: int | None) -> dict[str, Any]:
     """Write the files of every SPECT acquisition; images side by side, as most of that is compression."""
     places = [folder / (s.time_point or "spect") if len(result.spect) > 1 else folder for s in result.spect]
-    labels = result.labels if result.regions else [None] * len(places)
+    labels: list[Image | None] = list(result.labels) if result.regions else [None] * len(places)
+    names: list[str] = [one.time_point or "spect" for one in result.spect]
+    spect = list(result.spect)
+    if result.marrow is not None:
+        several = len(result.marrow.spect) > 1
+        names += [f"marrow {one.time_point}" if several else "marrow" for one in result.marrow.spect]
+        places += [folder / name.replace(" ", "-") for name in names[len(spect) :]]
+        labels += result.marrow.labels or [None] * len(result.marrow.spect)
+        spect += result.marrow.spect
     for place in places:
         place.mkdir(exist_ok=True)
     with ThreadPoolExecutor(max_workers=threads or os.cpu_count() or 1) as pool:
-        list(pool.map(write_images, places, result.spect, labels))
+        list(pool.map(write_images, places, spect, labels))
     notes: dict[str, Any] = {}
-    for place, spect in zip(places, result.spect, strict=True):
-        files = write_dicom(place / "dicom", spect, digest)
-        notes[spect.time_point or "spect"] = {**_notes_of(spect), **files}
+    for place, name, one in zip(places, names, spect, strict=True):
+        notes[name] = {**_notes_of(one), **write_dicom(place / "dicom", one, digest)}
     return notes
 
 

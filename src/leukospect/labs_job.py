@@ -15,6 +15,7 @@ from leukospect.blood.patients import columns_by_meaning, flag_of_word, patients
 from leukospect.blood.summary_statistics import SummaryTest, compare_table
 from leukospect.blood.text_table import TextTable, is_missing
 from leukospect.errors import InputError
+from leukospect.files.cohort_table import read_study_flags
 from leukospect.files.delimited import read_delimited
 from leukospect.files.labs import (
     categories_csv,
@@ -56,7 +57,13 @@ class LabsOutcome:
 
 
 def labs_job(
-    path: Path, output: Path, *, summary: bool = False, neutrophils_are_wbc: bool = False, progress: Progress
+    path: Path,
+    output: Path,
+    *,
+    summary: bool = False,
+    neutrophils_are_wbc: bool = False,
+    cohort: Path | None = None,
+    progress: Progress,
 ) -> LabsOutcome:
     """Compute blood indices beside each scan's flag, and compare positive with negative scans.
 
@@ -71,6 +78,8 @@ def labs_job(
         The table holds means, standard deviations and group sizes.
     neutrophils_are_wbc : bool
         WBC stands in the neutrophils' place.
+    cohort : Path or None
+        The cohort.csv of a batch: the table's column `study` names each patient's study in it, which gives the flag.
     progress : function of a stage's name and the fraction of it done
 
     Raises
@@ -82,8 +91,10 @@ def labs_job(
         raise InputError(
             "--neutrophils-are-wbc is for counts of patients; means and deviations (--summary) are taken as printed."
         )
+    if summary and cohort is not None:
+        raise InputError("--cohort gives the flags of patients; a table of means and deviations (--summary) has none.")
     texts: list[str] = []
-    with whole_folder(output, command="labs", inputs=[path]) as folder, collected_assumptions(texts):
+    with whole_folder(output, command="labs", inputs=[path, cohort]) as folder, collected_assumptions(texts):
         progress("reading the table", 0.0)
         table = read_delimited(path)
         inputs = [path]
@@ -92,7 +103,7 @@ def labs_job(
             found = compare_table(table)
             _write_summary(folder, found, texts)
         else:
-            flags, read = _flags_of_results(table, path)
+            flags, read = _flags_of_results(table, path) if cohort is None else _flags_of_cohort(table, cohort)
             progress("comparing the groups", 0.0)
             inputs += read
             found = cohort_of(patients_of(table, neutrophils_are_wbc=neutrophils_are_wbc, results_flags=flags))
@@ -136,6 +147,31 @@ def _flags_of_results(table: TextTable, path: Path) -> tuple[list[FlagValue | No
             ) from error
         read.append(file)
     return flags, read
+
+
+def _flags_of_cohort(table: TextTable, path: Path) -> tuple[list[FlagValue | None], list[Path]]:
+    """Look up the flag of each patient's study in a cohort.csv."""
+    columns = columns_by_meaning(table)
+    if "study" not in columns:
+        raise InputError(
+            "With --cohort the table needs a column study that names each patient's study as cohort.csv does."
+        )
+    if "flag" in columns or "results" in columns:
+        raise InputError(
+            "With --cohort the flags come from cohort.csv; take the column flag or results out of the table."
+        )
+    known = read_study_flags(path)
+    flags: list[FlagValue | None] = []
+    for row, cell in enumerate(table.column(columns["study"])):
+        study = cell.strip()
+        if not is_missing(cell) and study not in known:
+            raise InputError(
+                f"{table.place(row)} names a study that is not in '{path.name}'; write it as it stands there."
+            )
+        if not is_missing(cell) and known[study] is None:
+            raise InputError(f"{table.place(row)} names a study that failed and has no flag; take the row out.")
+        flags.append(None if is_missing(cell) else known[study])
+    return flags, [path]
 
 
 def _write_cohort(folder: Path, cohort: Cohort, texts: list[str]) -> None:

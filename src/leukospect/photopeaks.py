@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from leukospect.data import Projections
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
 from leukospect.physics.attenuation import has_effective_mu
-from leukospect.physics.nuclides import Nuclide, photopeak_efficiency
+from leukospect.physics.cross_talk import CrossTalk, cross_talk_of
+from leukospect.physics.nuclides import KNOWN_NUCLIDES, Nuclide, nuclide, photopeak_efficiency
 from leukospect.physics.scatter import estimate_scatter
 from leukospect.physics.windows import Photopeak, find_photopeaks, nuclide_of_windows
 from leukospect.projector import views_of_counts
@@ -124,13 +125,7 @@ def photopeak_counts(
     source = nuclide_of_windows(projections.energy_windows, named)
     others = tuple(one.nuclide for one in projections.header.other_radiopharmaceuticals if one.nuclide)
     peaks = find_photopeaks(projections.energy_windows, source, others)
-    if any(name != source.name for name in others):
-        warnings.warn(
-            f"Another nuclide was injected too ({', '.join(others)}); what it scatters into the windows of "
-            f"{source.name} is not corrected.",
-            AssumptionWarning,
-            stacklevel=2,
-        )
+    crossed = _cross_talk(projections, source, peaks, others)
     if scatter == "auto" and "SCAT" in projections.header.corrections:
         warnings.warn(
             "The camera has corrected the projections for scatter already, so it is not corrected again.",
@@ -141,9 +136,41 @@ def photopeak_counts(
     windows = list(dict.fromkeys(peak.peak for peak in peaks))
     shares = _shares(source, peaks, windows)
     counts = _stacked([projections.counts[index] for index in windows])
-    estimates, method = _scatter_of_windows(projections, peaks, windows, scatter, scatter_k, scatter_smoothing_fwhm_mm)
+    estimates, method = _scatter_of_windows(
+        projections, peaks, windows, scatter, scatter_k, scatter_smoothing_fwhm_mm, crossed
+    )
+    if crossed is not None:
+        method += f", cross-talk of {crossed.nuclide.name} removed"
     _say_what_is_in_one_window(source, shares)
     return PhotopeakCounts(counts, estimates, method, source, shares)
+
+
+def _cross_talk(
+    projections: Projections, source: Nuclide, peaks: Sequence[Photopeak], others: Sequence[str]
+) -> CrossTalk | None:
+    """Estimate what another nuclide that was injected too leaves in the windows; None, and said, where it cannot be."""
+    names = [name for name in dict.fromkeys(others) if name != source.name]
+    if not names:
+        return None
+    if len(names) == 1 and names[0] in KNOWN_NUCLIDES:
+        found = cross_talk_of(projections, (source, peaks), nuclide(names[0]))
+        if found is not None:
+            where = ", ".join(f"{found.share(projections, peak):.1%} at {peak.energy_kev:.0f} keV" for peak in peaks)
+            warnings.warn(
+                f"{names[0]} was counted together with {source.name}: what it leaves in the windows of {source.name} "
+                f"is estimated from its own windows, by factors of a model and not of this camera ({where} of the "
+                "counts), and removed.",
+                AssumptionWarning,
+                stacklevel=3,
+            )
+            return found
+    warnings.warn(
+        f"Another nuclide was injected too ({', '.join(names)}) and no window of its own was counted; what it scatters "
+        f"into the windows of {source.name} is not corrected.",
+        AssumptionWarning,
+        stacklevel=3,
+    )
+    return None
 
 
 def _shares(source: Nuclide, peaks: Sequence[Photopeak], windows: Sequence[int]) -> tuple[PeakShare, ...]:
@@ -175,15 +202,22 @@ def _scatter_of_windows(
     method: str,
     k: float,
     smoothing_fwhm_mm: float,
+    crossed: CrossTalk | None,
 ) -> tuple[Array | None, str]:
-    """Estimate the scatter of every window, zero where its scatter windows are missing; None where all are."""
+    """Estimate the scatter of every window, zero where its scatter windows are missing; None where all are.
+
+    What crosses over from another nuclide is added.
+    """
     sums = [np.zeros(projections.counts.shape[1:], np.float32) for _ in windows]
     methods = []
     for peak in peaks:
-        estimate, used = estimate_scatter(projections, peak, method, k=k, smoothing_fwhm_mm=smoothing_fwhm_mm)
+        seen = projections if crossed is None else crossed.without(projections, peak)
+        estimate, used = estimate_scatter(seen, peak, method, k=k, smoothing_fwhm_mm=smoothing_fwhm_mm)
         methods.append(used)
         if estimate is not None:
             sums[windows.index(peak.peak)] += estimate
+        if crossed is not None:
+            sums[windows.index(peak.peak)] += crossed.under(projections, peak, used, smoothing_fwhm_mm)
     found = sum(used != "none" for used in methods)
     if found < len(peaks) and method != "none":
         which = f"{found} of {len(peaks)} photopeaks only" if found else "no photopeak"
@@ -193,7 +227,8 @@ def _scatter_of_windows(
             AssumptionWarning,
             stacklevel=3,
         )
-    scatter = np.concatenate([views_of_counts(one) for one in sums]) if found else None
+    known = found or crossed is not None
+    scatter = np.concatenate([views_of_counts(one) for one in sums]) if known else None
     return scatter, "+".join(sorted(set(methods)))
 
 
@@ -210,7 +245,14 @@ def _stacked(windows: Sequence[Array]) -> Array:
     return np.concatenate([views_of_counts(counts) for counts in windows])
 
 
-def resampled_counts(peak: PhotopeakCounts, seed: int) -> Array:
-    """Draw counts anew from a Poisson distribution around the measured ones, in a fixed order for a seed."""
-    drawn = np.random.default_rng(seed).poisson(peak.counts)
-    return drawn.astype(np.float32)
+def resampled_projections(projections: Projections, seed: int) -> Projections:
+    """Draw the counts of every window, scatter windows too, anew from a Poisson distribution around the measured ones.
+
+    Parameters
+    ----------
+    projections : Projections
+    seed : int
+        The same seed draws the same counts.
+    """
+    drawn = np.random.default_rng(seed).poisson(projections.counts)
+    return replace(projections, counts=drawn.astype(np.float32))

@@ -1,7 +1,8 @@
 """The order of the stages, and nothing else knows it.
 
 acquisitions -> scatter -> uncorrected SPECT -> CT: metal reduction -> register SPECT to CT -> mu map
--> corrected SPECT -> late to early alignment -> regions -> uptake at each time -> rule -> flag
+-> corrected SPECT -> late to early alignment -> regions -> uptake at each time -> marrow scan in the same regions
+-> rule -> flag
 """
 
 from __future__ import annotations
@@ -10,11 +11,9 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from leukospect.alignment_sensitivity import sensitivity_to_alignment
+from leukospect.acquisition_checks import check_nuclide, field_as_recorded, warn_of_inconsistencies
+from leukospect.alignment_sensitivity import deviations_of_ratios, sensitivity_to_alignment
 from leukospect.attenuation_effect import effect_on_study, with_ct_as_scanned
-from leukospect.consistency import find_impossible_pixels, find_motion, find_non_uniformity
 from leukospect.ct_stages import (
     attenuation_maps_for,
     field_with_body,
@@ -24,21 +23,24 @@ from leukospect.ct_stages import (
     refuse_without_effective_mu,
     registered_to_ct,
 )
-from leukospect.data import AcquisitionHeader, CtSeries, Image, Projections, Study
-from leukospect.errors import AssumptionWarning, InputError, MissingInformationError
-from leukospect.examination import comparable, pair_ct, refuse_several_injections
-from leukospect.field_of_view import FieldOfView, find_field_of_view
+from leukospect.data import CtSeries, Image, Projections, Study
+from leukospect.drawn_regions import open_regions
+from leukospect.errors import AssumptionWarning, InputError, LeukospectError, MissingInformationError
+from leukospect.examination import comparable, marrow_of, pair_ct, refuse_several_injections, with_tracers_apart
+from leukospect.field_of_view import find_field_of_view
 from leukospect.interpretation.decision import apply_rule
 from leukospect.interpretation.map_effect import mark_dependence
 from leukospect.interpretation.rules import load_rule
 from leukospect.joint_peaks import say_shares
-from leukospect.photopeaks import PhotopeakCounts, photopeak_counts
+from leukospect.marrow_scan import carried_to_marrow, colloid_protocol, measure_marrow_views
 from leukospect.physics.acquisition_time import TIMINGS
 from leukospect.physics.decay import decay_factor
 from leukospect.physics.nuclides import nuclide
+from leukospect.planar_checks import PLANAR, check_planar
 from leukospect.protocol import Protocol
 from leukospect.quantification.comparison import all_changes, all_ratios
 from leukospect.reconstructed_spect import decay_to_injection, taken_image, values_refer_to
+from leukospect.resampling import counted_peaks
 from leukospect.spect_algorithms import ReconstructionLog
 from leukospect.spect_settings import corrections_made, prepared, takes_effective_mu
 from leukospect.spect_sources import (
@@ -50,13 +52,11 @@ from leukospect.spect_sources import (
     spect_sources,
     when,
 )
-from leukospect.study_measurement import measure_planar_views, measure_spect_times, regions_of_study
+from leukospect.study_measurement import PlacedRegions, measure_planar_views, measure_spect_times, regions_of_study
 from leukospect.study_overview import timing_of_kinds
-from leukospect.study_result import MeasuredCounts, SpectResult, StudyResult
+from leukospect.study_result import MarrowScan, MeasuredCounts, SpectResult, StudyResult
 
 Progress = Callable[[str, float], None]
-
-_FEWEST_ANGLES = 6
 
 
 def _silent(stage: str, fraction: float) -> None:
@@ -85,20 +85,14 @@ def reconstruct_spect(
     progress : function of a stage's name and the fraction of it done
     """
     settings, effective = protocol.reconstruction, takes_effective_mu(protocol, ct, mu)
-    peak = photopeak_counts(
-        projections,
-        scatter="none" if effective else settings.scatter,
-        scatter_k=settings.scatter_k,
-        scatter_smoothing_fwhm_mm=settings.scatter_smoothing_fwhm_mm,
-        nuclide_name=protocol.nuclide,
-    )
+    peak = counted_peaks(projections, protocol, scatter_stays=effective)
     if effective:
         refuse_without_effective_mu(peak)
-    _check_nuclide(projections.header, protocol)
-    _warn_of_inconsistencies(projections)
+    check_nuclide(projections.header, protocol)
+    warn_of_inconsistencies(projections)
     # A quick look takes the columns as they are: without them filtered views would end in steps all the same.
     quick = settings.algorithm == "fbp"
-    field = _field_as_recorded(projections, peak) if quick else find_field_of_view(projections, peak)
+    field = field_as_recorded(projections, peak) if quick else find_field_of_view(projections, peak)
     reconstructor = prepared(projections, peak, None, field, protocol, threads)
     log = ReconstructionLog(settings.objective)
     nac = reconstructor.image(peak, progress=lambda done: progress("reconstructing without attenuation", done), log=log)
@@ -173,7 +167,7 @@ def take_vendor_spect(
     """
     series, header = vendor.series, vendor.header
     at, hours = when(header), header.hours_after_injection
-    _check_nuclide(header, protocol)
+    check_nuclide(header, protocol)
     recorded = header.radiopharmaceutical.nuclide if header.radiopharmaceutical else None
     name = protocol.nuclide or recorded
     source = None if name is None else nuclide(name)
@@ -213,49 +207,6 @@ def take_vendor_spect(
     )
 
 
-def _check_nuclide(header: AcquisitionHeader, protocol: Protocol) -> None:
-    recorded = header.radiopharmaceutical
-    if protocol.nuclide and recorded and recorded.nuclide and recorded.nuclide != protocol.nuclide:
-        raise InputError(
-            f"The acquisition records {recorded.nuclide}, but the protocol '{protocol.name}' is for "
-            f"{protocol.nuclide}; choose another --protocol."
-        )
-
-
-def _field_as_recorded(projections: Projections, peak: PhotopeakCounts) -> FieldOfView:
-    """Take the columns as they are recorded, and say where the body reaches beyond them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AssumptionWarning)
-        found = find_field_of_view(projections, peak)
-    if found.added:
-        warnings.warn(
-            "The activity reaches the edge of the detector's field; filtered backprojection does not allow for it and "
-            "reads too high near the border (osem and map reconstruct on a wider grid).",
-            AssumptionWarning,
-            stacklevel=2,
-        )
-    return FieldOfView.recorded(projections)
-
-
-def _warn_of_inconsistencies(projections: Projections) -> None:
-    """Tell of motion, lost views and defects of a detector: they are reconstructed as they are."""
-    hours = projections.header.hours_after_injection
-    which = "" if hours is None else f"SPECT at {hours:.1f} h: "
-    angles = np.unique(np.round(projections.orbit.angles_deg % 360.0, 1)).size
-    if angles < _FEWEST_ANGLES:
-        warnings.warn(
-            f"{which}There are views from {angles} angle{'' if angles == 1 else 's'} only: what lies behind one "
-            "another is hardly told apart, and activity is smeared along the lines of sight.",
-            AssumptionWarning,
-            stacklevel=3,
-        )
-    sentences = [finding.sentence() for finding in find_impossible_pixels(projections)[:3]]
-    sentences += [finding.sentence() for finding in find_motion(projections)]
-    sentences += [finding.sentence() for finding in find_non_uniformity(projections)]
-    for sentence in sentences:
-        warnings.warn(f"{which}{sentence} Nothing was corrected.", AssumptionWarning, stacklevel=3)
-
-
 def run_study(
     study: Study,
     protocol: Protocol,
@@ -271,7 +222,7 @@ def run_study(
     study : Study
     protocol : Protocol
     regions_file : Path or None
-        Regions that a reader drew, in the frame of the last SPECT; None finds them in the last SPECT.
+        Regions that a reader drew, in the frame of the last SPECT or on its CT; None finds them in the last SPECT.
     threads : int or None
         The result does not depend on it.
     progress : function of a stage's name and the fraction of it done
@@ -281,6 +232,8 @@ def run_study(
     InputError
         The study holds nothing that can be measured.
     """
+    study = with_tracers_apart(study)
+    colloid = marrow_of(study, sum_frames=protocol.sum_frames)
     study = comparable(study, sum_frames=protocol.sum_frames)
     sources = spect_sources(study, protocol)
     if not sources and not study.planar:
@@ -288,6 +241,7 @@ def run_study(
             "The study holds no SPECT, raw or reconstructed, and no planar images; there is nothing to measure."
         )
     refuse_several_injections([one.header for one in (*sources, *study.planar)])
+    drawn = None if regions_file is None else open_regions(regions_file)
     rule = load_rule(protocol.rule)
     spect = _each_spect(study, sources, protocol, threads, progress)
     relative = only_ratios(spect)
@@ -298,22 +252,60 @@ def run_study(
             AssumptionWarning,
             stacklevel=2,
         )
-    placed = regions_of_study(study, spect, protocol, regions_file, progress)
+    placed = regions_of_study(study, spect, protocol, drawn, progress)
     measurements, samples = measure_spect_times(spect, placed, protocol, progress, same_scale=not relative)
-    of_planar, planar_alignments = measure_planar_views(study, placed, protocol)
+    of_planar, planar_alignments, of_moved_planar = measure_planar_views(study, placed, protocol)
     measurements += of_planar
     alignments = (*placed.alignments, *planar_alignments)
-    ratios = all_ratios(measurements, placed.regions, samples)
-    changes = all_changes(ratios, measurements, only_ratios=("spect",) if relative else ())
-    flag = apply_rule(rule, changes, ratios, placed.regions)
-    effect = effect_on_study(spect, placed, samples, measurements, rule, same_scale=not relative)
+    sensitivity = sensitivity_to_alignment(spect, placed, protocol, threads, progress, of_planar=of_moved_planar)
+    deviations = deviations_of_ratios(sensitivity, spect, placed, planar_alignments)
+    ratios = all_ratios(measurements, placed.regions, samples, deviations)
+    apart = [*(["spect"] if relative else []), *(PLANAR if check_planar(study.planar, placed, protocol) else [])]
+    changes = all_changes(ratios, measurements, only_ratios=apart)
+    marrow = None if colloid is None else _marrow_scan(colloid, study, spect, placed, protocol, threads, progress)
+    of_marrow = () if marrow is None else marrow.ratios
+    flag = apply_rule(rule, changes, ratios, placed.regions, of_marrow)
+    effect = effect_on_study(
+        spect, placed, samples, measurements, rule,
+        same_scale=not relative, marrow=of_marrow, deviations=deviations,
+    )  # fmt: skip
     if effect is not None:
         flag = mark_dependence(flag, effect.flags)
-    sensitivity = sensitivity_to_alignment(spect, placed, protocol, threads, progress)
     return StudyResult(
         study, protocol, spect, placed.labels, placed.regions, measurements, ratios, changes, rule, flag,
         {**placed.notes, **{one.name: one.note for one in planar_alignments}, **_timing_notes(study)}, relative, effect,
-        sensitivity, tuple(one.values for one in alignments),
+        sensitivity, tuple(one.values for one in alignments), marrow, placed.locations,
+    )  # fmt: skip
+
+
+def _marrow_scan(
+    colloid: Study,
+    study: Study,
+    spect: tuple[SpectResult, ...],
+    placed: PlacedRegions,
+    protocol: Protocol,
+    threads: int | None,
+    progress: Progress,
+) -> MarrowScan | None:
+    """Take a marrow colloid through the same stages, in the leukocytes' regions; leave out what cannot be measured."""
+    own = colloid_protocol(protocol)
+    try:
+        sources = spect_sources(colloid, own)
+        refuse_several_injections([one.header for one in (*sources, *colloid.planar)])
+        images = _each_spect(
+            colloid, sources, own, threads, lambda stage, done: progress(f"marrow scan: {stage}", done)
+        )
+        there = carried_to_marrow(placed, spect, images, protocol, progress)
+        measurements, samples = measure_spect_times(images if there.labels else (), there, own, progress)
+        of_planar, planar_alignments = measure_marrow_views(colloid, study, placed, (own, protocol))
+    except LeukospectError as error:
+        warnings.warn(f"The marrow scan is left out: {error}", AssumptionWarning, stacklevel=2)
+        return None
+    measurements += of_planar
+    alignments = (*there.alignments, *planar_alignments)
+    return MarrowScan(
+        images, colloid.planar, there.labels, measurements, all_ratios(measurements, placed.regions, samples),
+        tuple(one.values for one in alignments), {one.name: one.note for one in alignments},
     )  # fmt: skip
 
 

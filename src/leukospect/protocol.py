@@ -101,17 +101,34 @@ class RegistrationSettings(_Section):
 
 
 class RegionSettings(_Section):
-    """How lesions are found where no regions are given."""
+    """How lesions are found where no regions are given; see `quantification.lesions`.
+
+    `false_discovery_rate` is the part of noise that is allowed among the foci found. Of more than `maximum_lesions` the
+    hottest are measured. `noise_draws` reconstructions of counts drawn anew tell the noise; without any, or without
+    counts, it is estimated from the image.
+    """
 
     relative_threshold: float = Field(0.4, gt=0, lt=1)
-    minimum_volume_ml: float = Field(2.0, ge=0)
-    maximum_lesions: int = Field(5, ge=1, le=100)
+    false_discovery_rate: float = Field(0.05, gt=0, lt=1)
+    minimum_contrast: float = Field(1.4, ge=1, le=100)
+    minimum_volume_ml: float = Field(1.0, ge=0)
+    maximum_lesions: int = Field(20, ge=1, le=100)
+    noise_draws: int = Field(3, ge=0, le=100)
+
+
+class PlanarSettings(_Section):
+    """Planar views: uptake above a background is measured beside the uptake itself, which the rules take.
+
+    `background` is ``none``, ``ring`` (10 to 25 mm around each region) or the name of a drawn region.
+    """
+
+    background: str = Field("none", min_length=1, max_length=64)
 
 
 class UncertaintySettings(_Section):
-    """Poisson resampling of the measured projections through the reconstruction."""
+    """Poisson resampling of the measured projections, scatter windows too, through the reconstruction."""
 
-    replicates: int = Field(8, ge=0, le=10000)
+    replicates: int = Field(50, ge=0, le=10000)
     seed: int = Field(20260105, ge=0)
 
 
@@ -146,6 +163,7 @@ class Protocol(_Section):
     metal: MetalSettings = MetalSettings()
     registration: RegistrationSettings = RegistrationSettings()
     regions: RegionSettings = RegionSettings()
+    planar: PlanarSettings = PlanarSettings()
     uncertainty: UncertaintySettings = UncertaintySettings()
     time_points: TimePointSettings = TimePointSettings()
 

@@ -84,7 +84,7 @@ def corrections_made(peak: PhotopeakCounts, mu: Image | None, protocol: Protocol
     done = [] if peak.half_life_s is None else ["DECY"]
     if mu is not None:
         done.append("ATTN")
-    if peak.scatter is not None:
+    if peak.scatter is not None and set(peak.scatter_method.partition(",")[0].split("+")) != {"none"}:
         done.append("SCAT")
     if protocol.reconstruction.calibration_cps_per_mbq is not None:
         done.append("DCAL")

@@ -6,15 +6,18 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from leukospect.acquired_alike import Acquired, different_corrections, different_sensitivity
 from leukospect.data import AcquisitionHeader, CtSeries, Projections, ReconstructedSeries, Study
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.orientation import upright
+from leukospect.physics.windows import find_photopeaks
 from leukospect.protocol import Protocol
 from leukospect.reconstructed_spect import ABSOLUTE_UNITS, MAP_UNITS
 from leukospect.study_result import SpectResult
 
 _ONE_ACQUISITION_S = 600.0  # reconstructions of one acquisition; cameras round its start
 _SAME_VOXEL = 0.01
+_CALIBRATED = ("Bq/mL", "g/mL")  # by its camera, for the collimator and the window that it was taken with
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -220,6 +223,9 @@ def say_what_differs(spect: Sequence[SpectResult]) -> None:
             "Some times were reconstructed here and others by the camera: resolution and scatter differ between them, "
             "and changes of their ratios hold no further than that."
         )
+    corrections = different_corrections([_acquired(result) for result in spect if result.counts is not None])
+    if corrections:
+        _say(f"The camera corrected the counts of some times ({corrections}) and of others not.")
     scattered = {"SCAT" in result.corrections for result in spect if result.corrections}
     if len(scattered) > 1:
         _say("Scatter is corrected at some times and at others not; changes of their ratios hold no further than that.")
@@ -228,10 +234,18 @@ def say_what_differs(spect: Sequence[SpectResult]) -> None:
 def only_ratios(spect: Sequence[SpectResult]) -> str:
     """Say why values of several times cannot be compared but by their ratios; empty where they can.
 
-    What was reconstructed here is always on one scale.
+    What was reconstructed here is on one scale where it was acquired alike.
     """
+    if len(spect) < 2:
+        return ""
+    counted = [result for result in spect if result.counts is not None or result.recon.unit not in _CALIBRATED]
+    return different_sensitivity([_acquired(result) for result in counted]) or _different_units(spect)
+
+
+def _different_units(spect: Sequence[SpectResult]) -> str:
+    """Say why volumes of the camera's are on another scale than others, by their units."""
     vendors = [result for result in spect if result.counts is None]
-    if len(spect) < 2 or not vendors:
+    if not vendors:
         return ""
     units = dict.fromkeys(result.recon.unit for result in spect)
     unit = next(iter(units))
@@ -246,6 +260,14 @@ def only_ratios(spect: Sequence[SpectResult]) -> str:
         return "they count per voxel, and the voxels differ in size"
     timed = all(result.decay_to_injection is not None for result in spect)
     return "" if timed else "the decay between them is not known"
+
+
+def _acquired(result: SpectResult) -> Acquired:
+    window = None
+    if result.counts is not None:
+        windows = result.counts.projections.energy_windows
+        window = windows[find_photopeaks(windows, result.nuclide)[-1].peak] if result.nuclide is not None else None
+    return Acquired(when(result.header), result.header, window)
 
 
 def _say(text: str) -> None:

@@ -38,7 +38,7 @@ def read_any_study(path: Path, *, to_measure: bool = True, regions_file: Path | 
         Refuse images of different patients, and a sidecar that is not complete. False lists what can be read, with
         problems that say so: for looking at what is there.
     regions_file : Path or None
-        Is no acquisition, though it may be NIfTI and lie in the folder.
+        Is no acquisition, though it may be NIfTI or DICOM and lie in the folder.
 
     Raises
     ------
@@ -46,10 +46,11 @@ def read_any_study(path: Path, *, to_measure: bool = True, regions_file: Path | 
         Nothing usable is there, images of different patients are, or a sidecar lacks what it must have.
     """
     volumes = _nifti_volumes(path, regions_file)
+    regions = _below(path, regions_file)
     if not volumes:
-        return read_study(path, one_patient=to_measure)
+        return read_study(path, one_patient=to_measure, aside=regions)
     described = [volume for volume in volumes if volume.sidecar is not None]
-    aside = {file for volume in volumes for file in (volume.path, volume.sidecar) if file is not None}
+    aside = {file for volume in volumes for file in (volume.path, volume.sidecar) if file is not None} | regions
     found = find_entries(path, aside)
     if any(entry.kind for entry in found.entries):
         study = read_study(path, one_patient=to_measure, aside=aside)
@@ -71,6 +72,13 @@ def read_any_study(path: Path, *, to_measure: bool = True, regions_file: Path | 
         last = max(patient for patient, _ in study.places) + 1
         return Study(tuple(joined), tuple(problems), study.places + ((last, 1),) * len(read))
     return Study(tuple(in_time_order(joined)), tuple(problems))
+
+
+def _below(folder: Path, regions_file: Path | None) -> set[Path]:
+    """Give the region file as the folder lists it, where it lies in there."""
+    if regions_file is None or not folder.is_dir() or not regions_file.resolve().is_relative_to(folder.resolve()):
+        return set()
+    return {folder / regions_file.resolve().relative_to(folder.resolve())}
 
 
 def _nifti_volumes(path: Path, regions_file: Path | None) -> list[_Volume]:

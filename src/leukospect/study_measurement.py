@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leukospect.data import Geometry, Image, PlanarImages, Study
+from leukospect.drawn_regions import DrawnOn, RegionsFile, regions_on_grid
 from leukospect.errors import AssumptionWarning
-from leukospect.files.regions import read_regions
-from leukospect.photopeaks import resampled_counts
-from leukospect.physics.windows import find_photopeaks, nuclide_of_windows
+from leukospect.planar_measurement import (
+    above_background_of_view,
+    photopeak_of_planar,
+    planar_slab,
+    with_selection_bias,
+)
 from leukospect.protocol import Protocol
 from leukospect.quantification.lesions import find_lesions
-from leukospect.quantification.measurements import Measurement, Region, TimePoint
+from leukospect.quantification.measurements import Location, Measurement, Region, TimePoint
+from leukospect.quantification.mirror import body_outline
+from leukospect.quantification.misalignment import MisalignmentEffect
 from leukospect.quantification.planar import measure_planar, planar_thresholds, project_regions
-from leukospect.quantification.spect import SpectSamples, common_thresholds, measure_spect, region_means
+from leukospect.quantification.planar_combined import (
+    geometric_means,
+)
+from leukospect.quantification.planar_misplaced import effects_in_view, effects_on_geometric_mean
+from leukospect.quantification.spect import SpectSamples, common_thresholds, measure_spect
+from leukospect.resampling import resampled_samples
+from leukospect.study_foci import found_in_spect, locations_of, noise_of_planar, surfaces_of
 from leukospect.study_result import SpectResult
-from leukospect.time_alignment import TimeAlignment, align_planar, carry_to_earlier
+from leukospect.time_alignment import Carry, TimeAlignment, align_planar, alignment_to_earlier
 
 Progress = Callable[[str, float], None]
 
-_PLANAR_CONTRAST = 1.5
-"""Least peak of a lesion over the body's median in a planar view, where the limb before and behind dilutes it."""
-
-_SLAB_MM = 100.0
-"""Thickness given to a planar view where lesions are looked for in it: a limb's, so that areas become volumes."""
+_PLANAR_CONTRAST = 1.25
+"""Least contrast of a lesion in a planar view, where the limb before and behind dilutes it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,48 +54,50 @@ class PlacedRegions:
         How the times were aligned, one sentence each.
     alignments : tuple of TimeAlignment
         The same with transforms and quality.
+    locations : tuple of Location
+        Where each lesion lies on the late CT; empty without one.
+    found : bool
+        In the last image, rather than drawn.
     """
 
     labels: tuple[Image, ...]
     regions: tuple[Region, ...]
     notes: Mapping[str, str]
     alignments: tuple[TimeAlignment, ...] = ()
+    locations: tuple[Location, ...] = ()
+    found: bool = False
 
 
 def regions_of_study(
     study: Study,
     spect: tuple[SpectResult, ...],
     protocol: Protocol,
-    regions_file: Path | None,
+    drawn: RegionsFile | None,
     progress: Progress,
 ) -> PlacedRegions:
     """Take drawn regions, or find them in the last SPECT (or planar view), and carry them to the other times."""
     if not spect:
-        return _planar_regions(study, protocol, regions_file)
+        return _planar_regions(study, protocol, drawn)
     last = spect[-1]
-    if regions_file is not None:
-        labels, regions = read_regions(regions_file, last.recon.geometry)
-    else:
-        body = None if last.anatomy is None else np.asarray(last.anatomy.array) > 0.05
-        labels, regions = find_lesions(
-            last.recon,
-            body=body,
-            relative_threshold=protocol.regions.relative_threshold,
-            minimum_volume_ml=protocol.regions.minimum_volume_ml,
-            maximum_lesions=protocol.regions.maximum_lesions,
-        )
-    if not regions:
-        warnings.warn("No lesion was found; there is nothing to measure.", AssumptionWarning, stacklevel=2)
-    placed: list[Image] = []
+    carries: list[Carry] = []
     alignments: list[TimeAlignment] = []
     for result in spect[:-1]:
         progress("aligning the times", 0.0)
-        moved, alignment = carry_to_earlier(labels, last, result, protocol)
-        placed.append(moved)
+        carry, alignment = alignment_to_earlier(last, result, protocol)
+        carries.append(carry)
         alignments.append(alignment)
         progress("aligning the times", 1.0)
+    surfaces = surfaces_of(last, protocol)
+    if drawn is not None:
+        labels, regions = regions_on_grid(drawn, last.recon.geometry, _drawn_on(last))
+    else:
+        labels, regions = found_in_spect(spect, carries, surfaces, protocol, progress)
+    if not any(region.role == "lesion" for region in regions):
+        warnings.warn("No lesion was found; there is nothing to judge.", AssumptionWarning, stacklevel=2)
     notes = {alignment.name: alignment.note for alignment in alignments}
-    return PlacedRegions((*placed, labels), regions, notes, tuple(alignments))
+    placed = (*(carry(labels) for carry in carries), labels)
+    locations = locations_of(last, labels, regions, surfaces, protocol)
+    return PlacedRegions(placed, regions, notes, tuple(alignments), locations, drawn is None)
 
 
 def measure_spect_times(
@@ -106,8 +117,7 @@ def measure_spect_times(
         return (), {}
     samples: dict[TimePoint, SpectSamples] = {}
     for number, result in enumerate(spect):
-        means = _replicates(result, placed.labels[number], placed.regions, protocol, number, progress)
-        samples[result.time_point or "late"] = SpectSamples.collect(placed.regions, means)
+        samples[result.time_point or "late"] = _samples(result, placed, protocol, number, progress)
     images = [result.recon for result in spect]
     return measure_images(images, spect, placed, samples, same_scale=same_scale), samples
 
@@ -148,48 +158,43 @@ def measure_images(
             decay_to_injection=decays[number],
             replicates=list(samples[time_point].means),
             thresholds=thresholds if same_scale or number == late else {},
+            selection_bias=samples[time_point].selection_bias,
         )
     return measurements
 
 
-def _replicates(
-    result: SpectResult,
-    labels: Image,
-    regions: tuple[Region, ...],
-    protocol: Protocol,
-    number: int,
-    progress: Progress,
-) -> list[NDArray[np.float64]]:
-    """Reconstruct counts drawn anew and average the regions in each; seeds differ by time and replicate."""
+def _samples(
+    result: SpectResult, placed: PlacedRegions, protocol: Protocol, number: int, progress: Progress
+) -> SpectSamples:
+    """Resample one time's counts; seeds differ by time and replicate."""
     if result.counts is None:
-        return []
-    means = []
-    measured, total = result.counts, protocol.uncertainty.replicates
+        return SpectSamples.collect(placed.regions, [])
+    first = protocol.uncertainty.seed + 100_003 * number
     stage = f"resampling {result.time_point or 'the counts'}"
-    for replicate in range(total):
-        progress(stage, replicate / total)
-        seed = protocol.uncertainty.seed + 100_003 * number + replicate
-        image = measured.reconstructor.image(measured.peak, resampled_counts(measured.peak, seed))
-        means.append(region_means(image.array, labels.array, regions))
-    if total:
-        progress(stage, 1.0)
-    return means
+    return resampled_samples(
+        result.counts, result.recon, placed.labels[number], placed.regions, protocol,
+        range(first, first + protocol.uncertainty.replicates), lambda fraction: progress(stage, fraction),
+        found_here=placed.found and number == len(placed.labels) - 1,
+    )  # fmt: skip
 
 
 def measure_planar_views(
-    study: Study, placed: PlacedRegions, protocol: Protocol
-) -> tuple[tuple[Measurement, ...], tuple[TimeAlignment, ...]]:
+    study: Study, placed: PlacedRegions, protocol: Protocol, *, beside: tuple[PlanarImages, str, int] | None = None
+) -> tuple[tuple[Measurement, ...], tuple[TimeAlignment, ...], list[MisalignmentEffect]]:
     """Measure the regions, projected, in the anterior and posterior views of every time.
 
     They are projected as they lie in the last planar views; earlier ones are registered to those, and measured where
-    the same places are in them.
+    the same places are in them. The effects are those of misplacing them by a pixel and two degrees, wherever they were
+    carried to: from SPECT to all views, else from the last to the others. `beside` gives other views for the last ones,
+    such as the leukocytes' for a marrow scan: with the name of their time and their window.
     """
     if not placed.regions:
-        return (), ()
+        return (), (), []
     found = [_timed(planar, protocol) for planar in study.planar]
     timed = [entry for entry in found if entry is not None]
-    to_last, alignments = _planar_to_last(timed, protocol)
+    to_last, alignments = _planar_to_last(timed, protocol, beside)
     measurements: tuple[Measurement, ...] = ()
+    effects: list[MisalignmentEffect] = []
     for name in ("anterior", "posterior"):
         series = [
             (planar, point, planar.view_names.index(name), matrix)
@@ -197,15 +202,43 @@ def measure_planar_views(
             if name in planar.view_names
         ]
         measurements += _measure_series(series, placed, protocol)
-    return measurements, alignments
+        effects += _effects_in_series(series, placed, protocol)
+    return (
+        (*measurements, *geometric_means(measurements)), alignments, [*effects, *effects_on_geometric_mean(effects)],
+    )  # fmt: skip
+
+
+def _effects_in_series(
+    series: list[tuple[PlanarImages, TimePoint, int, NDArray[np.float64] | None]],
+    placed: PlacedRegions,
+    protocol: Protocol,
+) -> list[MisalignmentEffect]:
+    """Move the regions in one view at the times that they were carried to."""
+    labels = placed.labels[-1]
+    of_views = labels.geometry.shape[1] == 1
+    carried = series[:-1] if of_views else series
+    if not protocol.registration.sensitivity:
+        return []
+    return [
+        effect
+        for planar, time_point, view, to_last in carried
+        for effect in effects_in_view(
+            planar, photopeak_of_planar(planar, protocol)[0], view, labels, placed.regions, time_point, to_last
+        )
+    ]
 
 
 def _planar_to_last(
-    timed: list[tuple[PlanarImages, TimePoint]], protocol: Protocol
+    timed: list[tuple[PlanarImages, TimePoint]], protocol: Protocol, beside: tuple[PlanarImages, str, int] | None
 ) -> tuple[list[NDArray[np.float64] | None], tuple[TimeAlignment, ...]]:
     """Find the transform of each planar acquisition's (x, z) to the last one's; None where nothing is to be moved."""
-    entries = [(planar, point, photopeak_of_planar(planar, protocol)[0]) for planar, point in timed]
-    aligned = [align_planar(entries[-1], entry, protocol) for entry in entries]
+    windows = [photopeak_of_planar(planar, protocol)[0] for planar, _ in timed]
+    if beside is None:
+        entries = [(planar, point, window) for (planar, point), window in zip(timed, windows, strict=True)]
+        aligned = [align_planar(entries[-1], entry, protocol) for entry in entries]
+    else:
+        others = [(planar, "marrow", window) for (planar, _), window in zip(timed, windows, strict=True)]
+        aligned = [align_planar(beside, other, protocol) for other in others]
     return [matrix for matrix, _ in aligned], tuple(one for _, one in aligned if one is not None)
 
 
@@ -231,55 +264,63 @@ def _measure_series(
     placed: PlacedRegions,
     protocol: Protocol,
 ) -> tuple[Measurement, ...]:
-    """Measure one view at all its times, sizes on the threshold of the last."""
+    """Measure one view at all its times, sizes on the threshold of the last and rates for a pixel of its size."""
     thresholds: Mapping[str, float] | None = None
+    pixel_area_mm2: float | None = None
     measurements: tuple[Measurement, ...] = ()
     for planar, time_point, view, to_last in reversed(series):
         window, half_life_s = photopeak_of_planar(planar, protocol)
         masks = project_regions(placed.labels[-1], placed.regions, planar, view, view_to_labels=to_last)
         if thresholds is None:
             thresholds = planar_thresholds(planar, window, masks, view=view, half_life_s=half_life_s)
+            pixel_area_mm2 = math.prod(planar.pixel_mm)
         measured = measure_planar(
-            planar,
-            window,
-            masks,
-            view=view,
-            time_point=time_point,
-            half_life_s=half_life_s,
-            thresholds=thresholds,
+            planar, window, masks, view=view, time_point=time_point, half_life_s=half_life_s,
+            thresholds=thresholds, pixel_area_mm2=pixel_area_mm2,
+        )  # fmt: skip
+        if placed.found and not measurements and planar.view_names[view] == "anterior":
+            measured = with_selection_bias(measured, planar, window, view, placed.labels[-1], placed.regions, protocol)
+        measurements = (
+            measured + above_background_of_view(measured, planar, window, masks, view, protocol) + measurements
         )
-        measurements = measured + measurements
     return measurements
 
 
-def photopeak_of_planar(planar: PlanarImages, protocol: Protocol) -> tuple[int, float]:
-    """Give the index of the photopeak window of planar images (the highest where there are two), and the half-life."""
-    recorded = planar.header.radiopharmaceutical
-    named = protocol.nuclide or (recorded.nuclide if recorded else None)
-    source = nuclide_of_windows(planar.energy_windows, named)
-    return find_photopeaks(planar.energy_windows, source)[-1].peak, source.half_life_s
+def _drawn_on(last: SpectResult) -> DrawnOn:
+    """Tell what a reader may have drawn on: the last SPECT, or its CT."""
+
+    def body() -> NDArray[np.bool_]:
+        return body_outline(last.recon) if last.anatomy is None else np.asarray(last.anatomy.array) > 0.05
+
+    return DrawnOn(last.header, None if last.ct is None else last.ct.header, last.spect_to_ct, body)
 
 
-def _planar_regions(study: Study, protocol: Protocol, regions_file: Path | None) -> PlacedRegions:
+def _planar_regions(study: Study, protocol: Protocol, drawn: RegionsFile | None) -> PlacedRegions:
     """Place or find regions on the last planar anterior view, taken as a slab one voxel deep."""
     timed = [entry for entry in (_timed(planar, protocol) for planar in study.planar) if entry is not None]
     usable = [planar for planar, _ in timed if "anterior" in planar.view_names]
     if not usable:
         return PlacedRegions((), (), {})
     last = usable[-1]
-    slab = planar_slab(last, last.view_names.index("anterior"), photopeak_of_planar(last, protocol)[0])
-    if regions_file is not None:
-        labels, regions = read_regions(regions_file, _deepened(slab.geometry))
+    view, window = last.view_names.index("anterior"), photopeak_of_planar(last, protocol)[0]
+    slab = planar_slab(last, view, window)
+    if drawn is not None:
+        grid = _deepened(slab.geometry)
+        on = DrawnOn(last.header, body=lambda: np.broadcast_to(body_outline(slab), grid.shape))
+        labels, regions = regions_on_grid(drawn, grid, on)
         return PlacedRegions((labels,), regions, {"planar": "The drawn regions were projected onto the views."})
+    settings = protocol.regions
     labels, regions = find_lesions(
         slab,
         body=None,
-        relative_threshold=protocol.regions.relative_threshold,
-        minimum_volume_ml=protocol.regions.minimum_volume_ml,
-        maximum_lesions=protocol.regions.maximum_lesions,
-        minimum_contrast=_PLANAR_CONTRAST,
+        relative_threshold=settings.relative_threshold,
+        minimum_volume_ml=settings.minimum_volume_ml,
+        maximum_lesions=settings.maximum_lesions,
+        minimum_contrast=min(_PLANAR_CONTRAST, settings.minimum_contrast),
+        false_discovery_rate=settings.false_discovery_rate,
+        noise=noise_of_planar(last, slab, protocol, view=view, window=window),
     )
-    return PlacedRegions((labels,), regions, {"planar": "Regions were found in the last anterior view."})
+    return PlacedRegions((labels,), regions, {"planar": "Regions were found in the last anterior view."}, found=True)
 
 
 def _deepened(slab: Geometry) -> Geometry:
@@ -289,15 +330,3 @@ def _deepened(slab: Geometry) -> Geometry:
     x, _, z = slab.affine[:3, 3]
     half = (columns - 1) / 2 * transverse
     return Geometry.axial((slices, columns, columns), (-axial, transverse, transverse), (x, -half, z))
-
-
-def planar_slab(planar: PlanarImages, view: int, window: int) -> Image:
-    """Make an image, one voxel deep, of an anterior view with a position: counts per second and pixel."""
-    if planar.first_pixel_mm is None:
-        raise ValueError("the planar view has no position")
-    x, _, z = planar.first_pixel_mm[view]
-    rows, columns = planar.counts.shape[2:]
-    axial, transverse = planar.pixel_mm
-    geometry = Geometry.axial((rows, 1, columns), (-axial, _SLAB_MM, transverse), (float(x), 0.0, float(z)))
-    rate = planar.counts[window, view] / np.float32(planar.view_duration_s[view])
-    return Image(rate[:, None, :], replace(geometry), "counts/s/pixel")

@@ -9,6 +9,7 @@ import numpy as np
 from leukospect import __version__
 from leukospect.ct.metal_summary import metal_summary
 from leukospect.data import AcquisitionHeader, Image, PlanarImages
+from leukospect.interpretation.marrow import discordances
 from leukospect.interpretation.rule import Rule
 from leukospect.joint_peaks import shares_in_words
 from leukospect.physics.decay import decay_factor
@@ -16,8 +17,8 @@ from leukospect.physics.nuclides import nuclide
 from leukospect.physics.tracers import TRACER_WORDS
 from leukospect.physics.windows import find_photopeaks
 from leukospect.protocol import Protocol
-from leukospect.report.content import PlanarPictures, ReportContent, SpectPictures
-from leukospect.study_result import MeasuredCounts, SpectResult, StudyResult
+from leukospect.report.content import MarrowShown, PlanarPictures, ReportContent, SpectPictures
+from leukospect.study_result import MarrowScan, MeasuredCounts, SpectResult, StudyResult
 
 _SOFTWARE = f"leukospect {__version__}"
 
@@ -49,6 +50,29 @@ def study_content(result: StudyResult, warnings: Sequence[str]) -> ReportContent
         only_ratios=result.only_ratios,
         effect=result.effect,
         sensitivity=result.sensitivity,
+        locations=result.locations,
+        marrow=None if result.marrow is None else _marrow_shown(result.marrow, result),
+    )
+
+
+def _marrow_shown(marrow: MarrowScan, result: StudyResult) -> MarrowShown:
+    """Gather what the report shows of a marrow scan, apart from the leukocytes."""
+    labels: Sequence[Image | None] = marrow.labels or (None,) * len(marrow.spect)
+    facts = _facts_of_all(marrow.spect)
+    if marrow.spect:
+        facts["SPECT at"] = ", ".join(f"{_when(one.hours)} after the colloid" for one in marrow.spect)
+    if marrow.planar:
+        hours = [_when(one.header.hours_after_injection) for one in marrow.planar]
+        facts["Planar views at"] = ", ".join(f"{one} after the colloid" for one in hours)
+    facts |= {name[:1].upper() + name[1:]: note for name, note in marrow.notes.items()}
+    return MarrowShown(
+        facts=facts,
+        spect=tuple(spect_pictures(one, label) for one, label in zip(marrow.spect, labels, strict=True)),
+        planar=tuple(
+            planar_pictures(one, result.protocol.model_copy(update={"nuclide": None})) for one in marrow.planar
+        ),
+        measurements=marrow.measurements,
+        compared=discordances(result.ratios, marrow.ratios),
     )
 
 
@@ -178,10 +202,17 @@ def _rule_facts(rule: Rule) -> Mapping[str, object]:
         "accuracy": rule.accuracy,
         "evidence": rule.evidence,
         "from_time": rule.from_time,
+        "to_time": rule.to_time,
     }
 
 
 def _criterion(rule: Rule) -> str:
+    if rule.marrow:
+        return (
+            f"positive when the leukocytes' ratio to the reference exceeds the colloid's by more than "
+            f"{rule.threshold:.0%}, interval and all; negative when it does not, or where there is no uptake above the "
+            f"reference; else equivocal. The {rule.to_time} leukocyte images are compared"
+        )
     if rule.ratio_above is not None:
         return (
             f"positive when the lesion-to-reference ratio of the {rule.to_time} images is above {rule.ratio_above:g}, "

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukospect.ct.metal import MetalReduction
-from leukospect.data import AcquisitionHeader, CtSeries, Image, Projections, Study
+from leukospect.data import AcquisitionHeader, CtSeries, Image, PlanarImages, Projections, Study
 from leukospect.interpretation.flag import StudyFlag
 from leukospect.interpretation.map_effect import AttenuationEffect
 from leukospect.interpretation.rule import Rule
 from leukospect.photopeaks import PhotopeakCounts
 from leukospect.physics.nuclides import Nuclide
 from leukospect.protocol import Protocol
-from leukospect.quantification.measurements import Change, Measurement, Ratio, Region, TimePoint
+from leukospect.quantification.measurements import Change, Location, Measurement, Ratio, Region, TimePoint
 from leukospect.quantification.misalignment import AlignmentSensitivity
 from leukospect.registration import Registration, resample
 from leukospect.spect_algorithms import ReconstructionLog
@@ -136,6 +136,33 @@ class SpectResult:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class MarrowScan:
+    """What the scan of a marrow colloid became, apart from the leukocytes.
+
+    Parameters
+    ----------
+    spect : tuple of SpectResult
+    planar : tuple of PlanarImages
+    labels : tuple of Image
+        The leukocytes' regions on each SPECT's own grid.
+    measurements, ratios : tuples
+        `time_point` and `hours` are those after the colloid's injection.
+    alignments : tuple of mapping
+        How it lies to the last leukocyte images, as plain values.
+    notes : mapping
+        The same in words.
+    """
+
+    spect: tuple[SpectResult, ...]
+    planar: tuple[PlanarImages, ...]
+    labels: tuple[Image, ...]
+    measurements: tuple[Measurement, ...]
+    ratios: tuple[Ratio, ...]
+    alignments: tuple[Mapping[str, object], ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class StudyResult:
     """What a study became; `labels` holds the regions on each SPECT's own grid.
 
@@ -143,6 +170,8 @@ class StudyResult:
     `effect` tells what other attenuation maps would give; None where metal in the CT gives no reason to ask.
     `sensitivity` tells what a small misalignment would change; None where nothing was moved.
     `alignments` tell how times lie to each other, transforms and quality, as plain values.
+    `marrow` is the scan of a colloid; None where there is none.
+    `locations` tell where each lesion lies on the CT of the last SPECT; empty without one.
     """
 
     study: Study
@@ -160,3 +189,5 @@ class StudyResult:
     effect: AttenuationEffect | None = None
     sensitivity: AlignmentSensitivity | None = None
     alignments: tuple[Mapping[str, object], ...] = ()
+    marrow: MarrowScan | None = None
+    locations: tuple[Location, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -18,6 +18,13 @@ from leukospect.registration.limbs import LimbAlignment, register_limbs
 from leukospect.registration.planar import COLUMN_SIGN, register_planar
 from leukospect.study_result import SpectResult
 
+Carry = Callable[[Image], Image]
+"""Carries labels from the grid of the late SPECT to that of an earlier one."""
+
+_DOUBTFUL_MM = 1.0
+"""What streaks of metal may mislead bones by, where their edges differ so much."""
+_PLANAR_MM = 2.0
+"""What two searches that agree leave in planar views: about half a pixel."""
 _PART_WORDS = {"right": "right femur", "left": "left femur", "trunk": "trunk", "whole": "all bone"}
 
 
@@ -33,23 +40,42 @@ class TimeAlignment:
         What was done and why, in words.
     values : mapping
         The same as plain values, for results.json: transforms, quality and reasons.
+    expected_error_mm : float
+        By which regions carried to the other time are expected to lie off; NaN where nobody can tell.
+    time_point : str
+        The other time.
     """
 
     name: str
     note: str
     values: Mapping[str, object] = field(default_factory=dict)
+    expected_error_mm: float = float("nan")
+    time_point: str = ""
 
 
 def carry_to_earlier(
-    labels: Image, late: SpectResult, earlier: SpectResult, protocol: Protocol
+    labels: Image, late: SpectResult, earlier: SpectResult, protocol: Protocol, *, called: str = ""
 ) -> tuple[Image, TimeAlignment]:
     """Carry regions from the grid of the late SPECT to that of an earlier one.
 
-    Where both times have a CT, a voxel of the earlier SPECT goes to its CT, from there with the nearest bone to the
-    late CT, and on to the late SPECT; else SPECT is registered to SPECT as a whole.
+    As `alignment_to_earlier` finds it.
     """
-    name = f"alignment {late.time_point} to {earlier.time_point}"
-    times = {"images": "SPECT", "from": late.time_point, "to": earlier.time_point}
+    carry, alignment = alignment_to_earlier(late, earlier, protocol, called=called)
+    return carry(labels), alignment
+
+
+def alignment_to_earlier(
+    late: SpectResult, earlier: SpectResult, protocol: Protocol, *, called: str = ""
+) -> tuple[Carry, TimeAlignment]:
+    """Find how an earlier SPECT lies to the late one, and give what carries labels to its grid.
+
+    Where both times have a CT, a voxel of the earlier SPECT goes to its CT, from there with the nearest bone to the
+    late CT, and on to the late SPECT; else SPECT is registered to SPECT as a whole. `called` names what is no earlier
+    time, as a marrow scan.
+    """
+    to = called or earlier.time_point
+    name = f"alignment {late.time_point} to {to}"
+    times = {"images": "SPECT", "from": late.time_point, "to": to}
     onto, refused = earlier.recon.geometry, ""
     if protocol.registration.enabled and late.ct is not None and earlier.ct is not None:
         found = _limbs_of(late, earlier, protocol)
@@ -58,15 +84,31 @@ def carry_to_earlier(
             _warn_of_refused(found, name)
             matrices = spect_through_limbs(found, late.spect_to_ct, earlier.spect_to_ct)
             which = nearest_part(found, onto, earlier.spect_to_ct)
-            moved = resample_by_part(labels, onto, which, matrices, interpolation="nearest")
+
+            def by_part(labels: Image) -> Image:
+                return resample_by_part(labels, onto, which, matrices, interpolation="nearest")
+
+            expected = _expected_mm(found, late, earlier)
             values = {**times, "method": "CT to CT, each limb", "reason": note, "parts": _parts_as_values(found)}
-            return moved, TimeAlignment(name, note, values)
+            return by_part, TimeAlignment(name, note, {**values, "expected_error_mm": expected}, expected)
         refused = f"{note} So the times were registered as a whole. "
     matrix, method, note = _as_a_whole(late, earlier, protocol)
     earlier_to_late: NDArray[np.float64] = np.linalg.inv(matrix).astype(np.float64)
-    moved = resample(labels, onto, fixed_to_moving=earlier_to_late, interpolation="nearest")
+
+    def as_a_whole(labels: Image) -> Image:
+        return resample(labels, onto, fixed_to_moving=earlier_to_late, interpolation="nearest")
+
     values = {**times, "method": method, "reason": refused + note, "matrix": matrix.tolist()}
-    return moved, TimeAlignment(name, refused + note, values)
+    return as_a_whole, TimeAlignment(name, refused + note, values)
+
+
+def _expected_mm(found: LimbAlignment, late: SpectResult, earlier: SpectResult) -> float:
+    """Add up the errors on the way from SPECT to CT, to the other CT and to its SPECT; of the limbs the largest."""
+    if any(not (part.accepted or part.aligned) for part in found.parts):
+        return float("nan")
+    bones = max(np.hypot(part.uncertainty_mm, _DOUBTFUL_MM if part.doubtful else 0.0) for part in found.parts)
+    to_ct = [float("nan") if one.registration is None else one.registration.misalignment_mm for one in (late, earlier)]
+    return float(np.linalg.norm([bones, *to_ct]))
 
 
 def spect_through_limbs(
@@ -169,8 +211,18 @@ def align_planar(
         maximum_shift_mm=protocol.registration.between_times_maximum_shift_mm,
         maximum_rotation_deg=protocol.registration.between_times_maximum_rotation_deg,
     )
-    values = {"images": "planar", "from": late_name, "to": name, "method": "planar to planar in the frontal plane"}
+    values: dict[str, object] = {
+        "images": "planar",
+        "from": late_name,
+        "to": name,
+        "method": "planar to planar in the frontal plane",
+    }
     values |= {**asdict(found), "matrix": found.matrix.tolist()}
     how = " Regions were moved, not counts: nothing was interpolated." if found.accepted else ""
-    alignment = TimeAlignment(f"alignment of planar views {late_name} to {name}", f"{found.reason}.{how}", values)
+    expected = found.disagreement_mm if found.accepted or found.aligned else float("nan")
+    expected = float(np.hypot(expected, _PLANAR_MM))
+    values["expected_error_mm"] = expected
+    alignment = TimeAlignment(
+        f"alignment of planar views {late_name} to {name}", f"{found.reason}.{how}", values, expected, name
+    )
     return (np.asarray(np.linalg.inv(found.matrix), np.float64) if found.accepted else None), alignment

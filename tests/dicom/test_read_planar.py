@@ -132,6 +132,20 @@ def test_frames_of_a_dynamic_acquisition_add_up_with_their_times() -> None:
     assert made.view_duration_s[0] == pytest.approx(40.0)
 
 
+def test_a_patient_who_moves_between_time_frames_is_told() -> None:
+    blob = 400.0 * np.exp(-((np.arange(6)[:, None] - 2) ** 2) - (np.arange(8)[None, :] - 3) ** 2)
+    still = np.random.default_rng(1).poisson(blob, (8, 6, 8)).astype(np.uint16)
+    moved = still.copy()
+    moved[5:] = np.roll(still[5:], 2, axis=1)
+    told = []
+    for pixels in (still, moved):
+        made = in_frames("DYNAMIC", 8, TimeSliceVector=list(range(1, 9)), PhaseVector=[1] * 8)
+        made.PixelData = pixels.tobytes()
+        told.append([one for one in read(made).header.assumptions if "moved" in one])
+    assert told[0] == []
+    assert [one.startswith("Detector 1: From frame 6 of 8 on") for one in told[1]] == [True]
+
+
 def test_gates_of_a_planar_acquisition_add_up_with_their_times() -> None:
     """8 gates of 50 ms, open for 300 beats."""
     gates = Sequence([item(DataInformationSequence=Sequence([item(FrameTime=50, IntervalsAcquired=300)]))])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from leukospect.files.results import results_document, write_results
+from leukospect.files.results import SCHEMA_VERSION, results_document, write_results
 from leukospect.interpretation.rule import Rule
 from leukospect.interpretation.rules import apply_rule, load_rule
 from leukospect.quantification.comparison import all_changes, all_ratios
@@ -50,7 +50,7 @@ def test_what_is_written_is_what_was_measured(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     write_results(document(iterations=5, tops=(1.5, np.float32(2.0)), nothing=None), path)
     read = json.loads(path.read_text(encoding="utf-8"))
-    assert read["schema_version"] == "1.2"
+    assert read["schema_version"] == SCHEMA_VERSION
     assert read["attenuation_effect"] is None
     assert "not a diagnosis" in read["disclaimer"]
     assert read["flag"]["value"] == "positive"
@@ -89,3 +89,12 @@ def test_published_figures_stand_only_for_the_rule_s_own_times() -> None:
 def test_a_setting_that_json_cannot_hold_is_refused() -> None:
     with pytest.raises(TypeError, match=r"type (Posix|Windows)Path"):
         document(folder=Path("somewhere"))
+
+
+def test_the_total_interval_stands_beside_that_of_counting_and_is_the_same_where_nothing_was_moved() -> None:
+    read = document()
+    assert all(one["ratio_total"] == one["ratio"] and one["alignment_deviation"] is None for one in read["ratios"])
+    (change,) = read["changes"]
+    assert change["change_total"] == change["change"]
+    assert read["changes_expected"]["log_deviation"] == 0.25
+    assert {one["selection_bias"] for one in read["measurements"]} == {0.0}

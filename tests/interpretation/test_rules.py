@@ -269,3 +269,30 @@ def test_a_foot_s_ratio_astride_of_two_is_open_and_so_may_be_its_course() -> Non
     course = judged({"delayed": 3010, "late": 3000}, {"delayed": 1000, "late": 1000}, rule=rule)
     assert course.flag == "positive"
     assert course.lesions[0].finding == "of bone or of soft tissue is open"
+
+
+def test_a_change_that_misalignment_may_have_made_is_not_positive() -> None:
+    changes, ratios = compared({"delayed": 20_000, "late": 25_000})
+    [change] = [one for one in changes if one.from_time == "delayed"]
+    assert change.change.low > 0.1
+    sure = apply_rule(load_rule("visual-increase"), [change], ratios, REGIONS)
+    assert sure.flag == "positive"
+    total = replace(change.change, low=change.change.low - 0.2, high=change.change.high + 0.2)
+    moved = apply_rule(load_rule("visual-increase"), [replace(change, change_total=total)], ratios, REGIONS)
+    assert moved.flag == "equivocal"
+    assert f"{total.low:+.0%}" in moved.lesions[0].reason
+
+
+def test_no_uptake_above_the_reference_is_judged_with_misalignment_as_well() -> None:
+    changes, ratios = compared({"delayed": 9_000, "late": 9_000})
+    assert apply_rule(load_rule("visual-increase"), changes, ratios, REGIONS).flag == "negative"
+    wider = [replace(one, ratio_total=replace(one.ratio, high=1.6)) for one in ratios]
+    assert apply_rule(load_rule("visual-increase"), changes, wider, REGIONS).flag == "equivocal"
+
+
+def test_growth_from_none_seen_is_told_without_a_made_up_number() -> None:
+    changes, ratios = compared({"delayed": 0, "late": 300}, {"delayed": 300, "late": 300})
+    flag = apply_rule(load_rule("visual-increase"), changes, ratios, REGIONS)
+    assert flag.flag == "positive"
+    assert "from none seen" in flag.lesions[0].reason
+    assert "inf" not in flag.lesions[0].reason

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from leukospect.errors import InputError
-from leukospect.quantification.comparison import all_changes, all_ratios, change, ratio
+from leukospect.quantification.comparison import Deviations, all_changes, all_ratios, change, ratio
 from leukospect.quantification.measurements import Change
 from tests.quantification.making import planar_measurement, region
 
@@ -50,9 +50,37 @@ def test_without_the_time_since_injection_there_is_no_own_change() -> None:
 
 
 def test_no_counts_give_no_change() -> None:
-    result = changed((0, 50), (80, 80))
+    result = changed((0, 50), (0, 80))
     assert math.isnan(result.change.value)
     assert result.samples == ()
+
+
+def test_uptake_where_none_was_seen_is_growth_without_an_upper_limit() -> None:
+    result = changed((0, 50), (80, 80))
+    assert (result.change.value, result.change.high) == (math.inf, math.inf)
+    # Three counts are the most that can have been there.
+    assert 5 < result.change.low < 50 / 3
+    gone = changed((50, 0), (80, 80))
+    assert (gone.change.value, gone.change.low) == (-1.0, -1.0)
+    assert gone.change.high < -0.8
+
+
+def test_misalignment_widens_what_rules_rest_on_and_not_the_interval_of_counting() -> None:
+    lesion = [planar_measurement("plate", "delayed", 900.0), planar_measurement("plate", "late", 1300.0)]
+    marrow = [planar_measurement("marrow", "delayed", 2500.0), planar_measurement("marrow", "late", 2500.0)]
+    regions = (region("plate", reference="marrow"), region("marrow", "reference", label=2))
+    everything = [*lesion, *marrow]
+    errors: Deviations = {("plate", "delayed", "planar anterior"): 0.05, ("plate", "late", "planar anterior"): 0.12}
+    plain, moved = (all_ratios(everything, regions, None, each) for each in (None, errors))
+    assert [one.ratio for one in moved] == [one.ratio for one in plain]
+    (counting,), (total,) = (all_changes(each, everything) for each in (plain, moved))
+    assert total.change == counting.change == counting.total
+    assert total.alignment_deviation == pytest.approx(0.13)
+    assert total.change_total is not None
+    up = math.log((1 + total.total.high) / (1 + total.total.value))
+    counted = math.log((1 + counting.change.high) / (1 + counting.change.value))
+    assert up == pytest.approx(math.hypot(counted, 1.959964 * 0.13))
+    assert np.std(total.samples) > np.std(counting.samples)
 
 
 def test_the_size_s_change_is_beside_it() -> None:

@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leukospect.quantification.measurements import Region
-from leukospect.quantification.misalignment import effects_of, largest, small_motions
+from leukospect.quantification.measurements import Region, TimePoint
+from leukospect.quantification.misalignment import (
+    MisalignmentEffect,
+    MovedPart,
+    effects_of,
+    expected_deviations,
+    largest,
+    small_motions,
+)
 
 ABOUT = np.array([12.0, -30.0, 105.0])
 LESION = Region(1, "plate", "lesion", "mirror", 10.0, (0.0, 0.0, 0.0), "right", "drawn")
@@ -54,3 +61,34 @@ def test_the_largest_keeps_its_sign_and_skips_what_is_not_known() -> None:
     ]
     assert largest(effects, "mean_change") == pytest.approx(-0.1)
     assert np.isnan(largest([one for one in effects if one.region == "mirror"], "ratio_change"))
+
+
+def effects_of_ratio(changes: dict[str, float], moved: MovedPart = "regions") -> list[MisalignmentEffect]:
+    return [
+        MisalignmentEffect("plate", "delayed", moved, motion, 0.0, change, "spect", 4.8)
+        for motion, change in changes.items()
+    ]
+
+
+def test_an_expected_error_of_a_pixel_leaves_the_root_mean_square_of_what_the_motions_change() -> None:
+    effects = effects_of_ratio({"+x": np.expm1(0.03), "-x": np.expm1(-0.05), "+z": 0.0, "-z": 0.0})
+    rms = np.sqrt((0.03**2 + 0.05**2) / 4)
+    key: tuple[str, TimePoint, str] = ("plate", "delayed", "spect")
+    assert expected_deviations(effects, {})[key] == pytest.approx(rms)
+    assert expected_deviations(effects, {("regions", "delayed", "spect"): np.nan})[key] == pytest.approx(rms)
+    assert expected_deviations(effects, {("regions", "delayed", "spect"): 1.2})[key] == pytest.approx(rms / 4)
+
+
+def test_errors_of_map_and_regions_add_as_independent_ones_do() -> None:
+    effects = effects_of_ratio({"+x": np.expm1(0.03)}) + effects_of_ratio({"+x": np.expm1(-0.04)}, "attenuation map")
+    assert expected_deviations(effects, {})["plate", "delayed", "spect"] == pytest.approx(0.05)
+
+
+def test_a_smooth_ratio_in_misplaced_regions_is_off_as_expected() -> None:
+    # log(ratio) falls linearly along x and z: what a random shift of known size does follows in closed form.
+    gradient = np.array([0.02, 0.0, -0.01])
+    motions = [m for m in small_motions(4.8, 2.0, ABOUT) if "along" in m.name]
+    effects = effects_of_ratio({m.name: float(np.expm1(gradient @ m.matrix[:3, 3])) for m in motions})
+    shifts = np.random.default_rng(3).normal(0.0, 3.0 / np.sqrt(3.0), (20_000, 3))
+    found = expected_deviations(effects, {("regions", "delayed", "spect"): 3.0})["plate", "delayed", "spect"]
+    assert found == pytest.approx(float((shifts @ gradient).std()), rel=0.02)

@@ -14,6 +14,7 @@ _SYNONYMS = {
     "patient": "patient patientid patientno patientnumber id case caseid caseno subject subjectid pseudonym label code",
     "flag": "flag group scan scanflag scanresult flagofscan result finding scintigraphy",
     "results": "results resultsfolder resultsdir resultsjson run runfolder resultspath",
+    "study": "study studyname studyfolder",
     "wbc": "wbc wbcs wbccount wcc leukocytes leucocytes leukocyte leucocyte leukocytecount leucocytecount leukozyten "
     "leu leuko whitebloodcells whitebloodcell whitebloodcellcount whitecells whitecellcount totalleukocytes "
     "totalleucocytes",

@@ -130,7 +130,7 @@ def patients_of(
 
 def columns_used(columns: Mapping[str, int]) -> list[int]:
     """List the columns that are no further markers: labels, flags, counts, and indices that are computed anew."""
-    own = ("patient", "flag", "results", *COUNTS)
+    own = ("patient", "flag", "results", "study", *COUNTS)
     return [index for meaning, index in columns.items() if meaning in own or meaning.upper() in INDEX_UNITS]
 
 

@@ -148,15 +148,17 @@ def vector(dataset: Dataset, keyword: str, length: int) -> NDArray[np.float64] |
     return np.array(found)
 
 
-def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
+def items(dataset: Dataset, keyword: str, *, longest: int = _LONGEST_SEQUENCE) -> tuple[Dataset, ...]:
     """Give the items of a sequence; empty where it is absent or no sequence.
+
+    One of more bytes than `longest` is not decoded: items take far more memory than their bytes.
 
     Raises
     ------
     InputError
         It cannot be decoded, or is longer than any that tells of an acquisition.
     """
-    if _raw_length(dataset, keyword) > _LONGEST_SEQUENCE:
+    if _raw_length(dataset, keyword) > longest:
         raise InputError(f"{named(keyword)} is longer than any that is read; the file is damaged.")
     found = _value(dataset, keyword)
     return tuple(found) if isinstance(found, Items) else ()

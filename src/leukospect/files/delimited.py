@@ -1,11 +1,13 @@
-"""Tables of text with a separator (CSV), as spreadsheets of any country write them."""
+"""Tables of text with a separator (CSV): read as spreadsheets of any country write them, written with commas."""
 
 from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from leukospect.blood.text_table import TextTable
@@ -111,3 +113,18 @@ def _fitted(row: list[str], columns: int, place: str) -> tuple[str, ...]:
             "semicolons between the cells."
         )
     return tuple(row[:columns])
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Write a table with commas: numbers to six digits, and nothing where they are not known."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return stream.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, float):
+        return f"{value:.6g}" if math.isfinite(value) else ""
+    return value

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from leukospect.blood.effect_sizes import Estimate
 from leukospect.blood.group_comparison import GROUPS, Comparison
 from leukospect.blood.roc import Roc
 from leukospect.blood.summary_statistics import SUMMARY_METHODS, SummaryTest
+from leukospect.files.delimited import csv_text
 from leukospect.files.results import DISCLAIMER
 
 SCHEMA_VERSION = "1.0"
@@ -158,14 +157,14 @@ def indices_csv(cohort: Cohort) -> str:
         ]
         for index, number in enumerate(patients.row_numbers)
     )
-    return _csv(header, rows)
+    return csv_text(header, rows)
 
 
 def groups_csv(cohort: Cohort) -> str:
     """Write a row for each marker: every group, the tests, effect sizes and the ROC curve."""
     told = [group for group in GROUPS if cohort.group_sizes.get(group)]
     rows = [_group_row(found, told, cohort.patients.neutrophils_are_wbc) for found in cohort.comparisons]
-    return _csv(list(rows[0]) if rows else ["marker"], (list(row.values()) for row in rows))
+    return csv_text(list(rows[0]) if rows else ["marker"], (list(row.values()) for row in rows))
 
 
 def _group_row(found: Comparison, told: Sequence[str], neutrophils_are_wbc: bool) -> dict[str, Any]:
@@ -235,7 +234,7 @@ def categories_csv(cohort: Cohort) -> str:
         for found in cohort.categories
         for level, counts, others in zip(found.category.levels, found.counts, found.others, strict=True)
     ]
-    return _csv(header, rows)
+    return csv_text(header, rows)
 
 
 def summary_csv(tests: Sequence[SummaryTest]) -> str:
@@ -249,24 +248,9 @@ def summary_csv(tests: Sequence[SummaryTest]) -> str:
         row |= _spread("welch_p", test.welch_p) | {"welch_p_holm": test.welch_p_holm}
         row |= {"variances_p": test.variances_p, "sounder": test.sounder} | _spread("hedges_g", test.hedges_g)
         rows.append(row)
-    return _csv(list(rows[0]), (list(row.values()) for row in rows))
+    return csv_text(list(rows[0]), (list(row.values()) for row in rows))
 
 
 def _spread(name: str, estimate: Estimate | None) -> dict[str, float]:
     value, low, high = (math.nan,) * 3 if estimate is None else (estimate.value, estimate.low, estimate.high)
     return {name: value, f"{name}_low": low, f"{name}_high": high}
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return stream.getvalue()
-
-
-def _cell(value: object) -> object:
-    """Write numbers to six digits, and nothing where they are not known."""
-    if isinstance(value, float):
-        return f"{value:.6g}" if math.isfinite(value) else ""
-    return value

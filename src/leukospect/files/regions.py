@@ -1,11 +1,12 @@
-"""Region files: TOML with shapes, or a NIfTI label image with an optional table of names and roles beside it."""
+"""Region files: TOML with shapes, or a NIfTI label image with an optional table of names and roles beside it.
+
+The same table serves regions that were drawn as DICOM, see `leukospect.files.drawn_parts`.
+"""
 
 from __future__ import annotations
 
-import json
-import tomllib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -15,10 +16,21 @@ from numpy.typing import NDArray
 from leukospect.data import Geometry, Image
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError, ProtocolError
 from leukospect.files.nifti import read_nifti
+from leukospect.files.region_tables import (
+    check_definitions_of,
+    check_names,
+    parse_table,
+    reference_of,
+    refuse_unknown,
+    region_tables,
+    role_of,
+    table_beside,
+    text_of,
+)
 from leukospect.quantification.labels import label_image, region_of_label, resample_labels
 from leukospect.quantification.measurements import Region, Role
 from leukospect.quantification.mirror import add_mirrors
-from leukospect.quantification.regions import RegionDefinition, check_definitions, rasterise
+from leukospect.quantification.regions import RegionDefinition, rasterise
 from leukospect.quantification.shapes import Box, Cylinder, Point, Shape, Sphere
 
 _SHAPES: dict[str, tuple[type[Shape], tuple[str, ...]]] = {
@@ -28,10 +40,11 @@ _SHAPES: dict[str, tuple[type[Shape], tuple[str, ...]]] = {
 }
 _NIFTI = (".nii", ".nii.gz")
 
+Body = NDArray[np.bool_] | Callable[[], NDArray[np.bool_]] | None
+"""A body's outline, at hand or to be found if somebody asks."""
 
-def read_regions(
-    path: Path, geometry: Geometry, body: NDArray[np.bool_] | None = None
-) -> tuple[Image, tuple[Region, ...]]:
+
+def read_regions(path: Path, geometry: Geometry, body: Body = None) -> tuple[Image, tuple[Region, ...]]:
     """Read a region file of either kind onto a grid.
 
     Parameters
@@ -40,7 +53,7 @@ def read_regions(
         ``.toml`` with shapes, or ``.nii``, ``.nii.gz`` with labels.
     geometry : Geometry
         The grid wanted; a label image on another one is resampled by nearest neighbour.
-    body : (slices, rows, columns) bool array or None
+    body : (slices, rows, columns) bool array, a function that gives it, or None
         The body's outline on that grid: lesions without a reference get their contralateral mirror.
 
     Returns
@@ -59,16 +72,30 @@ def read_regions(
     elif path.suffix == ".toml":
         labels, regions = rasterise(read_region_definitions(path), geometry)
     else:
-        raise InputError(f"The region file '{path.name}' is neither TOML (.toml) nor a NIfTI label image (.nii.gz).")
+        raise InputError(
+            f"The region file '{path.name}' is neither TOML (.toml), nor a NIfTI label image (.nii.gz), nor a DICOM "
+            "Segmentation or RT Structure Set."
+        )
+    return with_mirrors(labels, regions, body, path.name)
+
+
+def with_mirrors(labels: Image, regions: tuple[Region, ...], body: Body, file: str) -> tuple[Image, tuple[Region, ...]]:
+    """Give lesions without a reference their contralateral mirror.
+
+    Raises
+    ------
+    MissingInformationError
+        There is such a lesion, and the body's outline is not known.
+    """
     alone = [region.name for region in regions if region.role == "lesion" and not region.reference]
     if not alone:
         return labels, regions
     if body is None:
         raise MissingInformationError(
-            f"Region '{alone[0]}' of '{path.name}' has no reference region, and without the body's outline no mirror "
+            f"Region '{alone[0]}' of '{file}' has no reference region, and without the body's outline no mirror "
             "region can be made; name its reference in the region file."
         )
-    return add_mirrors(labels, regions, body)
+    return add_mirrors(labels, regions, body() if callable(body) else body)
 
 
 def read_region_definitions(path: Path) -> tuple[RegionDefinition, ...]:
@@ -86,9 +113,9 @@ def read_region_definitions(path: Path) -> tuple[RegionDefinition, ...]:
         It is not valid; the message names the region and the key.
     """
     definitions = tuple(
-        _definition(path.name, table) for table in _region_tables(path.name, _parse(path), "name", "role")
+        _definition(path.name, table) for table in region_tables(path.name, parse_table(path), "name", "role")
     )
-    _check(path.name, definitions)
+    check_definitions_of(path.name, definitions)
     return definitions
 
 
@@ -126,69 +153,35 @@ def read_label_image(path: Path, geometry: Geometry) -> tuple[Image, tuple[Regio
 
 def _names_of_labels(path: Path, found: list[int]) -> dict[int, tuple[str, Role, str]]:
     """Return name, role and reference of each label."""
-    stem = path.name.removesuffix(".gz").removesuffix(".nii")
-    beside = [path.with_name(stem + ending) for ending in (".toml", ".json")]
-    tables = [table for table in beside if table.is_file()]
-    if len(tables) > 1:
-        raise InputError(f"Two tables, '{tables[0].name}' and '{tables[1].name}', describe '{path.name}'; keep one.")
-    if not tables:
+    beside = table_beside(path, path.name.removesuffix(".gz").removesuffix(".nii"))
+    if beside is None:
         warnings.warn(
             f"No table of names lies beside the label image '{path.name}'; each of its labels is taken as a lesion.",
             AssumptionWarning,
             stacklevel=3,
         )
         return {label: (f"region {label}", "lesion", "") for label in found}
-    file = tables[0].name
+    file = beside.name
     names: dict[int, tuple[str, Role, str]] = {}
-    for table in _region_tables(file, _parse(tables[0]), "label", "name", "role"):
+    for table in region_tables(file, parse_table(beside), "label", "name", "role"):
         where = f"{file}: region '{table['name']}'"
-        _refuse_unknown(where, table, ("label", "name", "role", "reference"))
+        refuse_unknown(where, table, ("label", "name", "role", "reference"))
         label = table["label"]
         if not isinstance(label, int) or isinstance(label, bool) or label not in found:
             raise ProtocolError(f"{where} has the label {label}, which the image does not hold.")
         if label in names:
             raise ProtocolError(f"{where} has the label {label}, which another region has as well.")
-        names[label] = (_text(where, table, "name"), _role(where, table), _reference(where, table))
+        names[label] = (text_of(where, table, "name"), role_of(where, table), reference_of(where, table))
     for label in found:
         if label not in names:
             raise ProtocolError(f"{file} says nothing of label {label} of the image; name it there.")
-    # The shapes play no part in this check; it is the names that must fit together.
-    dummy = (Sphere((0.0, 0.0, 0.0), 1.0),)
-    _check(file, tuple(RegionDefinition(*entry, dummy) for entry in names.values()))
+    check_names(file, names.values())
     return names
-
-
-def _parse(path: Path) -> Mapping[str, object]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except OSError as error:
-        raise InputError(f"The region file '{path.name}' cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise ProtocolError(f"The region file '{path.name}' is not UTF-8 text.") from error
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
-        raise ProtocolError(f"The region file '{path.name}' cannot be understood: {error}.") from error
-    if not isinstance(content, dict):
-        raise ProtocolError(f"The region file '{path.name}' must hold a table with the key region.")
-    return content
-
-
-def _region_tables(file: str, content: Mapping[str, object], *required: str) -> list[Mapping[str, object]]:
-    """Return the tables of all regions, each with the keys that are required."""
-    _refuse_unknown(file, content, ("region",))
-    tables = content.get("region")
-    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
-        raise ProtocolError(f"{file}: no region found; each needs a table [[region]].")
-    for number, table in enumerate(tables, start=1):
-        for key in required:
-            if key not in table:
-                raise ProtocolError(f"{file}: region '{table.get('name', number)}' lacks the key '{key}'.")
-    return tables
 
 
 def _definition(file: str, table: Mapping[str, object]) -> RegionDefinition:
     where = f"{file}: region '{table['name']}'"
-    _refuse_unknown(where, table, ("name", "role", "reference", *_SHAPES))
+    refuse_unknown(where, table, ("name", "role", "reference", *_SHAPES))
     shapes: list[Shape] = []
     for kind in _SHAPES:
         entries = table.get(kind, [])
@@ -197,7 +190,7 @@ def _definition(file: str, table: Mapping[str, object]) -> RegionDefinition:
         shapes += [_shape(where, kind, entry) for entry in entries]
     try:
         return RegionDefinition(
-            _text(where, table, "name"), _role(where, table), _reference(where, table), tuple(shapes)
+            text_of(where, table, "name"), role_of(where, table), reference_of(where, table), tuple(shapes)
         )
     except InputError as error:
         raise ProtocolError(f"{file}: {error}") from error
@@ -205,7 +198,7 @@ def _definition(file: str, table: Mapping[str, object]) -> RegionDefinition:
 
 def _shape(where: str, kind: str, entry: Mapping[str, object]) -> Shape:
     make, keys = _SHAPES[kind]
-    _refuse_unknown(f"{where}, {kind}", entry, keys)
+    refuse_unknown(f"{where}, {kind}", entry, keys)
     values: dict[str, Point | float] = {}
     for key in keys:
         if key not in entry:
@@ -229,37 +222,3 @@ def _point(where: str, value: object) -> Point:
         raise ProtocolError(f"{where} must be three numbers.")
     x, y, z = (_number(f"{where}, each of its three values,", item) for item in value)
     return x, y, z
-
-
-def _refuse_unknown(where: str, table: Mapping[str, object], known: tuple[str, ...]) -> None:
-    for key in table:
-        if key not in known:
-            raise ProtocolError(f"{where} has the unknown key '{key}'; known are {', '.join(known)}.")
-
-
-def _text(where: str, table: Mapping[str, object], key: str) -> str:
-    value = table.get(key, "")
-    if not isinstance(value, str):
-        raise ProtocolError(f"{where}: {key} must be a text.")
-    return value
-
-
-def _role(where: str, table: Mapping[str, object]) -> Role:
-    role = _text(where, table, "role")
-    if role not in ("lesion", "reference"):
-        raise ProtocolError(f"{where}: role must be lesion or reference; found '{role}'.")
-    return cast("Role", role)
-
-
-def _reference(where: str, table: Mapping[str, object]) -> str:
-    reference = _text(where, table, "reference")
-    if "reference" in table and not reference.strip():
-        raise ProtocolError(f"{where}: reference is empty; leave it out for the contralateral mirror.")
-    return reference
-
-
-def _check(file: str, definitions: tuple[RegionDefinition, ...]) -> None:
-    try:
-        check_definitions(definitions)
-    except InputError as error:
-        raise ProtocolError(f"{file}: {error}") from error

@@ -5,25 +5,33 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 
+from leukospect.data import Radiopharmaceutical
 from leukospect.errors import InputError
 from leukospect.interpretation.decision import probability_above
 from leukospect.interpretation.flag import FlagValue, StudyFlag
 from leukospect.interpretation.map_effect import AttenuationEffect
 from leukospect.interpretation.rule import Rule
-from leukospect.quantification.measurements import Change, Measurement, Ratio, Region
+from leukospect.quantification.measurements import Change, Location, Measurement, Ratio, Region
 from leukospect.quantification.misalignment import AlignmentSensitivity
+from leukospect.quantification.probability import EXPECTED
 from leukospect.whole_files import whole_file
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 """1.1: `metal_reduction`, `attenuation_effect`, and of each flag `with_other_maps` and `dependence`.
 
-1.2: `alignment_sensitivity`, `time_alignment`, of the rule `cut_off` and `ratio_above`, of each flag `finding`."""
+1.2: `alignment_sensitivity`, `time_alignment`, of the rule `cut_off` and `ratio_above`, of each flag `finding`.
+
+1.3: `injection`; `marrow`, and of the rule `marrow`; `lesions` with their locations, `physiological`, and of each
+region `likely`, `remark` and `finding`; of each ratio and change the interval `ratio_total` or `change_total` and
+`alignment_deviation`; of each effect of misalignment `modality` and `displaced_mm`; of each alignment of times
+`expected_error_mm`; of each measurement `selection_bias`; `changes_expected`. Every key stands in
+`leukospect/schemas/results.schema.json`."""
 DISCLAIMER = "leukospect is a research tool. This result is not a diagnosis."
 
 
@@ -42,11 +50,17 @@ def results_document(
     sensitivity: AlignmentSensitivity | None = None,
     metal_reduction: Sequence[Mapping[str, object]] = (),
     time_alignment: Sequence[Mapping[str, object]] = (),
+    marrow: Mapping[str, object] | None = None,
+    locations: Sequence[Location] = (),
+    injected: Radiopharmaceutical | None = None,
 ) -> dict[str, object]:
     """Put a study's results together as plain values that JSON can hold.
 
-    No number is left out of it because it is not known: such a one is null. Changes carry P(change > threshold)
-    instead of their samples. There is nothing in it that identifies the patient.
+    No number is left out of it because it is not known: such a one is null. `ratio` and `change` have the intervals of
+    counting statistics, `ratio_total` and `change_total` those that the rule and the probability rest on: with what
+    misalignment is expected to leave, the same where that is not known (`alignment_deviation` null). Changes carry
+    P(change > threshold) instead of their samples, with the prior `changes_expected`.
+    There is nothing in it that identifies the patient.
 
     Parameters
     ----------
@@ -67,6 +81,11 @@ def results_document(
         Of each CT that was looked through for metal: its time point, what was found and what was done.
     time_alignment : sequence of mappings
         Of each two times: transforms (of each limb, where CT was registered to CT), their quality, and reasons.
+    marrow : mapping or None
+        What the scan of a marrow colloid gave; None (null) where there is none.
+    locations : sequence of Location
+        Where lesions lie on the CT.
+    injected : Radiopharmaceutical or None
 
     Raises
     ------
@@ -84,15 +103,20 @@ def results_document(
             "dependence": flag.dependence,
             "lesions": [asdict(lesion) for lesion in flag.lesions],
         },
+        "injection": _injection(injected or Radiopharmaceutical(None)),
         "rule": _rule(rule, flag),
+        "lesions": _lesions(regions, flag, locations),
+        "physiological": [_physiological(region) for region in regions if region.role == "physiological"],
         "regions": [asdict(region) for region in regions],
         "measurements": [asdict(measurement) for measurement in measurements],
-        "ratios": [asdict(ratio) for ratio in ratios],
+        "ratios": [asdict(replace(ratio, ratio_total=ratio.total)) for ratio in ratios],
         "changes": [_change(change, rule.threshold) for change in changes],
+        "changes_expected": asdict(EXPECTED),
         "metal_reduction": [dict(one) for one in metal_reduction],
         "time_alignment": [dict(one) for one in time_alignment],
         "attenuation_effect": None if effect is None else _effect(effect, rule.threshold),
         "alignment_sensitivity": None if sensitivity is None else asdict(sensitivity),
+        "marrow": None if marrow is None else dict(marrow),
         "warnings": list(dict.fromkeys((*flag.warnings, *warnings))),
         "settings": dict(settings or {}),
     }
@@ -127,10 +151,42 @@ def read_flag(path: Path) -> FlagValue:
     return known[value]
 
 
+def _lesions(regions: Sequence[Region], flag: StudyFlag, locations: Sequence[Location]) -> list[dict[str, object]]:
+    """Tell each lesion's flag, remark and place; `location` is null without a CT."""
+    flags = {lesion.lesion: lesion.flag for lesion in flag.lesions}
+    places = {location.region: asdict(location) for location in locations}
+    return [
+        {
+            "name": region.name,
+            "flag": flags.get(region.name),
+            "reference": region.reference,
+            "volume_ml": region.volume_ml,
+            "remark": region.remark,
+            "location": places.get(region.name),
+        }
+        for region in regions
+        if region.role == "lesion"
+    ]
+
+
+def _physiological(region: Region) -> dict[str, object]:
+    """Tell what was found and is not judged."""
+    return {
+        "name": region.name,
+        "likely": region.likely,
+        "reason": region.remark,
+        "volume_ml": region.volume_ml,
+        "centroid_mm": region.centroid_mm,
+        "side": region.side,
+    }
+
+
 def _rule(rule: Rule, flag: StudyFlag) -> dict[str, object]:
     """Describe the rule; its published figures stand only where every lesion was judged between its own times."""
     figures = {"sensitivity": rule.sensitivity, "specificity": rule.specificity, "accuracy": rule.accuracy}
-    own_times = all(lesion.from_time in ("", rule.from_time) for lesion in flag.lesions)
+    own_times = all(
+        lesion.from_time in ("", rule.from_time) and lesion.to_time in ("", rule.to_time) for lesion in flag.lesions
+    )
     known = own_times and any(value is not None for value in figures.values())
     return {
         "name": rule.name,
@@ -140,6 +196,7 @@ def _rule(rule: Rule, flag: StudyFlag) -> dict[str, object]:
         "threshold": rule.threshold,
         "cut_off": rule.cut_off,
         "ratio_above": rule.ratio_above,
+        "marrow": rule.marrow,
         "no_uptake_margin": rule.no_uptake_margin,
         "uses_size": rule.uses_size,
         "source": rule.source,
@@ -148,8 +205,12 @@ def _rule(rule: Rule, flag: StudyFlag) -> dict[str, object]:
     }
 
 
+def _injection(injected: Radiopharmaceutical) -> dict[str, object]:
+    return {"nuclide": injected.nuclide, "activity_mbq": injected.dose_mbq, "tracer": injected.tracer}
+
+
 def _change(change: Change, threshold: float) -> dict[str, object]:
-    table = asdict(change)
+    table = asdict(replace(change, change_total=change.total))
     del table["samples"]
     table["threshold"] = threshold
     table["probability_above_threshold"] = probability_above(change, threshold)

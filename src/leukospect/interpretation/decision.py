@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from leukospect.interpretation.flag import FlagValue, LesionFlag, StudyFlag
+from leukospect.interpretation.marrow import judge_by_marrow
 from leukospect.interpretation.rule import Rule
 from leukospect.quantification.intervals import draws
 from leukospect.quantification.measurements import Change, Interval, Ratio, Region
@@ -17,9 +18,16 @@ _DRAWS, _SEED = 10_000, 20110701
 _PRECEDENCE: tuple[FlagValue, ...] = ("positive", "equivocal", "not assessable", "negative")
 
 
-def apply_rule(rule: Rule, changes: Sequence[Change], ratios: Sequence[Ratio], regions: Sequence[Region]) -> StudyFlag:
+def apply_rule(
+    rule: Rule,
+    changes: Sequence[Change],
+    ratios: Sequence[Ratio],
+    regions: Sequence[Region],
+    marrow: Sequence[Ratio] = (),
+) -> StudyFlag:
     """Flag every lesion and the study by a rule.
 
+    Intervals are the total ones: counting statistics and what misalignment is expected to leave, as far as known.
     Of each lesion one change is judged: that between the rule's own two times in the first of its modalities that has
     it, else that from the fallback time. Then, in this order:
 
@@ -38,6 +46,8 @@ def apply_rule(rule: Rule, changes: Sequence[Change], ratios: Sequence[Ratio], r
     is negative, not above and rising equivocal. Above with a course that is open is positive, of open kind; a ratio
     whose interval lies astride is equivocal.
 
+    A rule with `marrow` compares leukocytes with a colloid: see `judge_by_marrow`.
+
     A study is positive if any lesion is, else equivocal if any is, else not assessable if any lesion is or there is
     none, else negative.
 
@@ -48,8 +58,14 @@ def apply_rule(rule: Rule, changes: Sequence[Change], ratios: Sequence[Ratio], r
     ratios : sequence of Ratio
     regions : sequence of Region
         References are passed over.
+    marrow : sequence of Ratio
+        Of the colloid; empty without a marrow scan.
     """
-    lesions = tuple(_judge_lesion(rule, region, changes, ratios) for region in regions if region.role == "lesion")
+    lesions = tuple(
+        judge_by_marrow(rule, region, ratios, marrow) if rule.marrow else _judge_lesion(rule, region, changes, ratios)
+        for region in regions
+        if region.role == "lesion"
+    )
     found = {lesion.flag for lesion in lesions}
     study: FlagValue = next((value for value in _PRECEDENCE if value in found), "not assessable")
     return StudyFlag(study, lesions, rule.name, _study_warnings(rule, lesions, changes))
@@ -61,7 +77,7 @@ def _judge_lesion(rule: Rule, region: Region, changes: Sequence[Change], ratios:
         return LesionFlag(region.name, "not assessable", "", "", "", math.nan, _why_not(rule, region, ratios))
     later = next(
         (
-            r.ratio
+            r.total
             for r in ratios
             if (r.lesion, r.modality, r.time_point) == (region.name, change.modality, change.to_time)
         ),
@@ -90,7 +106,7 @@ def _choose(rule: Rule, lesion: str, changes: Sequence[Change]) -> Change | None
     defined = {
         (c.from_time, c.modality): c
         for c in changes
-        if c.lesion == lesion and c.to_time == rule.to_time and not math.isnan(c.change.value)
+        if c.lesion == lesion and c.to_time == rule.to_time and not math.isnan(c.total.value)
     }
     times = (rule.from_time, rule.fallback_from_time)
     candidates = [defined[t, m] for t in times if t is not None for m in rule.modalities if (t, m) in defined]
@@ -104,28 +120,28 @@ def _judge(rule: Rule, change: Change, later: Interval | None) -> tuple[FlagValu
             f"No uptake above the reference at the {change.to_time} time: ratio {later.value:.2f} "
             f"({later.low:.2f} to {later.high:.2f})."
         )
-    if math.isnan(change.change.low) or math.isnan(change.change.high):
+    if math.isnan(change.total.low) or math.isnan(change.total.high):
         return (
             "equivocal",
-            f"The ratio changed by {change.change.value:+.0%} {times}, but its uncertainty is not known.",
+            f"The ratio changed by {change.total.value:+.0%} {times}, but its uncertainty is not known.",
         )
     return _by_cut_off(rule, change, times) if rule.cut_off else _by_band(rule, change, times)
 
 
 def _by_cut_off(rule: Rule, change: Change, times: str) -> tuple[FlagValue, str]:
     measured, cut_off = _in_words(change, times), f"{rule.threshold:.0%}"
-    if change.change.low > rule.threshold:
+    if change.total.low > rule.threshold:
         return "positive", f"The ratio grew {measured}, more than {cut_off} with its whole interval."
-    if change.change.high <= rule.threshold:
+    if change.total.high <= rule.threshold:
         return "negative", f"The ratio changed {measured}, not more than {cut_off} with its whole interval."
     return "equivocal", f"The ratio changed {measured}, and the interval lies astride of the cut-off of {cut_off}."
 
 
 def _by_band(rule: Rule, change: Change, times: str) -> tuple[FlagValue, str]:
     measured, band = _in_words(change, times), f"{rule.threshold:.0%}"
-    if change.change.low > rule.threshold:
+    if change.total.low > rule.threshold:
         return "positive", f"The ratio grew {measured}, more than {band} with its whole interval."
-    if change.change.high < -rule.threshold:
+    if change.total.high < -rule.threshold:
         if rule.uses_size and change.size_change > rule.threshold:
             return "equivocal", f"The ratio fell {measured}, but the size grew by {change.size_change:+.0%}."
         return "negative", f"The ratio fell {measured}, more than {band} with its whole interval."
@@ -136,7 +152,7 @@ def _by_ratio(rule: Rule, level: float, change: Change, later: Interval | None) 
     """Give the flag, what the rule calls it, and why."""
     if later is None or math.isnan(later.low) or math.isnan(later.high):
         return "equivocal", "", f"The ratio at the {change.to_time} time is not known with its uncertainty."
-    rose, held = change.change.low > rule.threshold, change.change.high <= rule.threshold
+    rose, held = change.total.low > rule.threshold, change.total.high <= rule.threshold
     course = "it rose" if rose else "it did not rise" if held else "whether it rose is open"
     seen = (
         f"The ratio is {later.value:.2f} ({later.low:.2f} to {later.high:.2f}) at the {change.to_time} time, and "
@@ -156,14 +172,16 @@ def _probability_of_ratio(ratio: Interval | None, level: float) -> float:
 
 
 def _in_words(change: Change, times: str) -> str:
-    return f"by {change.change.value:+.0%} ({change.change.low:+.0%} to {change.change.high:+.0%}) {times}"
+    if math.isinf(change.total.value):
+        return f"from none seen (by more than {change.total.low:+.0%}) {times}"
+    return f"by {change.total.value:+.0%} ({change.total.low:+.0%} to {change.total.high:+.0%}) {times}"
 
 
 def probability_above(change: Change, threshold: float) -> float:
     """Return P(change > threshold) from the change's samples; NaN without any."""
     if not change.samples:
         return math.nan
-    return sum(sample > threshold for sample in change.samples) / len(change.samples)
+    return float(np.mean(np.asarray(change.samples) > threshold))
 
 
 def _from_fallback(rule: Rule, change: Change) -> str:
@@ -190,6 +208,12 @@ def _study_warnings(rule: Rule, lesions: Sequence[LesionFlag], changes: Sequence
         warnings.append(
             f"The change of {_names(fallback)} is from the {rule.fallback_from_time} time, not from the "
             f"{rule.from_time} time that rule '{rule.name}' stands on; published figures do not hold for it."
+        )
+    earlier = [x.lesion for x in lesions if rule.marrow and x.to_time and x.to_time != rule.to_time]
+    if earlier:
+        warnings.append(
+            f"{_names(earlier)} was judged by the leukocytes of the {rule.from_time} time, not of the {rule.to_time} "
+            f"time that rule '{rule.name}' stands on; published figures do not hold for it."
         )
     disagreeing = [
         x.lesion

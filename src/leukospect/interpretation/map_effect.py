@@ -13,7 +13,7 @@ from math import isfinite, nan
 from leukospect.interpretation.decision import apply_rule
 from leukospect.interpretation.flag import FlagValue, FlagWithMap, OtherMap, StudyFlag
 from leukospect.interpretation.rule import Rule
-from leukospect.quantification.comparison import all_changes, all_ratios
+from leukospect.quantification.comparison import Deviations, all_changes, all_ratios
 from leukospect.quantification.measurements import Change, Measurement, Ratio, Region, TimePoint
 from leukospect.quantification.spect import SpectSamples
 
@@ -75,6 +75,8 @@ def effect_of_maps(
     rule: Rule,
     *,
     only_ratios: Sequence[str] = (),
+    marrow: Sequence[Ratio] = (),
+    deviations: Deviations | None = None,
 ) -> AttenuationEffect:
     """Compare uptake and ratios, and apply the rule to what each map gives.
 
@@ -90,19 +92,23 @@ def effect_of_maps(
     rule : Rule
     only_ratios : sequence of str
         As in `all_changes`.
+    marrow : sequence of Ratio
+        Of a marrow scan, whose own map stays as it is.
+    deviations : mapping or None
+        As in `all_ratios`; they hold with every map.
     """
-    corrected = all_ratios(measurements, regions, samples)
+    corrected = all_ratios(measurements, regions, samples, deviations)
     unlike = [m for m in measurements if m.modality != "spect"]
     uptake: tuple[MapEffect, ...] = ()
     changes: dict[OtherMap, tuple[Change, ...]] = {}
     flags: dict[OtherMap, StudyFlag] = {}
     for name, measured in others.items():
         everything = [*measured, *unlike]
-        ratios = all_ratios(everything, regions, samples)
+        ratios = all_ratios(everything, regions, samples, deviations)
         found = all_changes(ratios, everything, only_ratios=only_ratios)
         uptake += _compared(name, measurements, measured, corrected, ratios)
         changes[name] = tuple(change for change in found if change.modality == "spect")
-        flags[name] = apply_rule(rule, found, ratios, regions)
+        flags[name] = apply_rule(rule, found, ratios, regions, marrow)
     return AttenuationEffect(uptake, changes, flags)
 
 

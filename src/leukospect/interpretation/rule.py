@@ -10,7 +10,7 @@ from leukospect.errors import ProtocolError
 from leukospect.quantification.measurements import TimePoint
 
 _TIMES = get_args(TimePoint)
-_MODALITIES = ("spect", "planar anterior", "planar posterior")
+_MODALITIES = ("spect", "planar anterior", "planar posterior", "planar geometric mean")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,9 @@ class Rule:
         For a rule that looks at the ratio at the later time first, and at its change second: see `decision`.
     no_uptake_margin : float
         There is no uptake where the ratio's interval ends below 1 + margin at the later time.
+    marrow : bool
+        For a rule that compares leukocytes with a marrow colloid, not two times: see `marrow`. `threshold` is how much
+        the one must exceed the other; `from_time` is taken where `to_time` was not measured, without the figures.
     uses_size : bool
         Growth in size counts as well, as far as its uncertainty is known.
     source : str
@@ -53,6 +56,7 @@ class Rule:
     evidence: str
     cut_off: bool = False
     ratio_above: float | None = None
+    marrow: bool = False
     uses_size: bool = False
     no_uptake_margin: float = 0.0
     fallback_from_time: TimePoint | None = None
@@ -72,6 +76,8 @@ class Rule:
             raise ProtocolError(f"Rule '{self.name}' needs a ratio above 0 that is no cut-off of the change as well.")
         if (self.cut_off or self.ratio_above is not None) and (self.uses_size or self.no_uptake_margin):
             raise ProtocolError(f"Rule '{self.name}' is a cut-off, which knows no size and no margin.")
+        if self.marrow and (self.cut_off or self.ratio_above is not None or self.uses_size):
+            raise ProtocolError(f"Rule '{self.name}' compares with marrow, so it is no rule of a change or a size.")
         if not self.source.strip():
             raise ProtocolError(f"Rule '{self.name}' names no source.")
 
@@ -101,7 +107,7 @@ def _checked(rule: str, key: str, value: object) -> str | float | bool | tuple[s
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return tuple(value)
         raise ProtocolError(f"Rule '{rule}': modalities must be a list of texts.")
-    if key in ("uses_size", "cut_off"):
+    if key in ("uses_size", "cut_off", "marrow"):
         if isinstance(value, bool):
             return value
         raise ProtocolError(f"Rule '{rule}': {key} must be true or false.")

@@ -59,6 +59,9 @@ class _Scan(Table):
 
 
 class _GammaScan(_Scan):
+    """`tracer` tells what it counts; `hours` count from that injection, of ``both`` from that of the leukocytes."""
+
+    tracer: Literal["leukocytes", "colloid", "both"] = "leukocytes"
     matrix: Size
     pixel_mm: Spacing
     seconds: PositiveFloat

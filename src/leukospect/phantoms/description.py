@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +30,17 @@ class Injection(Table):
     compound: str
     dose_mbq: PositiveFloat
     time: datetime
+
+
+class Colloid(Injection):
+    """A second injection, of a colloid that stays where it went.
+
+    `kbq_per_ml` is the concentration in each compartment, decay-corrected to its own injection; those not named hold
+    none. `sensitivity_cps_per_mbq` is the camera's for its nuclide, where that is another than the first one's.
+    """
+
+    kbq_per_ml: dict[str, NonNegativeFloat]
+    sensitivity_cps_per_mbq: PositiveFloat | None = None
 
 
 class Compartment(Table):
@@ -74,6 +85,8 @@ class Phantom(Table):
     rays_per_cell : int
         Rays along each edge of a cell of that grid.
     injection, camera : Injection, Camera
+    colloid : Colloid or None
+        What was injected for the scans whose `tracer` is ``colloid`` or ``both``.
     compartment : dict of str to Compartment
         ``none`` is always there: no activity.
     shape : tuple of Shape
@@ -89,6 +102,7 @@ class Phantom(Table):
     rays_per_cell: int = Field(default=1, ge=1, le=8)
     injection: Injection
     camera: Camera
+    colloid: Colloid | None = None
     compartment: dict[str, Compartment]
     shape: tuple[Shape, ...] = Field(min_length=1)
     acquisition: tuple[Acquisition, ...] = Field(min_length=1)
@@ -101,6 +115,7 @@ class Phantom(Table):
                 raise ValueError(f"shape {number} is of '{shape.material}'; materials are {', '.join(MATERIALS)}")
             if shape.compartment not in (None, NO_ACTIVITY, *self.compartment):
                 raise ValueError(f"shape {number} is in compartment '{shape.compartment}', which is not described")
+        self._check_colloid()
         references = {region.name for region in self.region if region.role == "reference"}
         for region in self.region:
             if region.role == "lesion" and region.reference not in references:
@@ -108,6 +123,25 @@ class Phantom(Table):
         if len({region.name for region in self.region}) != len(self.region):
             raise ValueError("two regions have the same name")
         return self
+
+    def _check_colloid(self) -> None:
+        with_colloid = [scan for scan in self.acquisition if scan.kind != "CT" and scan.tracer != "leukocytes"]
+        if self.colloid is None:
+            if with_colloid:
+                raise ValueError(f"a scan counts '{with_colloid[0].tracer}', but no [colloid] is described")
+            return
+        unknown = [name for name in self.colloid.kbq_per_ml if name not in self.compartment]
+        if unknown:
+            raise ValueError(f"the colloid is in compartment '{unknown[0]}', which is not described")
+        late = [scan for scan in with_colloid if scan.tracer == "both" and self.start(scan) < self.colloid.time]
+        if late:
+            raise ValueError("a scan of both tracers starts before the colloid is injected")
+
+    def start(self, scan: Acquisition) -> datetime:
+        """Tell when a scan starts: its hours count from the injection of what it shows, a CT's from the first one."""
+        alone = scan.kind != "CT" and scan.tracer == "colloid" and self.colloid is not None
+        injected = self.colloid.time if alone and self.colloid is not None else self.injection.time
+        return injected + timedelta(hours=scan.hours)
 
     def painted_compartment(self, shape: Shape) -> str | None:
         """Name the compartment a shape paints: its own; none for metal that names none; None leaves what was there."""
@@ -127,26 +161,31 @@ def _sentence(name: str, problem: dict[str, Any] | Any) -> str:
     return f"Phantom '{name}': {' '.join(parts) + ': ' if parts else ''}{what}."
 
 
-def phantom_from_toml(text: str, name: str) -> Phantom:
+def phantom_from_toml(text: str, name: str, *, beside: Path | None = None) -> Phantom:
     """Read a phantom from TOML text.
+
+    A file that says ``based_on`` holds what differs from another phantom: its tables are put over that one's key by
+    key, and its lists take the place of that one's.
+
+    Parameters
+    ----------
+    text, name : str
+    beside : Path or None
+        The folder in which ``based_on`` is looked for after the phantoms that ship.
 
     Raises
     ------
     ProtocolError
         The text is no TOML, or a key or value in it is unknown, missing or impossible; the message names it.
     """
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ProtocolError(f"Phantom '{name}' is not valid TOML: {error}.") from error
-    if "name" in content:
-        raise ProtocolError(f"Phantom '{name}' has the unknown key 'name'; its file's name is its name.")
+    content = _whole_content(text, name, beside, (name,))
     try:
         phantom = Phantom.model_validate({**content, "name": name})
     except ValidationError as error:
         raise ProtocolError(_sentence(name, error.errors()[0])) from error
+    injected = [phantom.injection] if phantom.colloid is None else [phantom.injection, phantom.colloid]
     try:
-        lines = len(nuclide(phantom.injection.nuclide).photons)
+        lines, *_ = [len(nuclide(one.nuclide).photons) for one in injected]
     except InputError as error:
         raise ProtocolError(f"Phantom '{name}': {error}") from error
     if len(phantom.camera.line_efficiency) not in (0, lines):
@@ -155,6 +194,28 @@ def phantom_from_toml(text: str, name: str) -> Phantom:
             f"{phantom.injection.nuclide} has {lines} photons."
         )
     return phantom
+
+
+def _whole_content(text: str, name: str, beside: Path | None, chain: tuple[str, ...]) -> dict[str, Any]:
+    """Read TOML and put it over the phantom that it is based on, if it is on one."""
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProtocolError(f"Phantom '{name}' is not valid TOML: {error}.") from error
+    if "name" in content:
+        raise ProtocolError(f"Phantom '{name}' has the unknown key 'name'; its file's name is its name.")
+    if "based_on" not in content:
+        return content
+    base = str(content.pop("based_on"))
+    if base in chain:
+        raise ProtocolError(f"Phantom '{name}' is based on itself: {' on '.join((*chain, base))}.")
+    path = shipped("phantoms").get(base) or (None if beside is None else beside / f"{base}.toml")
+    if path is None or not path.is_file():
+        raise ProtocolError(f"Phantom '{name}' is based on '{base}', which is not there.")
+    below = _whole_content(path.read_text(encoding="utf-8"), base, path.parent, (*chain, base))
+    for key, value in content.items():
+        below[key] = {**below[key], **value} if isinstance(value, dict) and key in below else value
+    return below
 
 
 def read_phantom(path_or_name: str | Path) -> Phantom:
@@ -175,4 +236,4 @@ def read_phantom(path_or_name: str | Path) -> Phantom:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ProtocolError(f"Phantom '{path.stem}' is not a text file.") from error
-    return phantom_from_toml(text, path.stem)
+    return phantom_from_toml(text, path.stem, beside=path.parent)

@@ -48,8 +48,13 @@ def concentration_map(phantom: Phantom, hours: float, geometry: Geometry, sample
         Rays along each edge of a voxel across the columns; along them the average is exact.
     """
     values = np.array([0.0, *(c.concentration_kbq_per_ml(hours) for c in phantom.compartment.values())])
+    return activity_map(phantom, values, geometry, samples)
+
+
+def activity_map(phantom: Phantom, kbq_per_ml: NDArray[np.float64], geometry: Geometry, samples: int = 4) -> Image:
+    """Mean over each voxel of what the compartments hold, (1 + compartments,) with none first, kBq/mL."""
     none = np.zeros(len(scene_of(phantom).materials))
-    return Image(_averaged(phantom, geometry, none, values, samples), geometry, "kBq/mL")
+    return Image(_averaged(phantom, geometry, none, kbq_per_ml, samples), geometry, "kBq/mL")
 
 
 def filling_map(phantom: Phantom, shape: Shape, geometry: Geometry, samples: int = 8) -> Image:

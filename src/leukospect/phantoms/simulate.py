@@ -6,8 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,6 @@ from leukospect.data import (
     Orbit,
     PlanarImages,
     Projections,
-    Radiopharmaceutical,
     Study,
 )
 from leukospect.errors import InputError
@@ -45,10 +43,11 @@ from leukospect.phantoms.gamma_camera import (
     scan_angles_deg,
     scan_radii_mm,
 )
-from leukospect.phantoms.maps import concentration_map
-from leukospect.phantoms.scene import activity_kbq_per_ml, scene_of
+from leukospect.phantoms.injected import radiopharmaceuticals_of, tracers_of
+from leukospect.phantoms.maps import activity_map
+from leukospect.phantoms.scene import scene_of
 from leukospect.physics.decay import decay_factor, frame_start_factor
-from leukospect.physics.nuclides import Nuclide, nuclide
+from leukospect.physics.nuclides import nuclide
 
 GammaScan = SpectAcquisition | PlanarAcquisition
 _Scan = TypeVar("_Scan", SpectAcquisition | PlanarAcquisition, CtAcquisition)
@@ -70,14 +69,24 @@ class SimulatedStudy:
         For each acquisition of the study the mean counts of which its counts are a Poisson sample; None for a CT.
     expected_primary : tuple of float32 array or None
         Of those, the photons that were not scattered.
+    scans : tuple of Acquisition
+        What the phantom's file says of each acquisition.
     """
 
     phantom: Phantom
     study: Study
     expected: tuple[NDArray[np.float32] | None, ...]
     expected_primary: tuple[NDArray[np.float32] | None, ...]
+    scans: tuple[Acquisition, ...] = ()
 
-    def truth(self, time_point: TimePoint, geometry: Geometry, samples: int = 4) -> Image:
+    def truth(
+        self,
+        time_point: TimePoint,
+        geometry: Geometry,
+        samples: int = 4,
+        *,
+        tracer: Literal["leukocytes", "colloid"] = "leukocytes",
+    ) -> Image:
         """Give the true activity at the start of a SPECT scan, counts/s/mL of one head without attenuation.
 
         Parameters
@@ -87,19 +96,24 @@ class SimulatedStudy:
             Any grid in the scan's frame of reference.
         samples : int
             Rays along each edge of a voxel across its columns.
+        tracer : ``leukocytes`` or ``colloid``
 
         Raises
         ------
         InputError
-            The phantom has no SPECT scan at that time.
+            The phantom has no SPECT scan of that tracer at that time.
         """
-        scans = [s for s in self.phantom.acquisition if s.kind == "SPECT" and s.time_point == time_point]
+        scans = [
+            scan
+            for scan in self.phantom.acquisition
+            if scan.kind == "SPECT" and scan.time_point == time_point and scan.tracer in (tracer, "both")
+        ]
         if not scans:
-            raise InputError(f"Phantom '{self.phantom.name}' has no SPECT scan at the {time_point} time.")
-        hours = scans[0].hours
-        left = decay_factor(nuclide(self.phantom.injection.nuclide).half_life_s, hours * 3600.0)
-        rate = left * 1e-3 * self.phantom.camera.sensitivity_cps_per_mbq
-        concentration = concentration_map(self.phantom, hours, geometry, samples)
+            which = "" if tracer == "leukocytes" else f" of the {tracer}"
+            raise InputError(f"Phantom '{self.phantom.name}' has no SPECT scan{which} at the {time_point} time.")
+        injected = tracers_of(self.phantom, scans[:1])[0 if tracer == "leukocytes" else -1]
+        rate = 1e-3 * injected.camera.sensitivity_cps_per_mbq
+        concentration = activity_map(self.phantom, injected.activity_kbq_per_ml[0], geometry, samples)
         return Image(np.asarray(concentration.array, dtype=np.float64) * rate, geometry, "counts/s/mL")
 
 
@@ -109,13 +123,12 @@ def _uid(*parts: object) -> str:
 
 
 def _header(phantom: Phantom, scan: Acquisition, seed: int, number: int) -> AcquisitionHeader:
-    injection = phantom.injection
+    injected = radiopharmaceuticals_of(phantom, scan)
     return AcquisitionHeader(
         kind=_KINDS[scan.kind],
-        start=injection.time + timedelta(hours=scan.hours),
-        radiopharmaceutical=None
-        if isinstance(scan, CtAcquisition)
-        else Radiopharmaceutical(injection.nuclide, injection.compound, injection.time, injection.dose_mbq),
+        start=phantom.start(scan),
+        radiopharmaceutical=injected[0] if injected else None,
+        other_radiopharmaceuticals=injected[1:],
         collimator="" if isinstance(scan, CtAcquisition) else phantom.camera.collimator,
         manufacturer="leukospect",
         model="digital phantom",
@@ -172,26 +185,26 @@ def _gamma_scan(
 
 
 def _mean_counts(
-    phantom: Phantom,
-    group: list[tuple[int, GammaScan]],
-    isotope: Nuclide,
-    threads: int,
-    report: Callable[[float], None],
+    phantom: Phantom, group: list[tuple[int, GammaScan]], threads: int, report: Callable[[float], None]
 ) -> dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Mean counts of each scan of a group, all and primary only: (windows, views, rows, columns)."""
-    activity = activity_kbq_per_ml(phantom, tuple(scan.hours for _, scan in group), isotope.half_life_s)
+    tracers = tracers_of(phantom, [scan for _, scan in group])
+    reference_kev = nuclide(phantom.injection.nuclide).photons[0][0]
+    lines = [
+        (tracer, energy, share)
+        for tracer in tracers
+        for (energy, _), share in zip(tracer.isotope.photons, tracer.line_shares, strict=True)
+    ]
     counts: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
-    lines = len(isotope.photons)
-    seen = [y * e for (_, y), e in zip(isotope.photons, phantom.camera.line_efficiency or (1.0,) * lines, strict=True)]
-    for line, (energy, _) in enumerate(isotope.photons):
+    for line, (tracer, energy, share) in enumerate(lines):
         camera = GammaCamera(
-            scene_of(phantom), phantom.camera, group[0][1], energy, activity, phantom.finest_mm, phantom.rays_per_cell
-        )
-        rates = camera.count(threads, lambda done, before=line: report((before + done) / lines))  # type: ignore[misc]
-        share = seen[line] / sum(seen)
-        resolution = phantom.camera.energy_resolution_percent * np.sqrt(isotope.photons[0][0] / energy)
+            scene_of(phantom), tracer.camera, group[0][1], energy, tracer.activity_kbq_per_ml, phantom.finest_mm,
+            phantom.rays_per_cell,
+        )  # fmt: skip
+        rates = camera.count(threads, lambda done, before=line: report((before + done) / len(lines)))  # type: ignore[misc]
+        resolution = tracer.resolution_percent(energy, reference_kev)
         for time, (number, scan) in enumerate(group):
-            part = _in_windows(rates, time, scan, energy, float(resolution), isotope.half_life_s)
+            part = _in_windows(rates, time, scan, energy, resolution, tracer.isotope.half_life_s)
             scaled = [np.float32(share) * each for each in part]
             before = counts.get(number)
             counts[number] = (
@@ -257,7 +270,6 @@ def simulate_study(
         A scan cannot be made: a detector inside the body, a photon energy without a collimator.
     """
     workers = threads or os.cpu_count() or 1
-    isotope = nuclide(phantom.injection.nuclide)
     made: dict[int, Projections | PlanarImages | CtSeries] = {}
     means: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
 
@@ -268,7 +280,7 @@ def simulate_study(
     cameras = [(number, scan) for number, scan in numbered if not isinstance(scan, CtAcquisition)]
     for gamma in _in_groups(cameras, _HOW_LONG):
         radii = scan_radii_mm(scene_of(phantom), gamma[0][1])
-        means |= _mean_counts(phantom, gamma, isotope, workers, reporter(_title(gamma)))
+        means |= _mean_counts(phantom, gamma, workers, reporter(_title(gamma)))
         for number, scan in gamma:
             mean = means[number][0]
             counts = np.random.default_rng([seed, number]).poisson(mean).astype(np.float32) if noise else mean
@@ -279,12 +291,13 @@ def simulate_study(
         volumes = scanner.scan_hu(noises, workers, reporter(_title(group)))
         for (number, tomography), hu in zip(group, volumes, strict=True):
             made[number] = _ct_series(tomography, scanner, hu, _header(phantom, tomography, seed, number))
-    order = sorted(made, key=lambda number: (phantom.acquisition[number].hours, number))
+    order = sorted(made, key=lambda number: (phantom.start(phantom.acquisition[number]), number))
     return SimulatedStudy(
         phantom,
         Study(tuple(made[number] for number in order)),
         tuple(means[number][0] if number in means else None for number in order),
         tuple(means[number][1] if number in means else None for number in order),
+        tuple(phantom.acquisition[number] for number in order),
     )
 
 

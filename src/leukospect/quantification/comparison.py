@@ -9,22 +9,41 @@ from math import nan
 import numpy as np
 
 from leukospect.errors import InputError
-from leukospect.quantification.intervals import counts_ratio, draws, quotient, resampled_interval, unknown
+from leukospect.quantification.intervals import (
+    counts_ratio,
+    quotient,
+    resampled_interval,
+    unknown,
+    widened,
+    without_bias,
+)
 from leukospect.quantification.measurements import Change, Interval, Measurement, Ratio, Region, TimePoint
+from leukospect.quantification.probability import likely_changes
+from leukospect.quantification.selection import CORRECTION_DEVIATION
 from leukospect.quantification.spect import SpectSamples
 
 _NOTHING = 1e-6
 _TIMES: tuple[TimePoint, ...] = ("early", "delayed", "late")
-# Enough for a probability good to half a per cent.
-_DRAWS = 10_000
-_SEED = 20180427
+_SAMPLES = 10_000
+_COUNTED = ("planar anterior", "planar posterior")
+
+Deviations = Mapping[tuple[str, TimePoint, str], float]
+"""By lesion, time and modality: deviation of the ratio's logarithm that misalignment is expected to leave."""
 
 
-def ratio(lesion: Measurement, reference: Measurement, samples: SpectSamples | None = None) -> Ratio:
+def ratio(
+    lesion: Measurement,
+    reference: Measurement,
+    samples: SpectSamples | None = None,
+    *,
+    alignment_deviation: float = nan,
+) -> Ratio:
     """Divide a lesion's mean uptake by its reference's.
 
-    Planar: interval from counting statistics. SPECT: from the spread of the ratio's logarithm over the resampled
-    reconstructions, both means of each from the same one, so that their common noise counts only once.
+    Planar: interval from counting statistics; what was made of several counts (geometric mean, background subtracted)
+    by the intervals of both. SPECT: from the spread of the ratio's logarithm over the resampled reconstructions, both
+    means of each from the same one, so that their common noise counts only once. What choosing a region in the image
+    itself put on its mean is taken off.
 
     Parameters
     ----------
@@ -32,6 +51,8 @@ def ratio(lesion: Measurement, reference: Measurement, samples: SpectSamples | N
         Of one time and modality.
     samples : SpectSamples or None
         For SPECT; without them the interval is not known (NaN).
+    alignment_deviation : float
+        Deviation of the ratio's logarithm that misalignment is expected to leave; NaN where not known.
 
     Raises
     ------
@@ -40,14 +61,21 @@ def ratio(lesion: Measurement, reference: Measurement, samples: SpectSamples | N
     """
     if (lesion.time_point, lesion.modality, lesion.unit) != (reference.time_point, reference.modality, reference.unit):
         raise InputError(f"'{lesion.region}' and '{reference.region}' were not measured at one time in one modality.")
-    if lesion.modality.startswith("planar"):
+    if lesion.modality in _COUNTED:
         value = counts_ratio(lesion.mean, reference.mean)
+    elif lesion.modality != "spect":
+        value = quotient(lesion.mean, reference.mean)
     elif reference.mean.value <= _NOTHING * max(lesion.mean.value, 0.0):  # nothing took up where the reference lies
         value = unknown(nan)
     else:
         pairs = _ratios_of_replicates(lesion.region, reference.region, samples)
         value = resampled_interval(lesion.mean.value / reference.mean.value, pairs)
-    return Ratio(lesion.region, reference.region, lesion.time_point, lesion.hours, lesion.modality, value)
+    bias = lesion.selection_bias - reference.selection_bias
+    value = without_bias(value, bias, CORRECTION_DEVIATION * abs(bias))
+    return Ratio(
+        lesion.region, reference.region, lesion.time_point, lesion.hours, lesion.modality, value, alignment_deviation,
+        None if np.isnan(alignment_deviation) else widened(value, alignment_deviation),
+    )  # fmt: skip
 
 
 def _ratios_of_replicates(lesion: str, reference: str, samples: SpectSamples | None) -> Sequence[float]:
@@ -66,8 +94,6 @@ def change(
     lesion_later: Measurement,
     *,
     only_ratios: bool = False,
-    number_of_draws: int = _DRAWS,
-    seed: int = _SEED,
 ) -> Change:
     """Compare a ratio at two times, with the lesion's own change and the change of its size beside it.
 
@@ -79,14 +105,12 @@ def change(
         The lesion's own uptake at the two times.
     only_ratios : bool
         Values at the two times are on different scales: the own change is not known (NaN).
-    number_of_draws, seed : int
-        The same numbers give the same samples.
 
     Returns
     -------
     Change
-        NaN where a ratio is not defined or not positive. The own change is NaN where the time since injection is not
-        known, since rates at two times then refer to different moments.
+        NaN where a ratio is not defined; infinite where none was seen at the earlier time. The own change is NaN where
+        the time since injection is not known, since rates at two times then refer to different moments.
 
     Raises
     ------
@@ -95,10 +119,12 @@ def change(
     """
     if (earlier.lesion, earlier.reference, earlier.modality) != (later.lesion, later.reference, later.modality):
         raise InputError("A change needs two ratios of one lesion and reference in one modality.")
-    grown = quotient(later.ratio, earlier.ratio)
-    of_ratio = _minus_one(grown)
+    of_ratio = _minus_one(quotient(later.ratio, earlier.ratio))
+    own_means = (_unselected(lesion) for lesion in (lesion_later, lesion_earlier))
+    grown = quotient(later.total, earlier.total)
+    errors = [error for error in (earlier.alignment_deviation, later.alignment_deviation) if not np.isnan(error)]
     timed = not np.isnan(lesion_earlier.hours) and not np.isnan(lesion_later.hours)
-    own = _minus_one(quotient(lesion_later.mean, lesion_earlier.mean)) if timed and not only_ratios else unknown(nan)
+    own = _minus_one(quotient(*own_means)) if timed and not only_ratios else unknown(nan)
     opposite = (of_ratio.low > 0 and own.high < 0) or (of_ratio.high < 0 and own.low > 0)
     sizes = lesion_earlier.size, lesion_later.size
     return Change(
@@ -111,8 +137,15 @@ def change(
         own_change=own,
         size_change=sizes[1] / sizes[0] - 1.0 if sizes[0] > 0 else nan,
         disagreement=opposite,
-        samples=tuple((draws(grown, number_of_draws, seed) - 1.0).tolist()),
+        samples=tuple(likely_changes(grown, _SAMPLES).tolist()),
+        change_total=_minus_one(grown) if errors else None,
+        alignment_deviation=float(np.linalg.norm(errors)) if errors else nan,
     )
+
+
+def _unselected(lesion: Measurement) -> Interval:
+    """Give a lesion's mean without what choosing its region put on it."""
+    return without_bias(lesion.mean, lesion.selection_bias, CORRECTION_DEVIATION * abs(lesion.selection_bias))
 
 
 def _minus_one(interval: Interval) -> Interval:
@@ -123,6 +156,7 @@ def all_ratios(
     measurements: Sequence[Measurement],
     regions: Sequence[Region],
     samples: Mapping[TimePoint, SpectSamples] | None = None,
+    deviations: Deviations | None = None,
 ) -> tuple[Ratio, ...]:
     """Divide every lesion's uptake by its reference's wherever both were measured.
 
@@ -133,6 +167,8 @@ def all_ratios(
     regions : sequence of Region
     samples : mapping or None
         For SPECT, at each time.
+    deviations : mapping or None
+        What misalignment is expected to leave.
     """
     by_key = {(m.region, m.time_point, m.modality): m for m in measurements}
     if len(by_key) < len(measurements):
@@ -141,7 +177,9 @@ def all_ratios(
     for lesion, measurement in itertools.product((r for r in regions if r.role == "lesion"), measurements):
         reference = by_key.get((lesion.reference, measurement.time_point, measurement.modality))
         if measurement.region == lesion.name and reference is not None:
-            result.append(ratio(measurement, reference, (samples or {}).get(measurement.time_point)))
+            error = (deviations or {}).get((lesion.name, measurement.time_point, measurement.modality), nan)
+            resampled = (samples or {}).get(measurement.time_point)
+            result.append(ratio(measurement, reference, resampled, alignment_deviation=error))
     return tuple(result)
 
 

@@ -1,8 +1,9 @@
-"""Lesions found in the late image by thresholding around its hottest places."""
+"""Lesions found in the late image: its foci, grown to regions, told apart from physiological uptake, and mirrored."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,12 +13,19 @@ from skimage.segmentation import watershed
 
 from leukospect.data import Image
 from leukospect.errors import AssumptionWarning, InputError
+from leukospect.quantification.ct_tissues import Surfaces
+from leukospect.quantification.foci import MINIMUM_CONTRAST, Focus, find_foci
 from leukospect.quantification.labels import label_image, region_of_label, side_of
-from leukospect.quantification.measurements import Region
+from leukospect.quantification.measurements import Finding, Region
 from leukospect.quantification.mirror import add_mirrors, body_outline, midline_at, midline_x_mm
+from leukospect.quantification.physiological import tell_physiological
+from leukospect.quantification.physiological_signs import Growth
 
-_SMOOTHING_FWHM_MM = 8.0
-_PEAK_DISTANCE_MM = 10.0
+# Standard deviation of what a focus is grown on: 8 mm FWHM, and more for one that stood out on a larger scale only.
+_LEAST_SMOOTHING_MM, _SMOOTHING_SCALES = 3.4, 0.5
+# A focus is not grown beyond a ball of so many times its scale: more is the tissue round it.
+_LARGEST_SCALES = 4.5
+_THRESHOLD_STEP, _HIGHEST_THRESHOLD = 0.1, 0.8
 
 
 def find_lesions(
@@ -25,17 +33,18 @@ def find_lesions(
     *,
     body: NDArray[np.bool_] | None,
     relative_threshold: float = 0.4,
-    minimum_volume_ml: float = 2.0,
-    maximum_lesions: int = 5,
-    minimum_contrast: float = 3.0,
+    minimum_volume_ml: float = 1.0,
+    maximum_lesions: int = 20,
+    minimum_contrast: float = MINIMUM_CONTRAST,
+    false_discovery_rate: float = 0.05,
+    noise: Sequence[Image] = (),
+    surfaces: Surfaces | None = None,
+    growth: Mapping[str, Growth] | None = None,
 ) -> tuple[Image, tuple[Region, ...]]:
-    """Find the hottest places of the late image and their contralateral mirrors.
+    """Find the lesions of the late image and their contralateral mirrors, and tell what is physiological.
 
-    Seeds are local maxima of the smoothed image (FWHM 8 mm) inside the body of at least `minimum_contrast` times the
-    body's median. From the hottest on, a lesion is what hangs together with its seed above
-    ``median + relative_threshold (peak - median)``, so that a weak lesion does not run out into the body; what lies on
-    the slope of a hotter peak belongs to that one. Organs that take the agent up are found as well: a region file is
-    the better source wherever somebody can draw one.
+    `find_candidates`, `tell_physiological` and `with_mirrors`, one after the other. A region file is the better source
+    wherever somebody can draw one.
 
     Parameters
     ----------
@@ -43,16 +52,70 @@ def find_lesions(
         Uptake, any unit.
     body : (slices, rows, columns) bool array or None
         The body's outline; None estimates it from the image, with a warning.
-    relative_threshold : float
-        Between 0 and 1.
-    minimum_volume_ml : float
+    relative_threshold, minimum_volume_ml, minimum_contrast, false_discovery_rate, noise
+        As in `find_candidates`.
     maximum_lesions : int
-    minimum_contrast : float
+        Of more, the hottest are taken, with a warning.
+    surfaces, growth
+        As in `tell_physiological`.
 
     Returns
     -------
     Image, tuple of Region
-        Lesions "lesion 1 (right)", ... hottest first, then their mirrors; no region where nothing stands out.
+        Lesions "lesion 1 (right)", ... hottest first, then what is physiological, then the lesions' mirrors; no region
+        where nothing stands out.
+
+    Raises
+    ------
+    InputError
+        The image is not finite or holds no uptake, or a parameter is out of range.
+    """
+    body = checked_body(late, body)
+    labels, candidates = find_candidates(
+        late,
+        body=body,
+        relative_threshold=relative_threshold,
+        minimum_volume_ml=minimum_volume_ml,
+        minimum_contrast=minimum_contrast,
+        false_discovery_rate=false_discovery_rate,
+        noise=noise,
+    )
+    told = tell_physiological(late, labels, candidates, body, surfaces=surfaces, growth=growth)
+    return with_mirrors(labels, told, body, maximum_lesions=maximum_lesions)
+
+
+def find_candidates(
+    late: Image,
+    *,
+    body: NDArray[np.bool_],
+    relative_threshold: float = 0.4,
+    minimum_volume_ml: float = 1.0,
+    minimum_contrast: float = MINIMUM_CONTRAST,
+    false_discovery_rate: float = 0.05,
+    noise: Sequence[Image] = (),
+) -> tuple[Image, tuple[Region, ...]]:
+    """Find the foci of the late image, and grow each to a region.
+
+    From the hottest focus on, a region is what hangs together with it above
+    ``background + relative_threshold (peak - background)``, the background being the ring round the focus; what lies on
+    the slope of a hotter focus belongs to that one. Where that is more than a focus of its scale can fill, the
+    threshold is raised.
+
+    Parameters
+    ----------
+    late : Image
+    body : (slices, rows, columns) bool array
+    relative_threshold : float
+        Between 0 and 1.
+    minimum_volume_ml : float
+        Smaller regions are left out.
+    minimum_contrast, false_discovery_rate, noise
+        As in `find_foci`.
+
+    Returns
+    -------
+    Image, tuple of Region
+        All of them lesions, hottest first, without reference regions.
 
     Raises
     ------
@@ -62,72 +125,146 @@ def find_lesions(
     array = np.asarray(late.array, dtype=np.float32)
     if not np.all(np.isfinite(array)):
         raise InputError("The late image holds values that are not finite; lesions cannot be sought in it.")
-    if not 0 < relative_threshold < 1 or minimum_contrast < 1 or maximum_lesions < 1:
-        raise InputError("Lesions need a relative threshold between 0 and 1, a contrast and a number of at least 1.")
+    if float(array[body].mean()) <= 0:
+        raise InputError("The late image holds no uptake inside the body; lesions cannot be sought in it.")
+    if not 0 < relative_threshold < 1 or not 0 < false_discovery_rate < 1 or minimum_contrast < 1:
+        raise InputError(
+            "Lesions need a relative threshold and a false-discovery rate between 0 and 1 and a contrast of at least 1."
+        )
+    foci = find_foci(
+        late,
+        body,
+        noise,
+        false_discovery_rate=false_discovery_rate,
+        minimum_contrast=minimum_contrast,
+    )
+    found, kept = _grown(late, array, body, foci, relative_threshold, minimum_volume_ml)
+    image = label_image(found, late.geometry)
+    midline = midline_x_mm(body, late.geometry)
+    regions = []
+    for label, focus in enumerate(kept, start=1):
+        region = region_of_label(image, label, name=f"focus {label}", role="lesion", source="focus of the late image")
+        side = side_of(region.centroid_mm[0], midline_at(region.centroid_mm, late.geometry, midline))
+        finding = Finding(focus.contrast, focus.contrast_to_noise, focus.false_discovery_rate, focus.scale_mm)
+        regions.append(replace(region, side=side, finding=finding))
+    return image, tuple(regions)
+
+
+def with_mirrors(
+    labels: Image, candidates: Sequence[Region], body: NDArray[np.bool_], *, maximum_lesions: int = 20
+) -> tuple[Image, tuple[Region, ...]]:
+    """Give lesions and physiological places their numbers, and the lesions their mirrors.
+
+    Parameters
+    ----------
+    labels : Image
+    candidates : sequence of Region
+        Hottest first, as `tell_physiological` gives them.
+    body : (slices, rows, columns) bool array
+    maximum_lesions : int
+
+    Returns
+    -------
+    Image, tuple of Region
+        As in `find_lesions`.
+    """
+    if maximum_lesions < 1:
+        raise InputError(f"At least one lesion must be allowed; found {maximum_lesions}.")
+    lesions = [region for region in candidates if region.role == "lesion"]
+    if len(lesions) > maximum_lesions:
+        warnings.warn(
+            f"{len(lesions)} foci were found, and the {maximum_lesions} hottest are measured: regions.maximum_lesions.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+    kept = (*lesions[:maximum_lesions], *(region for region in candidates if region.role == "physiological"))
+    numbered = np.zeros(labels.array.shape, dtype=np.uint16)
+    regions = []
+    for label, region in enumerate(kept, start=1):
+        numbered[labels.array == region.label] = label
+        word = region.likely or "lesion"
+        alike = sum(earlier.likely == region.likely for earlier in kept[:label])
+        regions.append(replace(region, label=label, name=f"{word} {alike} ({region.side})"))
+    return add_mirrors(label_image(numbered, labels.geometry), regions, body)
+
+
+def checked_body(late: Image, body: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Return the body's outline, estimated from the image where there is none, with a warning."""
     if body is None:
         body = body_outline(late)
         warnings.warn(
             "The body's outline was estimated from the late image; mirror regions rest on it.",
             AssumptionWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    if body.shape != array.shape or not np.any(body):
+    if body.shape != late.array.shape or not np.any(body):
         raise InputError("The body outline is empty or does not fit the late image.")
-    found = _grow(late, array, body, relative_threshold, minimum_volume_ml, maximum_lesions, minimum_contrast)
-    image = label_image(found, late.geometry)
-    midline = midline_x_mm(body, late.geometry)
-    regions = []
-    for label in range(1, int(found.max()) + 1):
-        region = region_of_label(
-            image, label, name=f"lesion {label}", role="lesion", source="threshold on the late image"
-        )
-        side = side_of(region.centroid_mm[0], midline_at(region.centroid_mm, late.geometry, midline))
-        regions.append(replace(region, name=f"{region.name} ({side})", side=side))
-    return add_mirrors(image, regions, body)
+    return body
 
 
-def _grow(
+def _grown(
     late: Image,
     array: NDArray[np.float32],
     body: NDArray[np.bool_],
+    foci: Sequence[Focus],
     relative_threshold: float,
     minimum_volume_ml: float,
-    maximum_lesions: int,
-    minimum_contrast: float,
-) -> NDArray[np.integer]:
-    """Label the lesions 1, 2, ... from the hottest on; (slices, rows, columns)."""
+) -> tuple[NDArray[np.uint16], list[Focus]]:
+    """Label the grown foci 1, 2, ... from the hottest on, (slices, rows, columns), and give theirs in that order."""
     spacing = np.asarray(late.geometry.spacing_mm)
-    smooth = ndimage.gaussian_filter(array, _SMOOTHING_FWHM_MM / 2.355 / spacing)
-    background = float(np.median(smooth[body]))
-    if background <= 0:
-        background = float(smooth[body].mean())
-    if background <= 0:
-        raise InputError("The late image holds no uptake inside the body; lesions cannot be sought in it.")
-    seeds = _seeds(smooth, body & (smooth >= minimum_contrast * background), spacing)
+    smoothed = {
+        scale: ndimage.gaussian_filter(array, max(_LEAST_SMOOTHING_MM, _SMOOTHING_SCALES * scale) / spacing)
+        for scale in {_LEAST_SMOOTHING_MM, *(focus.scale_mm for focus in foci)}
+    }
+    peaks = [(_climbed(smoothed[focus.scale_mm], body, focus, spacing), focus) for focus in foci]
+    peaks.sort(key=lambda each: -float(smoothed[each[1].scale_mm][each[0]]))
     markers = np.zeros(array.shape, dtype=np.int32)
-    markers[tuple(seeds.T)] = np.arange(1, len(seeds) + 1)
-    basins = watershed(-smooth, markers, mask=body) if len(seeds) else markers
+    for number, (peak, _) in enumerate(peaks, start=1):
+        if not markers[peak]:
+            markers[peak] = number
+    basins = watershed(-smoothed[_LEAST_SMOOTHING_MM], markers, mask=body) if peaks else markers
     free = body.copy()
     found = np.zeros(array.shape, dtype=np.uint16)
-    count = 0
-    for seed in map(tuple, seeds):
-        if not free[seed] or count == maximum_lesions:
+    kept: list[Focus] = []
+    for peak, focus in peaks:
+        if not free[peak]:
             continue
-        threshold = background + relative_threshold * (smooth[seed] - background)
-        parts, _ = ndimage.label(free & (smooth > threshold))
-        lesion = parts == parts[seed]
+        lesion = _hanging_together(
+            smoothed[focus.scale_mm], free, peak, focus, relative_threshold, late.geometry.voxel_volume_ml
+        )
         free &= ~np.isin(basins, basins[lesion & (markers > 0)])
         if np.count_nonzero(lesion) * late.geometry.voxel_volume_ml >= minimum_volume_ml:
-            count += 1
-            found[lesion] = count
-    return found
+            kept.append(focus)
+            found[lesion] = len(kept)
+    return found, kept
 
 
-def _seeds(
-    smooth: NDArray[np.float32], candidates: NDArray[np.bool_], spacing_mm: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """Return local maxima among the candidates, hottest first, (seeds, 3) indices."""
-    size = tuple(2 * int(np.ceil(_PEAK_DISTANCE_MM / s)) + 1 for s in spacing_mm)
-    peaks = np.argwhere(candidates & (smooth == ndimage.maximum_filter(smooth, size=size)))
-    order = np.argsort(-smooth[tuple(peaks.T)], kind="stable")
-    return np.asarray(peaks[order], dtype=np.int64)
+def _climbed(
+    smooth: NDArray[np.float32], body: NDArray[np.bool_], focus: Focus, spacing_mm: NDArray[np.float64]
+) -> tuple[int, int, int]:
+    """Return the hottest voxel of the body within a focus's scale of its middle."""
+    reach = [int(np.ceil(focus.scale_mm / step)) for step in spacing_mm]
+    box = tuple(slice(max(0, at - r), at + r + 1) for at, r in zip(focus.index, reach, strict=True))
+    inside = np.where(body[box], smooth[box], -np.inf)
+    k, j, i = np.unravel_index(int(inside.argmax()), inside.shape)
+    return int(box[0].start + k), int(box[1].start + j), int(box[2].start + i)
+
+
+def _hanging_together(
+    smooth: NDArray[np.float32],
+    free: NDArray[np.bool_],
+    peak: tuple[int, int, int],
+    focus: Focus,
+    relative_threshold: float,
+    voxel_ml: float,
+) -> NDArray[np.bool_]:
+    """Return what hangs together with a peak above a threshold, raised until it is no more than a focus's size."""
+    largest = 4.0 / 3.0 * np.pi * (_LARGEST_SCALES * focus.scale_mm / 10.0) ** 3
+    part = relative_threshold
+    while True:
+        threshold = focus.background + part * (smooth[peak] - focus.background)
+        parts, _ = ndimage.label(free & (smooth > threshold))
+        lesion = parts == parts[peak] if parts[peak] else np.zeros(free.shape, dtype=bool)
+        if np.count_nonzero(lesion) * voxel_ml <= largest or part >= _HIGHEST_THRESHOLD:
+            return np.asarray(lesion, dtype=np.bool_)
+        part += _THRESHOLD_STEP

@@ -15,6 +15,8 @@ from leukospect.errors import AssumptionWarning, GeometryError, InputError
 from leukospect.quantification.labels import label_image, region_of_label, side_of
 from leukospect.quantification.measurements import Region
 
+# Physiological uptake that is on both sides alike is what a lesion there is to be compared with.
+_FREE_FOR_MIRRORS = ("marrow", "blood vessel")
 # Below this part of the lesion's volume what is left of a mirror says nothing.
 _SMALLEST_MIRROR = 0.25
 
@@ -132,7 +134,8 @@ def mirrored_labels(labels: Image, midline_mm: NDArray[np.float64]) -> NDArray[n
 def add_mirrors(labels: Image, regions: Sequence[Region], body: NDArray[np.bool_]) -> tuple[Image, tuple[Region, ...]]:
     """Give every lesion that has no reference region its contralateral mirror.
 
-    The mirror is clipped to the body and leaves out what belongs to another region. A lesion of which less than a
+    The mirror is clipped to the body and leaves out what belongs to another region, but marrow and blood vessels, which
+    it takes from their own. A lesion of which less than a
     quarter is left (on the midline, or with a lesion opposite) keeps no reference, with a warning: its uptake is
     measured, but it cannot be compared.
 
@@ -149,7 +152,8 @@ def add_mirrors(labels: Image, regions: Sequence[Region], body: NDArray[np.bool_
     """
     midline = midline_x_mm(body, labels.geometry)
     reflected = mirrored_labels(labels, midline)
-    reflected[~body | (labels.array != 0)] = 0
+    free = [region.label for region in regions if region.likely in _FREE_FOR_MIRRORS]
+    reflected[~body | ~np.isin(labels.array, [0, *free])] = 0
     result = labels.array.astype(np.uint16)
     described, wanted = [], []
     label = max((region.label for region in regions), default=0)
@@ -179,4 +183,18 @@ def add_mirrors(labels: Image, regions: Sequence[Region], body: NDArray[np.bool_
         )
         for label, name, here in wanted
     ]
-    return image, (*described, *mirrors)
+    return image, (*_without_mirrored(image, described), *mirrors)
+
+
+def _without_mirrored(image: Image, regions: Sequence[Region]) -> list[Region]:
+    """Give physiological places the volume that mirrors left them; what has none is listed no more."""
+    left = []
+    for region in regions:
+        if region.likely in _FREE_FOR_MIRRORS:
+            voxels = np.count_nonzero(image.array == region.label)
+            if voxels == 0:
+                continue
+            left.append(replace(region, volume_ml=voxels * image.geometry.voxel_volume_ml))
+        else:
+            left.append(region)
+    return left

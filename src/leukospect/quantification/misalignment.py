@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from leukospect.quantification.measurements import Region, TimePoint
 
 MovedPart = Literal["attenuation map", "regions"]
+_LEAST_OF_RATIO = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,10 @@ class MisalignmentEffect:
         Of the mean, relative.
     ratio_change : float
         Of the ratio to the reference, relative; NaN for a reference.
+    modality : str
+    displaced_mm : float
+        How far the motion takes the body: a pixel, by which a shift is as long; a turn of two degrees takes places as
+        far that lie a limb's or half a trunk's width from its axis.
     """
 
     region: str
@@ -53,6 +58,8 @@ class MisalignmentEffect:
     motion: str
     mean_change: float
     ratio_change: float
+    modality: str = "spect"
+    displaced_mm: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,9 @@ def effects_of(
     time_point: TimePoint,
     moved: MovedPart,
     motion: str,
+    *,
+    modality: str = "spect",
+    displaced_mm: float = float("nan"),
 ) -> list[MisalignmentEffect]:
     """Compare the regions' means, (regions,), with what they are after a motion."""
     change = dict(zip((region.name for region in regions), moved_means / means - 1.0, strict=True))
@@ -115,7 +125,11 @@ def effects_of(
         ratio = float("nan")
         if region.role == "lesion" and region.reference in change:
             ratio = float((1.0 + change[region.name]) / (1.0 + change[region.reference]) - 1.0)
-        found.append(MisalignmentEffect(region.name, time_point, moved, motion, float(change[region.name]), ratio))
+        found.append(
+            MisalignmentEffect(
+                region.name, time_point, moved, motion, float(change[region.name]), ratio, modality, displaced_mm
+            )
+        )
     return found
 
 
@@ -124,3 +138,35 @@ def largest(effects: Iterable[MisalignmentEffect], value: Literal["mean_change",
     known = [getattr(one, value) for one in effects]
     known = [one for one in known if np.isfinite(one)]
     return float(max(known, key=abs)) if known else float("nan")
+
+
+def expected_deviations(
+    effects: Iterable[MisalignmentEffect], expected_mm: Mapping[tuple[MovedPart, TimePoint, str], float]
+) -> dict[tuple[str, TimePoint, str], float]:
+    """Tell how far misalignment is expected to put each lesion's ratio off: standard deviation of its logarithm.
+
+    Each motion displaces the body by about a pixel. An error of another size changes the ratio in proportion, and which
+    way it goes is not known: so the root mean square of what the motions change is taken, times the expected error over
+    a pixel. Errors of the attenuation map and of the regions are independent of each other.
+
+    Parameters
+    ----------
+    effects : iterable of MisalignmentEffect
+    expected_mm : mapping
+        Expected error of what was moved, at a time in a modality; where that is not known (missing or NaN), a pixel.
+
+    Returns
+    -------
+    dict
+        By lesion, time and modality; only what was moved.
+    """
+    groups: dict[tuple[str, TimePoint, str], dict[MovedPart, list[float]]] = {}
+    for one in effects:
+        if not (np.isfinite(one.ratio_change) and one.displaced_mm > 0):
+            continue
+        expected = expected_mm.get((one.moved, one.time_point, one.modality), float("nan"))
+        pixels = expected / one.displaced_mm if np.isfinite(expected) else 1.0
+        change = np.log(max(1.0 + one.ratio_change, _LEAST_OF_RATIO))
+        key = one.region, one.time_point, one.modality
+        groups.setdefault(key, {}).setdefault(one.moved, []).append(float((pixels * change) ** 2))
+    return {key: float(np.sqrt(sum(np.mean(squares) for squares in parts.values()))) for key, parts in groups.items()}

@@ -171,6 +171,7 @@ def measure_planar(
     half_life_s: float,
     common_threshold_fraction: float = 0.4,
     thresholds: Mapping[str, float] | None = None,
+    pixel_area_mm2: float | None = None,
 ) -> tuple[Measurement, ...]:
     """Measure every region in one planar view: counts/s/pixel with their counting error.
 
@@ -192,6 +193,8 @@ def measure_planar(
     thresholds : mapping or None
         From `planar_thresholds`: decay-corrected values that make sizes at several times comparable; the size of a
         region without one is NaN.
+    pixel_area_mm2 : float or None
+        Of the pixel that rates are given for, where another time has larger or smaller ones; None takes this view's.
 
     Returns
     -------
@@ -210,6 +213,8 @@ def measure_planar(
     to_start, to_injection = _decay_factors(planar, view, half_life_s)
     hours = planar.header.hours_after_injection
     rate = to_start * to_injection / float(planar.view_duration_s[view])
+    if pixel_area_mm2 is not None:
+        rate *= pixel_area_mm2 / math.prod(planar.pixel_mm)
     result = []
     for name, mask in masks.items():
         if mask.shape != counts.shape or not np.any(mask):

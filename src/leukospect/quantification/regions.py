@@ -17,6 +17,7 @@ from leukospect.data import Geometry, Image
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.quantification.labels import label_image, region_of_label
 from leukospect.quantification.lesions import find_lesions
+from leukospect.quantification.mask_stack import MaskStack
 from leukospect.quantification.measurements import Region, Role
 from leukospect.quantification.shapes import Box, Cylinder, Shape, Sphere
 
@@ -28,7 +29,7 @@ _SAMPLES = 4
 
 @dataclass(frozen=True, slots=True)
 class RegionDefinition:
-    """A region as the union of shapes.
+    """A region as the union of shapes, or as drawn plane by plane.
 
     Parameters
     ----------
@@ -36,13 +37,13 @@ class RegionDefinition:
     role : ``lesion`` or ``reference``
     reference : str
         For a lesion, the reference region's name; empty asks for the contralateral mirror.
-    shapes : tuple of Sphere, Cylinder or Box
+    shapes : tuple of Sphere, Cylinder, Box or MaskStack
     """
 
     name: str
     role: Role
     reference: str
-    shapes: tuple[Shape, ...]
+    shapes: tuple[Shape | MaskStack, ...]
 
     def __post_init__(self) -> None:
         if not self.name.strip():
@@ -156,7 +157,7 @@ def _members(definition: RegionDefinition, geometry: Geometry, minimum_fraction:
     return inside
 
 
-def _index_box(shapes: Sequence[Shape], geometry: Geometry) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _index_box(shapes: Sequence[Shape | MaskStack], geometry: Geometry) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the first and last voxel index (k, j, i) that the shapes can touch, unclipped."""
     corners = []
     for shape in shapes:

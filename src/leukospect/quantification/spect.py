@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,10 +26,13 @@ class SpectSamples:
     regions : tuple of str
         Names, in the order of the columns.
     means : (replicates, regions) array
+    selection_bias : mapping of str to float
+        Of regions that were found in that very image: see `Measurement`.
     """
 
     regions: tuple[str, ...]
     means: NDArray[np.float64]
+    selection_bias: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def collect(cls, regions: Sequence[Region], replicates: Sequence[NDArray[np.float64]]) -> SpectSamples:
@@ -108,6 +111,7 @@ def measure_spect(
     replicates: Sequence[NDArray[np.float64]] = (),
     common_threshold_fraction: float = 0.4,
     thresholds: Mapping[str, float] | None = None,
+    selection_bias: Mapping[str, float] | None = None,
 ) -> tuple[Measurement, ...]:
     """Measure every region in one reconstruction.
 
@@ -130,6 +134,8 @@ def measure_spect(
     thresholds : mapping or None
         From `common_thresholds`: decay-corrected values that make sizes at several times comparable; the size of a
         region without one is NaN.
+    selection_bias : mapping or None
+        Of regions that were found in this very image.
 
     Returns
     -------
@@ -160,6 +166,7 @@ def measure_spect(
             raw_mean=mean,
             size=voxels * image.geometry.voxel_volume_ml,
             size_unit="mL",
+            selection_bias=(selection_bias or {}).get(region.name, 0.0),
         )
         for region in regions
         for mean, maximum, place, voxels in [

@@ -14,7 +14,8 @@ from leukospect.data import Image, PlanarImages
 from leukospect.errors import GeometryError, InputError
 from leukospect.interpretation.flag import LesionFlag, StudyFlag
 from leukospect.interpretation.map_effect import AttenuationEffect
-from leukospect.quantification.measurements import Change, Measurement, Ratio, Region
+from leukospect.interpretation.marrow import Discordance
+from leukospect.quantification.measurements import Change, Location, Measurement, Ratio, Region
 from leukospect.quantification.misalignment import AlignmentSensitivity
 
 
@@ -117,6 +118,17 @@ class PlanarPictures:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class MarrowShown:
+    """The scan of a marrow colloid: what was done, its pictures and measurements, and the leukocytes beside it."""
+
+    facts: Mapping[str, str]
+    spect: tuple[SpectPictures, ...]
+    planar: tuple[PlanarPictures, ...]
+    measurements: tuple[Measurement, ...]
+    compared: tuple[Discordance, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ReportContent:
     """All that one report shows. Nothing here may identify the patient: no name, id or date.
 
@@ -145,6 +157,9 @@ class ReportContent:
         What other attenuation maps give; None where metal in the CT gives no reason to ask.
     sensitivity : AlignmentSensitivity or None
         What a small misalignment changes; None where nothing was moved.
+    marrow : MarrowShown or None
+    locations : tuple of Location
+        Where lesions lie on the CT; empty without one.
     """
 
     title: str
@@ -163,6 +178,8 @@ class ReportContent:
     only_ratios: str = ""
     effect: AttenuationEffect | None = None
     sensitivity: AlignmentSensitivity | None = None
+    marrow: MarrowShown | None = None
+    locations: tuple[Location, ...] = ()
 
 
 def when(time_point: str, hours: float) -> str:

@@ -120,8 +120,8 @@ def _draw(
             labels, (name, angle) = volumes[which][1], angles[side]
             for region in regions:
                 mask = Image((labels.array == region.label).astype(np.uint8), labels.geometry)
-                last = which == len(volumes) - 1
-                outline_projection(panel, projected(mask, angle), region, regions, last and name == "anterior")
+                named = which == len(volumes) - 1 and name == "anterior" and region.role != "physiological"
+                outline_projection(panel, projected(mask, angle), region, regions, named)
             frame(panel, picture)
             separate_labels(figure, panel)
     colour_bar(figure, drawn, unit, extend="max")

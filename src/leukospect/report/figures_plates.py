@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib.figure import Figure
 
@@ -72,6 +72,21 @@ def spect_plates(content: ReportContent) -> tuple[Plate, ...]:
     )
 
 
+def marrow_plates(content: ReportContent) -> tuple[Plate, ...]:
+    """Give the planar views, projections and slices of a marrow scan, on scales of their own."""
+    marrow = content.marrow
+    if marrow is None:
+        return ()
+    own = replace(
+        content, spect=marrow.spect, planar=marrow.planar, measurements=marrow.measurements, only_ratios="", flag=None
+    )
+    plates = planar_plates(own) if own.planar else ()
+    for one in in_time_order(own.spect):
+        alone = replace(own, spect=(one,))
+        plates += (*_mips(alone), *_fused(alone, one, focus_of(alone, one)))
+    return tuple(replace(plate, title=f"Marrow scan: {plate.title}") for plate in plates)
+
+
 def streak_plates(content: ReportContent) -> tuple[Plate, ...]:
     """Give the streaks around metal by slice."""
     figure = streaks_by_slice(in_time_order(content.spect)) if content.spect else None
@@ -95,6 +110,8 @@ def ratio_plates(content: ReportContent) -> tuple[Plate, ...]:
 def _mips(content: ReportContent) -> list[Plate]:
     title = "Maximum intensity projections"
     outlines = " Outlines: lesions solid, references dashed." if content.regions else ""
+    if any(region.role == "physiological" for region in content.regions):
+        outlines = " Outlines: lesions solid, references dashed, what is physiological dotted and without its name."
     several = len(content.spect) > 1
     if several and content.only_ratios:
         return _mips_apart(content, outlines)

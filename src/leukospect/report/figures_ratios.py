@@ -47,7 +47,7 @@ def _colour(lesion: str, lesions: Sequence[str], regions: Sequence[Region]) -> s
 def _curve(panel: Axes, points: Sequence[Ratio], colour: str, name: str, known: bool) -> None:
     x = np.array([r.hours if known else _ORDER.index(r.time_point) for r in points], dtype=np.float64)
     order = np.argsort(x)
-    value, low, high = (np.array([getattr(r.ratio, n) for r in points])[order] for n in ("value", "low", "high"))
+    value, low, high = (np.array([getattr(r.total, n) for r in points])[order] for n in ("value", "low", "high"))
     errors = np.maximum(np.nan_to_num([value - low, high - value]), 0.0)
     panel.errorbar(
         x[order], value, errors, color=colour, marker="o", markersize=5, linewidth=1.6, capsize=4, label=plain(name)

@@ -114,7 +114,7 @@ def _contour(
         return
     across, down = picture.centres_mm()
     colour = lighter(colour_of(region, regions)) if dark else colour_of(region, regions)
-    style = "solid" if region.role == "lesion" else "dashed"
+    style = {"lesion": "solid", "reference": "dashed", "physiological": "dotted"}[region.role]
     axes.contour(across, down, coverage, levels=[0.5], colors=[colour], linewidths=1.3, linestyles=style)
     if not names:
         return

@@ -11,8 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from leukospect.quantification.measurements import Interval
 from leukospect.report.content import ReportContent, change_behind, driving_lesion, modality_name, when
 from leukospect.report.effect_table import effect_shown
-from leukospect.report.figures_plates import planar_plates, ratio_plates, spect_plates, streak_plates
+from leukospect.report.figures_plates import marrow_plates, planar_plates, ratio_plates, spect_plates, streak_plates
 from leukospect.report.metal_table import metal_shown
+from leukospect.report.place_table import physiological_rows, place_rows
 from leukospect.report.sensitivity_table import sensitivity_shown
 from leukospect.whole_files import whole_file
 
@@ -82,8 +83,11 @@ def render(content: ReportContent) -> str:
         ratio_columns=ratio_times(content),
         metal=metal_shown(content),
         streaks=streak_plates(content),
+        marrow_plates=marrow_plates(content),
         effect=effect_shown(content, number, finer_percent),
         sensitivity=sensitivity_shown(content, finer_percent),
+        places=place_rows(content, number),
+        physiological=physiological_rows(content, number),
         when=when,
     )
 
@@ -99,7 +103,7 @@ def answer(content: ReportContent) -> Answer:
     change = change_behind(driver, content.changes)
     value = basis = caution = ""
     if change is not None:
-        value = change_span(change.change)
+        value = change_span(change.total)
         times = f"from {change.from_time} to {change.to_time}"
         basis = f"change of the ratio to {change.reference} {times}, {modality_name(change.modality)}"
         if change.disagreement:
@@ -129,6 +133,9 @@ def _rule(content: ReportContent) -> dict[str, str] | None:
     fallback = ""
     if driver is not None and driver.from_time and rule.get("from_time") not in (None, driver.from_time):
         fallback = f"this result rests on {driver.from_time} to {driver.to_time}, for which no figures are published"
+    elif driver is not None and driver.to_time and rule.get("to_time") not in (None, driver.to_time):
+        fallback = f"this result rests on the {driver.to_time} time, for which no figures are published"
+    if fallback:
         figures = dict.fromkeys(figures, "")
     return texts | figures | {"fallback": fallback}
 
@@ -195,7 +202,7 @@ def ratio_table(content: ReportContent) -> list[tuple[str, str, str, list[str]]]
     """Give a row for each lesion, reference and modality, with its ratios in the order of `ratio_times`."""
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
     for r in content.ratios:
-        rows.setdefault((r.lesion, r.reference, r.modality), {})[r.time_point] = span(r.ratio)
+        rows.setdefault((r.lesion, r.reference, r.modality), {})[r.time_point] = span(r.total)
     times = ratio_times(content)
     return [(*key, [cells.get(t, _NONE) for t in times]) for key, cells in rows.items()]
 

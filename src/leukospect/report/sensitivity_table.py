@@ -47,8 +47,10 @@ def sensitivity_shown(content: ReportContent, percent: Callable[[float], str]) -
     groups: dict[tuple[str, TimePoint], list[MisalignmentEffect]] = {}
     for region in content.regions:
         for one in found.effects:
-            if one.region == region.name:
+            if one.region == region.name and one.modality == "spect":
                 groups.setdefault((one.region, one.time_point), []).append(one)
+    if not groups:
+        return None
     rows = []
     for (region_name, time_point), effects in groups.items():
         by_part = {part: [one for one in effects if one.moved == part] for part in ("attenuation map", "regions")}
@@ -65,7 +67,7 @@ def _sentence(content: ReportContent, percent: Callable[[float], str]) -> str:
     found = content.sensitivity
     assert found is not None
     lesions = {region.name for region in content.regions if region.role == "lesion"}
-    of_lesions = [one for one in found.effects if one.region in lesions]
+    of_lesions = [one for one in found.effects if one.region in lesions and one.modality == "spect"]
     parts = []
     for moved, words in (("attenuation map", "the attenuation map"), ("regions", "the regions")):
         change = largest((one for one in of_lesions if one.moved == moved), "ratio_change")

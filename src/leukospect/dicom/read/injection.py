@@ -17,7 +17,8 @@ def with_one_injection_date(acquisitions: Sequence[Acquisition]) -> list[Acquisi
     """Take one injection for all acquisitions that record the same time of day and no date.
 
     Read alone, an acquisition is taken to follow the injection by less than a day; one of the next day would then have
-    an injection of its own. The earliest of them, up to three days before, holds for the later ones too.
+    an injection of its own. The earliest of them, up to three days before, holds for the later ones too. A colloid's
+    injections are its own.
 
     Parameters
     ----------
@@ -29,8 +30,18 @@ def with_one_injection_date(acquisitions: Sequence[Acquisition]) -> list[Acquisi
     list of Acquisition
         In the same order; what was assumed is in their headers.
     """
-    known = sorted(moment for a in acquisitions if (moment := _injection(a)) is not None)
-    return [_placed(acquisition, known) for acquisition in acquisitions]
+    known: dict[bool, list[datetime]] = {True: [], False: []}
+    for acquisition in acquisitions:
+        moment = _injection(acquisition)
+        if moment is not None:
+            known[_of_colloid(acquisition)].append(moment)
+    return [_placed(acquisition, sorted(known[_of_colloid(acquisition)])) for acquisition in acquisitions]
+
+
+def _of_colloid(acquisition: Acquisition) -> bool:
+    """Tell what was given for a marrow scan, at the same time of another day as like as not."""
+    injected = acquisition.header.radiopharmaceutical
+    return injected is not None and injected.tracer == "colloid"
 
 
 def _injection(acquisition: Acquisition) -> datetime | None:

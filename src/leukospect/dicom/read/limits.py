@@ -6,18 +6,21 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
-from leukospect.dicom.elements import count, named, number
+from leukospect.dicom.elements import count, named, number, text
 from leukospect.errors import InputError
 
 MEGABYTE = 2**20
 LARGEST_ELEMENT = 4 * MEGABYTE  # besides the pixel data; vendors' private blocks that are larger are passed over
 MOST_READS = 200_000  # while parsing one header, which has a few hundred elements
+LARGEST_HEADER = 128 * MEGABYTE  # of drawn regions: contours, or where many frames lie
+MOST_READS_OF_LARGE = 4_000_000  # while parsing one: a few dozen a contour or frame
 LARGEST_RATIO = 100  # unpacked to packed; pixel data reach a few tens, zeros a thousand
 _SMALL_FILE = 32 * MEGABYTE  # unpacks to this at any ratio
 _MOST_FRAMES = 200_000
 _LONGEST_SIDE = 16_384
 _MOST_PARTS = 1_000
 _GREY_BITS = (8, 16, 32, 64)
+_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"  # alone may have pixels of one bit
 _COUNTED = ("NumberOfEnergyWindows", "NumberOfDetectors", "NumberOfRotations")
 
 
@@ -42,8 +45,8 @@ class PixelLayout:
 
     @property
     def total_bytes(self) -> int:
-        """Bytes of all frames when decoded."""
-        return self.frames * self.frame_bytes
+        """Bytes of all frames when decoded; those of one bit a pixel follow each other without a gap."""
+        return (self.frames * self.rows * self.columns * self.bits + 7) // 8
 
     def __str__(self) -> str:
         return f"{self.frames} frames of {self.rows} x {self.columns} pixels of {self.bits} bits"
@@ -81,7 +84,8 @@ def _side(dataset: Dataset, keyword: str) -> int:
 
 def _bits(dataset: Dataset) -> int:
     allocated = count(dataset, "BitsAllocated", default=0)
-    if allocated not in _GREY_BITS:
+    one_bit = allocated == 1 and text(dataset, "SOPClassUID") == _SEGMENTATION
+    if allocated not in _GREY_BITS and not one_bit:
         raise InputError(f"{named('BitsAllocated')} is {allocated or 'missing'}; 8, 16 and 32 are read.")
     stored = count(dataset, "BitsStored", default=allocated)
     high = number(dataset, "HighBit")

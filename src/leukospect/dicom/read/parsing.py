@@ -18,7 +18,14 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, 
 from leukospect.dicom.elements import UNREADABLE, library_warnings_silenced, text
 from leukospect.dicom.read.archive import ArchiveMember, member_at
 from leukospect.dicom.read.compressed import is_compressed
-from leukospect.dicom.read.limits import LARGEST_ELEMENT, pixel_layout, refuse_other_length
+from leukospect.dicom.read.limits import (
+    LARGEST_ELEMENT,
+    LARGEST_HEADER,
+    MEGABYTE,
+    MOST_READS_OF_LARGE,
+    pixel_layout,
+    refuse_other_length,
+)
 from leukospect.dicom.read.streams import DAMAGED, BoundedStream, Inflated, Section
 from leukospect.errors import InputError
 
@@ -101,8 +108,10 @@ def read_header(stream: BoundedStream) -> FileDataset | None:
     return dataset
 
 
-def read_all(path: Path) -> FileDataset:
+def read_all(path: Path, *, large_header: bool = False) -> FileDataset:
     """Read a file with its pixels, of which no more are read than its header announces.
+
+    Only with `large_header` may the header hold more than that of an image, as a segmentation's of many frames does.
 
     Raises
     ------
@@ -111,7 +120,7 @@ def read_all(path: Path) -> FileDataset:
     """
     try:
         with opened(path) as file, _refusals(file):
-            stream, dataset = _header(file)
+            stream, dataset = _header(file, large=large_header)
             if _is_cut_off(dataset):
                 raise InputError(DAMAGED)
             with _refusals(stream):
@@ -129,6 +138,26 @@ def read_all(path: Path) -> FileDataset:
     return dataset
 
 
+def read_without_pixels(path: Path) -> FileDataset:
+    """Read a file whose header is all of it and may be large, as contours are.
+
+    Raises
+    ------
+    InputError
+        It is cut off or damaged, or larger than any that is read.
+    """
+    try:
+        with opened(path) as file, _refusals(file):
+            if file.holds(LARGEST_HEADER + 1):
+                raise InputError(f"The file is larger than {LARGEST_HEADER // MEGABYTE} MB, which is not read.")
+            dataset = _header(file, large=True)[1]
+            if _is_cut_off(dataset) or not dataset:
+                raise InputError(DAMAGED)
+    except OSError:
+        raise InputError(DAMAGED) from None
+    return dataset
+
+
 @contextmanager
 def _refusals(stream: BoundedStream) -> Iterator[None]:
     """Turn whatever the parser raises into one sentence: the stream's own refusal, or that the file is damaged."""
@@ -141,18 +170,21 @@ def _refusals(stream: BoundedStream) -> Iterator[None]:
         raise InputError(stream.refusal or DAMAGED) from None
 
 
-def _header(file: BoundedStream) -> tuple[BoundedStream, FileDataset]:
+def _header(file: BoundedStream, *, large: bool = False) -> tuple[BoundedStream, FileDataset]:
     """Parse as far as the pixel data; give the stream, which stands before them, and what was parsed."""
     stream = unpacked(file)
-    return stream, parse_until(stream, lambda tag, vr, length: tag in _PIXELS)
+    if large:
+        stream.most_reads = MOST_READS_OF_LARGE
+    largest = LARGEST_HEADER if large else LARGEST_ELEMENT
+    return stream, parse_until(stream, lambda tag, vr, length: tag in _PIXELS, largest)
 
 
-def parse_until(stream: BoundedStream, stop_when: StopWhen) -> FileDataset:
-    """Parse elements until `stop_when` of tag, VR and length; those too large for a header are passed over."""
-    dataset = read_partial(cast(BinaryIO, stream), stop_when=stop_when, defer_size=LARGEST_ELEMENT, force=True)
+def parse_until(stream: BoundedStream, stop_when: StopWhen, largest: int = LARGEST_ELEMENT) -> FileDataset:
+    """Parse elements until `stop_when` of tag, VR and length; those larger than `largest` bytes are passed over."""
+    dataset = read_partial(cast(BinaryIO, stream), stop_when=stop_when, defer_size=largest, force=True)
     dataset.buffer = None  # the stream must not live as long as the dataset
     for tag, element in list(dataset.items()):
-        if isinstance(element, RawDataElement) and element.value is None and element.length > LARGEST_ELEMENT:
+        if isinstance(element, RawDataElement) and element.value is None and element.length > largest:
             if tag >> 16 in _OWN_GROUPS or not stream.bytes_at(element.value_tell + element.length - 1, 1):
                 raise InputError(DAMAGED)
             del dataset[tag]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from leukospect.consistency import find_frame_motion
 from leukospect.data import PlanarImages
 from leukospect.dicom.elements import count, items, named, number, numbers, text, vector
 from leukospect.dicom.read.frames import frame_count, frame_slots, frame_table, frame_vector
@@ -66,8 +67,8 @@ def read_planar(
     number_of_heads = count(dataset, "NumberOfDetectors", default=max(1, len(heads)))
     heads = heads if len(heads) == number_of_heads else tuple(Dataset() for _ in range(number_of_heads))
     windows = energy_windows(dataset, assumptions)
-    values, summed = _summed_counts(dataset, len(windows), number_of_heads)
     pixel_mm = pixel_spacing_mm(dataset)
+    values, summed = _summed_counts(dataset, len(windows), number_of_heads, pixel_mm, assumptions)
     names = tuple(_view_name(dataset, head, index, number_of_heads, assumptions) for index, head in enumerate(heads))
     values, first_pixels = _upright(values, heads, names, pixel_mm, patient_position(dataset), assumptions)
     duration = (
@@ -87,7 +88,9 @@ def read_planar(
     )
 
 
-def _summed_counts(dataset: Dataset, windows: int, heads: int) -> tuple[NDArray[np.float32], int]:
+def _summed_counts(
+    dataset: Dataset, windows: int, heads: int, pixel_mm: tuple[float, float], assumptions: list[str]
+) -> tuple[NDArray[np.float32], int]:
     """Bring the frames into (windows, heads, rows, columns), and add up gates and time frames."""
     slot, slots = frame_slots(dataset)
     table = frame_table(
@@ -100,6 +103,10 @@ def _summed_counts(dataset: Dataset, windows: int, heads: int) -> tuple[NDArray[
         "energy windows x heads" + (" x gates or time frames" if slots > 1 else ""),
     )
     stored = counts(dataset, frame_count(dataset))
+    for head in range(heads if slots > 1 else 0):
+        moved = find_frame_motion(stored[table[0, head]], pixel_mm)
+        if moved is not None:
+            assumptions.append(f"Detector {head + 1}: {moved.sentence()}")
     values = stored[table[..., 0]]
     for number_of_slot in range(1, slots):
         values += stored[table[..., number_of_slot]]

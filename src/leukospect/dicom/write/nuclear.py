@@ -43,13 +43,14 @@ def energy_window_items(windows: tuple[EnergyWindow, ...]) -> Sequence:
     return Sequence(items)
 
 
-def radiopharmaceutical_items(radiopharmaceutical: Radiopharmaceutical | None) -> Sequence:
+def radiopharmaceutical_items(radiopharmaceutical: Radiopharmaceutical | None, *more: Radiopharmaceutical) -> Sequence:
     """Make the Radiopharmaceutical Information Sequence, dose in MBq (PS3.3 C.8.4.10); empty where nothing is known."""
-    if radiopharmaceutical is None:
-        return Sequence()
-    item = Dataset()
-    update_radiopharmaceutical(item, radiopharmaceutical)
-    return Sequence([item])
+    items = []
+    for known in (radiopharmaceutical, *more):
+        if known is not None:
+            items.append(Dataset())
+            update_radiopharmaceutical(items[-1], known)
+    return Sequence(items)
 
 
 def update_radiopharmaceutical(item: Dataset, known: Radiopharmaceutical) -> None:
@@ -83,7 +84,9 @@ def add_nuclear_medicine(dataset: Dataset, header: AcquisitionHeader, windows: t
     dataset.ImageType = ["ORIGINAL", "PRIMARY", header.kind, "EMISSION"]
     dataset.NumberOfEnergyWindows = len(windows)
     dataset.EnergyWindowInformationSequence = energy_window_items(windows)
-    dataset.RadiopharmaceuticalInformationSequence = radiopharmaceutical_items(header.radiopharmaceutical)
+    dataset.RadiopharmaceuticalInformationSequence = radiopharmaceutical_items(
+        header.radiopharmaceutical, *header.other_radiopharmaceuticals
+    )
     if header.corrections:
         dataset.CorrectedImage = list(header.corrections)
     orientation, entry = patient_orientation_items(header.patient_position)

@@ -1,0 +1,103 @@
+"""Foci: places that stand out of the tissue round them, sought at the sizes of lesions, with few false ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from leukospect.data import Image
+from leukospect.quantification.contrast_maps import SCALES_MM, contrast_maps
+from leukospect.quantification.false_discovery import false_discovery_rates, peak_probability
+
+_PEAK_DISTANCE_MM = 10.0
+MINIMUM_CONTRAST = 1.4
+"""What a focus must reach at its scale where nothing else is asked for."""
+
+# Maxima below this many standard deviations are not looked at.
+_LEAST_HEIGHT = 2.0
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """A place that stands out.
+
+    Parameters
+    ----------
+    index : (k, j, i)
+        Of its middle.
+    scale_mm : float
+        Standard deviation of the Gaussian at which it stands out most.
+    background : float
+        Mean of the ring round it, in the image's unit.
+    contrast : float
+        What the Gaussian sees over that background.
+    contrast_to_noise : float
+        log(contrast) over the standard deviation that noise gives it there.
+    false_discovery_rate : float
+        The least rate, over all maxima of the image, at which it is believed.
+    """
+
+    index: tuple[int, int, int]
+    scale_mm: float
+    background: float
+    contrast: float
+    contrast_to_noise: float
+    false_discovery_rate: float
+
+
+def find_foci(
+    image: Image,
+    body: Mask,
+    noise: Sequence[Image] = (),
+    *,
+    false_discovery_rate: float = 0.05,
+    minimum_contrast: float = MINIMUM_CONTRAST,
+) -> tuple[Focus, ...]:
+    """Find the foci of the late image, the most significant first.
+
+    A focus is a maximum of `contrast_maps` in place and scale. Each has the probability that noise makes one so high,
+    and Benjamini and Hochberg's procedure chooses among all of them.
+
+    Parameters
+    ----------
+    image : Image
+        Uptake, finite and not negative.
+    body : (slices, rows, columns) bool array
+    noise : sequence of Image
+        As in `contrast_maps`.
+    false_discovery_rate : float
+        Expected part of noise among what is found.
+    minimum_contrast : float
+        What a focus must reach at its scale, however significant: anatomy makes fainter ones everywhere.
+
+    Returns
+    -------
+    tuple of Focus
+    """
+    maps = contrast_maps(image, body, noise)
+    maxima = _maxima(maps.height, body, np.asarray(image.geometry.spacing_mm))
+    if not len(maxima):
+        return ()
+    at = tuple(maxima.T)
+    heights, contrasts, rings = maps.height[at], np.exp(maps.log_contrast[at]), maps.ring[at]
+    rates = false_discovery_rates(peak_probability(heights, _LEAST_HEIGHT))
+    found = []
+    for n in np.argsort(-heights, kind="stable"):
+        if rates[n] <= false_discovery_rate and contrasts[n] >= minimum_contrast:
+            scale, k, j, i = (int(each) for each in maxima[n])
+            values = (float(rings[n]), float(contrasts[n]), float(heights[n]), float(rates[n]))
+            found.append(Focus((k, j, i), SCALES_MM[scale], *values))
+    return tuple(found)
+
+
+def _maxima(height: NDArray[np.float32], body: Mask, spacing_mm: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the local maxima in scale and place, (maxima, 4) indices."""
+    reach = [2 * max(1, round(_PEAK_DISTANCE_MM / step)) + 1 for step in spacing_mm]
+    highest = ndimage.maximum_filter(height, size=(3, *reach), mode="constant", cval=-np.inf)
+    return np.argwhere(body & (height == highest) & (height >= _LEAST_HEIGHT))

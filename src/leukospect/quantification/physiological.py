@@ -1,0 +1,257 @@
+"""Physiological uptake told from lesions: only where place, symmetry, tissue and course in time agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from leukospect.data import Image
+from leukospect.quantification.ct_tissues import Surfaces
+from leukospect.quantification.measurements import Region
+from leukospect.quantification.physiological_signs import Growth, Signs, signs_of
+
+GREW, GREW_AT_METAL = 1.5, 1.2
+"""A lesion-like course: uptake, decay-corrected, surely more than so many times that of the earliest time."""
+
+_FELL = 0.8
+_AWAY_FROM_METAL_MM = 20.0
+_ALIKE_IN_BONE, _ALIKE = 0.7, (0.7, 1.43)
+_MARROW_LEVEL, _OF_MARROW, _OF_MARROW_AT_METAL = 6.0, 1.4, 1.0
+_MOSTLY = 0.5
+_CLOSE_TO_METAL_MM = 10.0
+_BLADDER_OFF_MM, _BLADDER_ABOVE_LEGS_MM = 25.0, (-10.0, 120.0)
+_ORGAN_ML, _ABOVE_LEGS_MM = 120.0, 200.0
+_KIDNEY_OFF_MM, _KIDNEY_ML, _KIDNEY_DEPTH, _KIDNEY_LEVEL = (35.0, 100.0), 10.0, 0.55, 8.0
+_BEHIND, _FRONT = 0.5, 0.65
+_BESIDE_GAS_MM = 25.0
+_BOWEL_ML, _FAR_MM, _SAME = 15.0, 40.0, 1.5
+_SURELY = 1.64
+_KIDNEYS_ALIKE = (0.4, 2.5)
+_BESIDE_ORGAN_MM, _ORGAN_LEVEL = 10.0, 1.5
+
+
+def tell_physiological(
+    late: Image,
+    labels: Image,
+    regions: tuple[Region, ...],
+    body: NDArray[np.bool_],
+    *,
+    surfaces: Surfaces | None = None,
+    growth: Mapping[str, Growth] | None = None,
+) -> tuple[Region, ...]:
+    """Give found regions the role ``physiological`` where they are likely to be, with what they are likely and why.
+
+    Within 20 mm of metal only marrow is, alike on both sides or in the spine, and known not to have grown. Nothing
+    that surely grew by half is physiological but bowel and bladder. Without a CT only what
+    place and symmetry tell is; what else looks physiological stays a lesion, with a remark.
+
+    Parameters
+    ----------
+    late : Image
+    labels : Image
+        On its grid.
+    regions : tuple of Region
+        Found, as `find_candidates` gives them.
+    body : (slices, rows, columns) bool array
+    surfaces : Surfaces or None
+        Of the CT; None without one.
+    growth : mapping or None
+        Of regions by name; one without it has no known course.
+
+    Returns
+    -------
+    tuple of Region
+        In the same order, with `role`, `likely` and `remark`.
+    """
+    signs = signs_of(late, labels, regions, body, surfaces=surfaces, growth=growth)
+    told = tuple(_judged(region, one) for region, one in zip(regions, signs, strict=True))
+    told = _with_other_marrow(told, signs)
+    return _with_more_bowel(_with_parts_of_organs(late, labels, told, signs), signs)
+
+
+def _with_other_marrow(regions: tuple[Region, ...], signs: tuple[Signs, ...]) -> tuple[Region, ...]:
+    """Count to the marrow what is in bone with nothing to compare it to opposite, and no hotter than marrow elsewhere.
+
+    That is the spine, which lies across the midline, and bone opposite an implant. Where no marrow was told by its
+    symmetry, that of the spine away from metal has a usual level.
+    """
+    known = [own.level for region, own in zip(regions, signs, strict=True) if region.likely == "marrow"]
+    usual = float(np.median(known)) if known else _MARROW_LEVEL / _OF_MARROW
+    told = list(regions)
+    for n, (region, own) in enumerate(zip(regions, signs, strict=True)):
+        at_metal = own.to_metal_mm <= _AWAY_FROM_METAL_MM
+        alone = (own.own_mirror and own.in_trunk) or own.opposite_to_metal_mm <= _AWAY_FROM_METAL_MM
+        if region.role != "lesion" or region.remark.startswith("It lies like") or not alone:
+            continue
+        limit = usual * (_OF_MARROW_AT_METAL if at_metal else _OF_MARROW)
+        steady = not own.growth.beyond(GREW_AT_METAL if at_metal else GREW, deviations=_SURELY)
+        if own.in_bone >= _MOSTLY and own.level <= limit and steady and not (at_metal and np.isnan(own.growth.factor)):
+            where = "on the midline" if own.own_mirror else "opposite an implant"
+            remark = f"In bone {where}, and no hotter than marrow elsewhere; {_course(own)}."
+            told[n] = replace(region, role="physiological", likely="marrow", remark=remark)
+    return tuple(told)
+
+
+def _with_parts_of_organs(
+    late: Image, labels: Image, regions: tuple[Region, ...], signs: tuple[Signs, ...]
+) -> tuple[Region, ...]:
+    """Count what lies at a liver or spleen, and is no hotter than that, to it."""
+    spacing = late.geometry.spacing_mm
+    told = list(regions)
+    for organ, of_organ in zip(regions, signs, strict=True):
+        if organ.likely not in ("liver", "spleen"):
+            continue
+        away = ndimage.distance_transform_edt(labels.array != organ.label, sampling=spacing)
+        for n, (region, own) in enumerate(zip(told, signs, strict=True)):
+            beside = region.role == "lesion" and float(away[labels.array == region.label].min()) <= _BESIDE_ORGAN_MM
+            if beside and own.level <= _ORGAN_LEVEL * of_organ.level and not (_grew(own) or own.in_bone > 1 - _MOSTLY):
+                remark = f"Beside what is likely {organ.likely}, and no hotter; {_course(own)}."
+                told[n] = replace(region, role="physiological", likely=organ.likely, remark=remark)
+    return tuple(told)
+
+
+def _judged(region: Region, signs: Signs) -> Region:
+    if signs.to_metal_mm <= _AWAY_FROM_METAL_MM:
+        return _at_metal(region, signs)
+    course = _course(signs)
+    for rule in (_bladder, _organ, _kidney, _marrow, _vessel, _bowel):
+        found = rule(signs)
+        if found is None:
+            continue
+        likely, why = found
+        if _grew(signs) and likely not in ("bowel", "bladder"):
+            return replace(region, remark=f"It lies like {likely} ({why}), but {course}; so it is judged.")
+        return replace(region, role="physiological", likely=likely, remark=f"{why[:1].upper()}{why[1:]}; {course}.")
+    doubt = _doubt(signs)
+    return replace(region, remark=doubt) if doubt else region
+
+
+def _with_more_bowel(regions: tuple[Region, ...], signs: tuple[Signs, ...]) -> tuple[Region, ...]:
+    """Count to the bowel what has the level and the course of bowel beside gas, in the front of the same trunk."""
+    known = [own for region, own in zip(regions, signs, strict=True) if region.likely == "bowel"]
+    told = list(regions)
+    for n, (region, own) in enumerate(zip(regions, signs, strict=True)):
+        placed = own.in_trunk and own.depth <= _BEHIND and not own.in_bone > 0.2 and not own.to_metal_mm <= _FAR_MM
+        like = any(_like(own, bowel) for bowel in known)
+        if region.role == "lesion" and placed and like and own.volume_ml >= _BOWEL_ML:
+            remark = f"In the front of the trunk, of the level and course of bowel beside gas; {_course(own)}."
+            told[n] = replace(region, role="physiological", likely="bowel", remark=remark)
+    return tuple(told)
+
+
+def _like(one: Signs, other: Signs) -> bool:
+    levels, courses = one.level / other.level, one.growth.factor / other.growth.factor
+    return 1.0 / _SAME <= levels <= _SAME and 1.0 / _SAME <= courses <= _SAME
+
+
+def _grew(signs: Signs) -> bool:
+    """Tell whether it grew beyond what noise makes of a level that was kept."""
+    return signs.growth.beyond(GREW, deviations=_SURELY)
+
+
+def _at_metal(region: Region, signs: Signs) -> Region:
+    """Leave what lies at metal a lesion, unless it is marrow on both sides that is known not to have grown.
+
+    Within 10 mm that tells only where there is metal on both sides.
+    """
+    found, steady = _marrow(signs), not signs.growth.beyond(GREW_AT_METAL, deviations=_SURELY)
+    alone = signs.to_metal_mm <= _CLOSE_TO_METAL_MM < signs.opposite_to_metal_mm
+    if found is None or np.isnan(signs.growth.factor) or not steady or alone:
+        return region
+    return replace(region, role="physiological", likely="marrow", remark=f"At metal, but {found[1]}; {_course(signs)}.")
+
+
+def _course(signs: Signs) -> str:
+    if np.isnan(signs.growth.factor):
+        return "its course in time is not known"
+    change = f"{signs.growth.factor - 1.0:+.0%}"
+    if _grew(signs):
+        return f"its uptake grew ({change})"
+    if signs.growth.factor > GREW_AT_METAL:
+        return f"its uptake did not surely grow much ({change})"
+    return f"its uptake fell ({change})" if signs.growth.factor < _FELL else f"its uptake kept its level ({change})"
+
+
+def _bladder(signs: Signs) -> tuple[str, str] | None:
+    low, high = _BLADDER_ABOVE_LEGS_MM
+    placed = signs.own_mirror and signs.off_midline_mm <= _BLADDER_OFF_MM and low <= signs.above_legs_mm <= high
+    if placed and not signs.depth > _FRONT and not signs.in_bone > 0.6:
+        return "bladder", f"on the midline of the pelvis, {signs.above_legs_mm:.0f} mm above where the legs part"
+    return None
+
+
+def _organ(signs: Signs) -> tuple[str, str] | None:
+    """Spleen and liver: far larger and hotter than lesions, in the upper trunk."""
+    if not (signs.in_trunk and signs.volume_ml >= _ORGAN_ML and signs.level >= 2.0) or signs.in_bone > 1 - _MOSTLY:
+        return None
+    if signs.above_legs_mm < _ABOVE_LEGS_MM or not signs.off_midline_mm >= 25.0:
+        return None
+    where = f"{signs.volume_ml:.0f} mL in the upper trunk, {signs.level:.1f} times the body's median"
+    return ("spleen" if signs.on_left else "liver"), f"{where}, on the {'left' if signs.on_left else 'right'}"
+
+
+def _kidney(signs: Signs) -> tuple[str, str] | None:
+    low, high = _KIDNEY_OFF_MM
+    placed = signs.in_trunk and low <= signs.off_midline_mm <= high and signs.depth > _KIDNEY_DEPTH
+    if (
+        not placed
+        or signs.above_legs_mm < _ABOVE_LEGS_MM
+        or signs.volume_ml < _KIDNEY_ML
+        or signs.level > _KIDNEY_LEVEL
+    ):
+        return None
+    low, high = _KIDNEYS_ALIKE
+    if low <= signs.symmetry <= high and not signs.in_bone > 1 - _MOSTLY:
+        return "kidney", f"in the back of the trunk beside the spine, {_opposite(signs)}"
+    return None
+
+
+def _marrow(signs: Signs) -> tuple[str, str] | None:
+    """Marrow by symmetry; in bone what lies opposite may be hotter, which then is the one to look at."""
+    if signs.own_mirror:
+        spine = np.isnan(signs.in_bone) and signs.in_trunk and signs.depth > _BEHIND and signs.elongated_along_body
+        if spine and signs.level <= _MARROW_LEVEL:
+            return "marrow", "along the midline in the back of the trunk, as the spine"
+        return None
+    if signs.in_bone >= _MOSTLY and signs.symmetry >= _ALIKE_IN_BONE:
+        return "marrow", f"in bone, {_opposite(signs)}"
+    if np.isnan(signs.in_bone) and _alike(signs) and signs.level <= _MARROW_LEVEL:
+        return "marrow", f"of a level that marrow has, {_opposite(signs)}"
+    return None
+
+
+def _vessel(signs: Signs) -> tuple[str, str] | None:
+    if signs.growth.factor < _FELL and signs.elongated_along_body and not signs.in_bone > 1 - _MOSTLY:
+        return "blood vessel", "elongated along the body, outside of bone"
+    return None
+
+
+def _bowel(signs: Signs) -> tuple[str, str] | None:
+    front = signs.in_trunk and signs.depth <= _FRONT
+    if front and signs.to_gas_mm <= _BESIDE_GAS_MM and not signs.in_bone > 0.2:
+        return "bowel", f"{signs.to_gas_mm:.0f} mm from gas in the front of the trunk"
+    return None
+
+
+def _alike(signs: Signs) -> bool:
+    low, high = _ALIKE
+    return low <= signs.symmetry <= high and not signs.own_mirror
+
+
+def _opposite(signs: Signs) -> str:
+    return f"and what lies opposite stands out {signs.symmetry:.0%} as much"
+
+
+def _doubt(signs: Signs) -> str:
+    """Say what speaks for physiological uptake where it does not suffice; empty where nothing does."""
+    if signs.in_trunk and signs.depth <= _FRONT and not signs.in_bone > 0.2 and not signs.above_legs_mm < 0:
+        return "In the front of the trunk: bowel, which takes the agent up late, looks alike."
+    if _alike(signs):
+        return f"Uptake like it lies opposite ({signs.symmetry:.0%} as much): symmetric uptake may be physiological."
+    if signs.in_bone >= _MOSTLY and signs.level <= _MARROW_LEVEL / 2:
+        return "In bone, and no hotter than marrow often is."
+    return ""

@@ -1,0 +1,223 @@
+"""What tells physiological uptake from a lesion: place in the body, a like mirror image, tissue on CT, course."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from leukospect.data import Image
+from leukospect.quantification.ct_tissues import Surfaces
+from leukospect.quantification.local_means import LocalMeans
+from leukospect.quantification.location_shape import shape_of_focus
+from leukospect.quantification.measurements import Region
+from leukospect.quantification.mirror import midline_at, midline_x_mm
+
+TRUNK_WIDTH_MM = 240.0
+_MIRROR_SEARCH_MM = 15.0
+_OWN_MIRROR = 0.35
+_LEVEL_SCALE_MM = 8.0
+_HOT_PART = 0.5
+_IN_BONE_MM = 4.0
+_LEAST_PART_OF_BODY = 0.05
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Uptake, decay-corrected, over that of the earliest time, and its relative standard deviation by noise.
+
+    NaN where the course is not known; a deviation that is not known is taken as 0.
+    """
+
+    factor: float = math.nan
+    relative_error: float = 0.0
+
+    def beyond(self, limit: float, *, deviations: float) -> bool:
+        """Tell whether it grew beyond a limit, surely (deviations above 0) or possibly (below)."""
+        return bool(self.factor * math.exp(-deviations * self.relative_error) > limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What is seen of a region.
+
+    Parameters
+    ----------
+    volume_ml : float
+    level : float
+        Its mean over the body's median.
+    off_midline_mm : float
+        Distance of its centroid from the midline.
+    on_left : bool
+        Of the patient.
+    depth : float
+        0 at the front of the body, 1 at its back; NaN in an image one voxel deep.
+    in_trunk : bool
+        The body there is one piece, at least 240 mm wide.
+    above_legs_mm : float
+        Height over the place where the body parts into legs; NaN where that is not in the field.
+    symmetry : float
+        How much the place opposite stands out of its surroundings, in parts of how much the region does.
+    own_mirror : bool
+        It lies across the midline, so that its mirror image is much of itself.
+    growth : Growth
+        From the earliest time that was measured.
+    in_bone : float
+        Part of the hot part's uptake; NaN without a CT or bone.
+    to_gas_mm, to_metal_mm, opposite_to_metal_mm : float
+        Distances from the hottest point, and from the point opposite; NaN without a CT or without gas or metal.
+    elongated_along_body : bool
+    """
+
+    volume_ml: float
+    level: float
+    off_midline_mm: float
+    on_left: bool
+    depth: float
+    in_trunk: bool
+    above_legs_mm: float
+    symmetry: float
+    own_mirror: bool
+    growth: Growth
+    in_bone: float
+    to_gas_mm: float
+    to_metal_mm: float
+    opposite_to_metal_mm: float
+    elongated_along_body: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Body:
+    """The body on the grid of the image, slice by slice."""
+
+    mask: Mask
+    midline_mm: NDArray[np.float64]
+    trunk: NDArray[np.bool_]
+    legs_end_mm: float
+
+
+def signs_of(
+    late: Image,
+    labels: Image,
+    regions: tuple[Region, ...],
+    body: Mask,
+    *,
+    surfaces: Surfaces | None = None,
+    growth: Mapping[str, Growth] | None = None,
+) -> tuple[Signs, ...]:
+    """Gather the signs of every region.
+
+    Parameters
+    ----------
+    late : Image
+    labels : Image
+        On its grid.
+    regions : tuple of Region
+    body : (slices, rows, columns) bool array
+    surfaces : Surfaces or None
+        Of the CT; None without one.
+    growth : mapping or None
+        Of regions by name; one without it has no known course.
+    """
+    whole = _described(body, late)
+    means = LocalMeans(body, np.asarray(late.geometry.spacing_mm), _LEVEL_SCALE_MM)
+    # Of a noisy reconstruction half of the voxels lie far below its mean; smoothed ones do not.
+    median = float(np.median(means.centre(np.asarray(late.array, dtype=np.float32))[body]))
+    return tuple(
+        _signs(late, labels, region, whole, median, surfaces, (growth or {}).get(region.name, Growth()))
+        for region in regions
+    )
+
+
+def _described(body: Mask, late: Image) -> _Body:
+    geometry = late.geometry
+    across = np.logical_or.reduce(body, axis=1)
+    width = across.shape[1] - 1 - across[:, ::-1].argmax(axis=1) - across.argmax(axis=1) + 1
+    parts = np.array([_parts(plane) for plane in body])
+    trunk = (parts == 1) & (width * geometry.spacing_mm[2] >= TRUNK_WIDTH_MM)
+    z = geometry.to_lps(np.stack((np.arange(len(body)), *(np.zeros(len(body)),) * 2), axis=-1))[:, 2]
+    legs = z[parts == 2]
+    above = z[trunk]
+    apart = legs[legs < above.min()].max() if len(legs) and len(above) and legs.min() < above.min() else math.nan
+    return _Body(body, midline_x_mm(body, geometry), trunk, float(apart))
+
+
+def _parts(plane: Mask) -> int:
+    """Count the pieces of a slice that are more than a speck."""
+    labels, count = ndimage.label(plane)
+    sizes = np.bincount(labels.ravel())[1:]
+    return int(np.count_nonzero(sizes >= _LEAST_PART_OF_BODY * sizes.sum())) if count else 0
+
+
+def _signs(
+    late: Image, labels: Image, region: Region, body: _Body, median: float, surfaces: Surfaces | None, growth: Growth
+) -> Signs:
+    members = np.asarray(labels.array) == region.label
+    values = np.asarray(late.array, dtype=np.float64)[members]
+    places = late.geometry.to_lps(np.argwhere(members))
+    x, _, z = region.centroid_mm
+    here = midline_at(region.centroid_mm, late.geometry, body.midline_mm)
+    k = int(np.clip(round(float(late.geometry.to_index(region.centroid_mm)[0])), 0, len(body.trunk) - 1))
+    width = float(places[:, 0].max() - places[:, 0].min())
+    shape = shape_of_focus(places, late.geometry.spacing_mm)
+    hot = values >= _HOT_PART * values.max()
+    in_bone = to_gas = to_metal = opposite = math.nan
+    if surfaces is not None:
+        in_bone = _part_within(surfaces.to_bone_mm(places[hot]), values[hot], _IN_BONE_MM)
+        hottest = places[int(values.argmax())]
+        to_gas, to_metal = float(surfaces.to_gas_mm(hottest)), float(surfaces.to_metal_mm(hottest))
+        opposite = float(surfaces.to_metal_mm(np.array([2.0 * here - hottest[0], hottest[1], hottest[2]])))
+    return Signs(
+        volume_ml=region.volume_ml,
+        level=float(values.mean()) / median if median > 0 else math.inf,
+        off_midline_mm=abs(x - here),
+        on_left=x > here,
+        depth=_depth(region.centroid_mm, body.mask[k], late),
+        in_trunk=bool(body.trunk[k]),
+        above_legs_mm=z - body.legs_end_mm,
+        symmetry=_symmetry(late, members, body, region),
+        own_mirror=abs(x - here) <= _OWN_MIRROR * width,
+        growth=growth,
+        in_bone=in_bone,
+        to_gas_mm=to_gas,
+        to_metal_mm=to_metal,
+        opposite_to_metal_mm=opposite,
+        elongated_along_body=shape.elongated and abs(shape.direction[2]) > 0.8,
+    )
+
+
+def _part_within(distances_mm: NDArray[np.float64], weights: NDArray[np.float64], limit_mm: float) -> float:
+    """Return the part of the weights within a distance; NaN where there is nothing to be near to."""
+    if np.isnan(distances_mm).all():
+        return math.nan
+    return float(weights[distances_mm <= limit_mm].sum() / weights.sum())
+
+
+def _depth(place_mm: tuple[float, float, float], plane: Mask, late: Image) -> float:
+    rows = np.flatnonzero(plane.any(axis=1))
+    if plane.shape[0] == 1 or rows.size == 0:
+        return math.nan
+    row = float(late.geometry.to_index(place_mm)[1])
+    depth = (row - rows[0] + 0.5) / (rows[-1] - rows[0] + 1)
+    return float(depth if late.geometry.affine[1, 1] > 0 else 1.0 - depth)
+
+
+def _symmetry(late: Image, members: Mask, body: _Body, region: Region) -> float:
+    """Tell how much the place opposite stands out of what is round it, in parts of how much a region does."""
+    array, geometry = np.asarray(late.array, dtype=np.float32), late.geometry
+    means = LocalMeans(body.mask, np.asarray(geometry.spacing_mm), region.finding.scale_mm if region.finding else 8.0)
+    excess = means.centre(array) - means.ring(array)
+    peak = np.unravel_index(int(np.where(members, excess, -np.inf).argmax()), excess.shape)
+    x, y, z = geometry.to_lps(np.array(peak))
+    opposite = np.array([2.0 * body.midline_mm[peak[0]] - x, y, z])
+    places = geometry.to_lps(np.argwhere(body.mask))
+    near = np.linalg.norm(places - opposite, axis=1) <= _MIRROR_SEARCH_MM
+    if not near.any() or not excess[peak] > 0:
+        return math.nan
+    return float(excess[body.mask][near].max() / excess[peak])
