@@ -35,11 +35,11 @@ def test_a_row_holds_what_the_study_measured() -> None:
     for time in ("delayed", "late"):
         ratio = next(one for one in measured["ratios"] if one["time_point"] == time)
         for column, key in (("ratio", "value"), ("ratio_low", "low"), ("ratio_high", "high")):
-            assert float(row[f"{column}_{time}"]) == pytest.approx(ratio["ratio"][key], rel=1e-5)
+            assert float(row[f"{column}_{time}"]) == pytest.approx(ratio["ratio_total"][key], rel=1e-5)
         assert float(row[f"hours_{time}"]) == ratio["hours"]
     (change,) = measured["changes"]
     assert float(row["change"]) == pytest.approx(1.0)
-    assert float(row["change_low"]) == pytest.approx(change["change"]["low"], rel=1e-5)
+    assert float(row["change_low"]) == pytest.approx(change["change_total"]["low"], rel=1e-5)
     assert float(row["own_change_high"]) == pytest.approx(change["own_change"]["high"], rel=1e-5)
     assert (row["probability"], row["threshold"], row["warnings"]) == ("1", "0.1", "1")
     assert (row["nuclide"], row["activity_mbq"]) == ("Tc-99m", "370.5")
@@ -50,8 +50,8 @@ def test_the_columns_come_in_an_order_that_others_rely_on() -> None:
     assert COLUMNS[:8] == ("study", "status", "study_flag", "rule", "lesion", "flag", "finding", "probability")
     assert COLUMNS[14:22] == ("hours_early", "ratio_early", "ratio_low_early", "ratio_high_early",
                               "mean_early", "mean_low_early", "mean_high_early", "size_early")  # fmt: skip
-    assert COLUMNS[-3:] == ("nuclide", "activity_mbq", "warnings")
-    assert len(set(COLUMNS)) == len(COLUMNS) == 51
+    assert COLUMNS[48:] == ("nuclide", "activity_mbq", "warnings", "tissue", "level", "metal_distance_mm", "tract")
+    assert len(set(COLUMNS)) == len(COLUMNS) == 55
 
 
 def test_studies_without_a_lesion_and_failed_ones_have_a_row() -> None:
@@ -60,6 +60,21 @@ def test_studies_without_a_lesion_and_failed_ones_have_a_row() -> None:
     rows = table(("empty", "done", empty), ("broken", "failed", None))
     assert [(row["study"], row["status"], row["study_flag"], row["lesion"]) for row in rows] == [
         ("empty", "done", "not assessable", ""), ("broken", "failed", "", "")]  # fmt: skip
+
+
+def test_the_limits_are_those_that_the_rule_rests_on_and_the_place_is_told() -> None:
+    measured = document()
+    measured["changes"][0]["change_total"] |= {"low": -0.25, "high": 3.5}
+    measured["ratios"][1]["ratio_total"] |= {"low": 1.25}
+    measured["lesions"][0]["location"] = {
+        "tissue": "bone",
+        "level": "shaft",
+        "edge_to_metal_mm": 4.5,
+        "elongated": True,
+    }
+    (row,) = table(("a", "done", measured))
+    assert (row["change_low"], row["change_high"], row["ratio_low_late"]) == ("-0.25", "3.5", "1.25")
+    assert (row["tissue"], row["level"], row["metal_distance_mm"], row["tract"]) == ("bone", "shaft", "4.5", "yes")
 
 
 def test_a_lesion_that_could_not_be_assessed_shows_what_was_measured() -> None:

@@ -286,6 +286,9 @@ def _told(found: LesionsFound) -> Iterable[Target]:
                  share(sum(one.flag == "positive" for one in with_one), len(with_one)), None)  # fmt: skip
     yield Target("studies without a growing lesion flagged positive",
                  share(sum(one.flag == "positive" for one in without), len(without)), None)  # fmt: skip
+    hits = [one for one in found.lesions if one.found]
+    unjudged = sum(np.isnan(one.probability) for one in hits)
+    yield Target("lesions found that have no probability, as without a reference", share(unjudged, len(hits)), None)
     yield Target("true change inside its 95 % interval", _covered(found.judged), None)
     yield Target("late ratio over the true one, median (partial volume included)", _recovery(found.lesions), None)
 
@@ -307,6 +310,9 @@ def _recovery(cases: Sequence[LesionCase]) -> str:
 def rows_of(values: Iterable[LesionCase | FocusCase | StudyCase]) -> list[dict[str, object]]:
     """Give each as one flat row; what is not known is empty."""
     return [
-        {name: None if isinstance(value, float) and np.isnan(value) else value for name, value in asdict(one).items()}
+        {
+            name: None if isinstance(value, float) and not np.isfinite(value) else value
+            for name, value in asdict(one).items()
+        }
         for one in values
     ]

@@ -22,6 +22,7 @@ COLUMNS = (
     *(f"{name}_{time}" for time in TIMES for name in _OF_TIME),
     "from_time", "to_time", "change", "change_low", "change_high", "own_change", "own_change_low", "own_change_high",
     "size_change", "threshold", "nuclide", "activity_mbq", "warnings",
+    "tissue", "level", "metal_distance_mm", "tract",
 )  # fmt: skip
 """The columns in their order, which later versions keep: new ones are put after these."""
 
@@ -32,7 +33,8 @@ def rows_of_study(study: str, status: str, document: Mapping[str, Any] | None) -
     """Give a row for each lesion of a study, or one without a lesion where there is none or it failed.
 
     The ratios and the change are of the modality that the lesion's flag rests on; of a lesion that could not be
-    assessed, of the first one it was measured in (SPECT, then anterior and posterior views).
+    assessed, of the first one it was measured in (SPECT, then anterior and posterior views). Their limits are the total
+    ones, which the flag and its probability rest on; those of mean uptake and own change are of counting alone.
 
     Parameters
     ----------
@@ -74,7 +76,9 @@ def _lesion(flag: Mapping[str, Any], region: Mapping[str, Any], document: Mappin
         "to_time": flag["to_time"],
     }
     for ratio in _of(document["ratios"], lesion=name, modality=modality):
-        row |= {f"hours_{ratio['time_point']}": ratio["hours"]} | _limits("ratio", ratio["ratio"], ratio["time_point"])
+        row |= {f"hours_{ratio['time_point']}": ratio["hours"]} | _limits(
+            "ratio", _total(ratio, "ratio"), ratio["time_point"]
+        )
     for measured in _of(document["measurements"], region=name, modality=modality):
         time = measured["time_point"]
         row |= {f"hours_{time}": measured["hours"], "unit": measured["unit"], "size_unit": measured["size_unit"]}
@@ -82,9 +86,29 @@ def _lesion(flag: Mapping[str, Any], region: Mapping[str, Any], document: Mappin
     times = {"from_time": flag["from_time"], "to_time": flag["to_time"]} if flag["from_time"] else {}
     for change in _of(document["changes"], lesion=name, modality=modality, **times)[:1]:
         row |= {"from_time": change["from_time"], "to_time": change["to_time"], "threshold": change["threshold"]}
-        row |= _limits("change", change["change"]) | _limits("own_change", change["own_change"])
+        row |= _limits("change", _total(change, "change")) | _limits("own_change", change["own_change"])
         row |= {"size_change": change["size_change"]}
-    return row
+    return row | _place(name, document)
+
+
+def _total(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Give an interval with what misalignment adds; earlier versions knew that of counting only."""
+    interval: Mapping[str, Any] = entry.get(f"{name}_total") or entry[name]
+    return interval
+
+
+def _place(lesion: str, document: Mapping[str, Any]) -> Row:
+    """Tell where a lesion lies on the CT."""
+    listed = _of(document.get("lesions", ()), name=lesion)
+    found = listed[0]["location"] if listed else None
+    if found is None:
+        return {}
+    return {
+        "tissue": found["tissue"],
+        "level": found["level"],
+        "metal_distance_mm": found["edge_to_metal_mm"],
+        "tract": "yes" if found["elongated"] else "no",
+    }
 
 
 def _first_modality(lesion: str, document: Mapping[str, Any]) -> str:

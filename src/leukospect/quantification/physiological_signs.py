@@ -100,6 +100,7 @@ class _Body:
     midline_mm: NDArray[np.float64]
     trunk: NDArray[np.bool_]
     legs_end_mm: float
+    excess: Mapping[float, NDArray[np.float32]]
 
 
 def signs_of(
@@ -125,7 +126,7 @@ def signs_of(
     growth : mapping or None
         Of regions by name; one without it has no known course.
     """
-    whole = _described(body, late)
+    whole = _described(body, late, {_scale_mm(region) for region in regions})
     means = LocalMeans(body, np.asarray(late.geometry.spacing_mm), _LEVEL_SCALE_MM)
     # Of a noisy reconstruction half of the voxels lie far below its mean; smoothed ones do not.
     median = float(np.median(means.centre(np.asarray(late.array, dtype=np.float32))[body]))
@@ -135,7 +136,7 @@ def signs_of(
     )
 
 
-def _described(body: Mask, late: Image) -> _Body:
+def _described(body: Mask, late: Image, scales_mm: set[float]) -> _Body:
     geometry = late.geometry
     across = np.logical_or.reduce(body, axis=1)
     width = across.shape[1] - 1 - across[:, ::-1].argmax(axis=1) - across.argmax(axis=1) + 1
@@ -145,7 +146,7 @@ def _described(body: Mask, late: Image) -> _Body:
     legs = z[parts == 2]
     above = z[trunk]
     apart = legs[legs < above.min()].max() if len(legs) and len(above) and legs.min() < above.min() else math.nan
-    return _Body(body, midline_x_mm(body, geometry), trunk, float(apart))
+    return _Body(body, midline_x_mm(body, geometry), trunk, float(apart), _excesses(late, body, scales_mm))
 
 
 def _parts(plane: Mask) -> int:
@@ -208,16 +209,32 @@ def _depth(place_mm: tuple[float, float, float], plane: Mask, late: Image) -> fl
     return float(depth if late.geometry.affine[1, 1] > 0 else 1.0 - depth)
 
 
+def _excesses(late: Image, body: Mask, scales_mm: set[float]) -> dict[float, NDArray[np.float32]]:
+    """Return, at each scale, how much every place stands out of what is round it, in the image's unit."""
+    array, spacing = np.asarray(late.array, dtype=np.float32), np.asarray(late.geometry.spacing_mm)
+    found = {}
+    for scale in scales_mm:
+        means = LocalMeans(body, spacing, scale)
+        found[scale] = np.asarray(means.centre(array) - means.ring(array), dtype=np.float32)
+    return found
+
+
 def _symmetry(late: Image, members: Mask, body: _Body, region: Region) -> float:
     """Tell how much the place opposite stands out of what is round it, in parts of how much a region does."""
-    array, geometry = np.asarray(late.array, dtype=np.float32), late.geometry
-    means = LocalMeans(body.mask, np.asarray(geometry.spacing_mm), region.finding.scale_mm if region.finding else 8.0)
-    excess = means.centre(array) - means.ring(array)
+    geometry, excess = late.geometry, body.excess[_scale_mm(region)]
     peak = np.unravel_index(int(np.where(members, excess, -np.inf).argmax()), excess.shape)
     x, y, z = geometry.to_lps(np.array(peak))
     opposite = np.array([2.0 * body.midline_mm[peak[0]] - x, y, z])
-    places = geometry.to_lps(np.argwhere(body.mask))
-    near = np.linalg.norm(places - opposite, axis=1) <= _MIRROR_SEARCH_MM
-    if not near.any() or not excess[peak] > 0:
+    middle = np.rint(geometry.to_index(opposite)).astype(np.int64)
+    reach = np.ceil(_MIRROR_SEARCH_MM / np.asarray(geometry.spacing_mm)).astype(np.int64)
+    first, last = np.maximum(middle - reach, 0), np.minimum(middle + reach + 1, geometry.shape)
+    if np.any(first >= last) or not excess[peak] > 0:
         return math.nan
-    return float(excess[body.mask][near].max() / excess[peak])
+    box = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
+    places = geometry.to_lps(np.moveaxis(np.indices(tuple(last - first)), 0, -1) + first)
+    near = body.mask[box] & (np.linalg.norm(places - opposite, axis=-1) <= _MIRROR_SEARCH_MM)
+    return float(excess[box][near].max() / excess[peak]) if near.any() else math.nan
+
+
+def _scale_mm(region: Region) -> float:
+    return region.finding.scale_mm if region.finding else _LEVEL_SCALE_MM
