@@ -198,7 +198,7 @@ def test_a_real_pair_stays_as_it_is_and_a_motion_put_on_it_comes_back(real_data:
     assert not as_it_is.accepted, as_it_is.reason
     points = ct.geometry.to_lps(np.argwhere(body)[::4999])
     centre = points.mean(axis=0)
-    for shift_mm, degrees in (((8.0, -6.0, 10.0), (0.0, 0.0, 0.0)), ((20.0, -15.0, 25.0), (5.0, -4.0, 6.0))):
+    for shift_mm, degrees in (((14.0, -10.0, 16.0), (0.0, 0.0, 0.0)), ((20.0, -15.0, 25.0), (5.0, -4.0, 6.0))):
         put = np.eye(4)
         put[:3, :3] = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
         put[:3, 3] = centre + shift_mm - put[:3, :3] @ centre
