@@ -56,7 +56,7 @@ class RegistrationSettings:
     rotation_deg: float = 15.0
     judged: int = 40
     implants: tuple[str, ...] = IMPLANTS
-    limb_pairs: int = 6
+    limb_pairs: int = 4
     limb_unmoved: int = 1
     planar_pairs: int = 40
     planar_unmoved: int = 8
