@@ -119,9 +119,13 @@ def test_all_benchmarks_lie_side_by_side(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("leukospect.benchmark.metal_report.as_text", lambda results: "")
     monkeypatch.setattr("leukospect.benchmark.registration.run_registration", noted)
     monkeypatch.setattr("leukospect.benchmark.registration_report.as_text", lambda results: "")
+    monkeypatch.setattr("leukospect.benchmark.uncertainty.run_uncertainty", noted)
+    monkeypatch.setattr("leukospect.benchmark.uncertainty_report.as_text", lambda results: "")
+    monkeypatch.setattr("leukospect.benchmark.lesions.run_lesions", noted)
+    monkeypatch.setattr("leukospect.benchmark.lesions_report.as_text", lambda results: "")
     assert leukospect("bench", "-o", tmp_path / "out").code == 0
     assert leukospect("bench", "speed", "-o", tmp_path / "out").code == 0
     assert made == [
-        *(tmp_path / "out" / part for part in ("accuracy", "speed", "metal", "registration")),
+        *(tmp_path / "out" / part for part in ("accuracy", "speed", "metal", "registration", "uncertainty", "lesions")),
         tmp_path / "out",
     ]

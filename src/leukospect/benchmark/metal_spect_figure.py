@@ -15,7 +15,7 @@ _INK, _MUTED, _BAND = "#1c2730", "#66737f", "#e3ebf1"
 _BEFORE, _AFTER = "#d55e00", "#0072b2"
 _TITLES = ("true map", "CT as scanned", "metal reduced", "bias as scanned, %", "bias reduced, %")
 _MARGIN = 3
-_ROW_IN, _LINE_IN, _WIDTH_IN = 2.1, 0.24, 11.0
+_ROW_IN, _LINE_IN, _WIDTH_IN = 2.2, 0.24, 11.0
 
 
 def spect_figure(found: SpectFound) -> Figure:
@@ -31,7 +31,7 @@ def spect_figure(found: SpectFound) -> Figure:
     figure = Figure(figsize=(_WIDTH_IN, height), facecolor="white")
     reach = max(0.02, *(float(np.nanpercentile(np.abs(p.biases[0]), 99)) for p in found.pictures))
     for row, picture in enumerate(found.pictures):
-        _slices(figure, picture, 1.0 - (_ROW_IN * (row + 1) - 0.05) / height, (_ROW_IN - 0.4) / height, reach)
+        _slices(figure, picture, 1.0 - (_ROW_IN * (row + 1) - 0.05) / height, (_ROW_IN - 0.55) / height, reach)
     _bars(figure, found.biases, (bars_in - 0.75) / height, 0.5 / height)
     return figure
 
@@ -50,16 +50,20 @@ def _slices(figure: Figure, picture: SpectPicture, bottom: float, tall: float, r
             axes.contour(picture.metal[box], levels=[0.3], colors=["#00a3c4"], linewidths=0.8)
         axes.set_xticks([])
         axes.set_yticks([])
-        axes.set_title(
-            f"{picture.phantom}: {_TITLES[n]}" if n == 0 else _TITLES[n], fontsize=8.5, color=_INK, loc="left"
-        )
+        title = f"{picture.phantom}\n{_TITLES[n]}" if n == 0 else _TITLES[n]
+        axes.set_title(title, fontsize=8.5, color=_INK, loc="left")
+        if n < 3:
+            for side, place in (("R", 0.03), ("L", 0.97)):
+                axes.text(
+                    place, 0.5, side, transform=axes.transAxes, color="#ffd34d", fontsize=8, ha="center", va="center"
+                )
         if n == len(images) - 1:
             bar = figure.colorbar(drawn, cax=figure.add_axes((0.965, bottom + 0.1 * tall, 0.008, 0.8 * tall)))
             bar.ax.tick_params(labelsize=7)
 
 
 def _bars(figure: Figure, biases: Sequence[SpectBias], tall: float, bottom: float) -> None:
-    axes = figure.add_axes((0.27, bottom, 0.7, tall))
+    axes = figure.add_axes((0.34, bottom, 0.63, tall))
     axes.axvspan(-100 * MOST_BIAS, 100 * MOST_BIAS, color=_BAND, zorder=0)
     axes.axvline(0.0, color=_MUTED, linewidth=0.8)
     names: list[str] = []
