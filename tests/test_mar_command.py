@@ -246,7 +246,10 @@ def test_the_methods_are_the_same_everywhere() -> None:
         assert parser().parse_args(["mar", "ct", "-o", "out", "--method", name]).method == name
 
 
-def test_hu_beyond_16_bits_are_cut_and_the_rest_rounded() -> None:
-    values = np.array([40000.0, -1024.4, 2.6, 3.5], np.float32).reshape(1, 1, 4)
+@pytest.mark.parametrize(("top", "kept"), [(40000.0, np.int32), (30000.0, np.int16)])
+def test_hu_are_rounded_and_none_are_cut(top: float, kept: type[np.generic]) -> None:
+    values = np.array([top, -1024.4, 2.6, 3.5], np.float32).reshape(1, 1, 4)
     image = Image(values, Geometry.axial((1, 1, 4), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)), "HU")
-    assert whole_hu(image).array.ravel().tolist() == [32767, -1024, 3, 4]
+    rounded = whole_hu(image).array
+    assert rounded.ravel().tolist() == [int(top), -1024, 3, 4]
+    assert rounded.dtype == kept

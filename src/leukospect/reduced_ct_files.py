@@ -39,17 +39,17 @@ def write_reduced_ct_dicom(folder: Path, ct: CtSeries, reduction: MetalReduction
 
 
 def whole_hu(image: Image, padding: Sequence[PaddedPixels] = ()) -> Image:
-    """Round a CT to int16 and put its padding back.
+    """Round a CT to int16, or to int32 where its scale reaches beyond, and put its padding back.
 
     A slice at a time: a copy of the volume in floats would take as much memory as the CT.
     """
     if image.array.dtype == np.int16 and not padding:
         return image
-    limits = np.iinfo(np.int16)
-    rounded = np.empty(image.array.shape, dtype=np.int16)
+    limits = np.iinfo(np.int16 if image.array.max() <= np.iinfo(np.int16).max else np.int32)
+    rounded = np.empty(image.array.shape, dtype=limits.dtype)
     for k, plane in enumerate(image.array):
-        rounded[k] = np.rint(np.clip(plane, limits.min, limits.max))
+        rounded[k] = np.rint(np.maximum(plane, np.iinfo(np.int16).min))
     _, rows, columns = image.geometry.shape
     for one in padding:
-        rounded[one.slice_index][one.mask((rows, columns))] = round(max(one.value_hu, limits.min))
+        rounded[one.slice_index][one.mask((rows, columns))] = round(max(one.value_hu, np.iinfo(np.int16).min))
     return Image(rounded, image.geometry, image.unit)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from leukospect.data import Acquisition, Study
 from leukospect.dicom.read.entries import files_below, find_entries
-from leukospect.dicom.read.study import in_time_order, read_study, unused_files
+from leukospect.dicom.read.study import in_time_order, read_study
+from leukospect.dicom.read.unused import unused_files
 from leukospect.errors import InputError, LeukospectError
 from leukospect.files.sidecar import SidecarVolume, is_nifti, read_with_sidecar, sidecar_of
 from leukospect.whole_files import PROVENANCE, recorded_contents

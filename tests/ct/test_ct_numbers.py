@@ -29,9 +29,14 @@ def test_an_ordinary_ct_passes_without_a_word() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert voltage_of_numbers(ct_of()) == 120.0
-        assert voltage_of_numbers(ct_of(kvp=100.0), 120.0) == 100.0
+        assert voltage_of_numbers(ct_of(kvp=100.0), 100.0) == 100.0
         for tissue in (-100.0, 0.0, 150.0):
             voltage_of_numbers(ct_of(tissue))
+
+
+def test_a_recorded_voltage_is_taken_and_said_where_another_was_assumed() -> None:
+    with pytest.warns(AssumptionWarning, match="records 100 kV, which is taken; the assumed 120 kV is not used"):
+        assert voltage_of_numbers(ct_of(kvp=100.0), 120.0) == 100.0
 
 
 def test_an_unknown_voltage_is_taken_only_when_it_is_told() -> None:

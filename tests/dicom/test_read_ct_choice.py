@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +164,25 @@ def test_a_broken_slice_is_not_put_aside(tmp_path: Path) -> None:
     del slices[5].ImagePositionPatient  # at the end, where it would not be missed
     with pytest.raises(GeometryError, match="missing in a slice"):
         read_ct(save(tmp_path, *slices))
+
+
+@pytest.mark.parametrize("head", [b"", b"\0" * 4000, None])
+@pytest.mark.parametrize("at", [0, 5])
+def test_a_damaged_slice_at_an_end_is_told(at: int, head: bytes | None, tmp_path: Path) -> None:
+    folder = save(tmp_path, *ct())
+    path = sorted(folder.iterdir())[at]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:300] if head is None else head + whole[len(head) :] if head else b"")
+    with pytest.warns(AssumptionWarning, match=rf"1 of 6 files was not read \(.*file {at + 1}\)"):
+        made = read_ct(folder)
+    assert made.image.geometry.shape[0] == 5
+    assert any("compare the number of slices" in text for text in made.header.assumptions)
+
+
+def test_other_files_beside_the_slices_are_nothing_to_tell(tmp_path: Path) -> None:
+    folder = save(tmp_path, *ct())
+    (folder / "readme.txt").write_text("slices")
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        read_ct(folder)
+    assert not any("not read" in str(one.message) for one in raised)

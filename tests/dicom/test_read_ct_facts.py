@@ -53,7 +53,9 @@ def said(series: CtSeries) -> str:
 def test_metal_at_the_top_of_12_bits_is_counted_and_said(intercept: int, top: int, tmp_path: Path) -> None:
     series = read(tmp_path, stored_in_12_bits(tissue(8000, 37), intercept))
     assert series.saturated_voxels == 37
-    assert f"37 voxels lie at the top of a 12-bit scale: metal is cut off at {top} HU" in said(series)
+    assert f"37 voxels lie at the top of a 12-bit scale: what is denser, as metal is, is cut off at {top} HU" in said(
+        series
+    )
 
 
 def test_a_12_bit_scale_in_16_bits_is_noticed_and_an_extended_one_is_none(tmp_path: Path) -> None:

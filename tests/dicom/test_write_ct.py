@@ -127,6 +127,26 @@ def test_a_derived_slice_between_two_names_both(tmp_path: Path) -> None:
     assert named == [uids[0:2], uids[1:3], uids[2:4]]
 
 
+@pytest.mark.parametrize(("top", "representation"), [(31743, 1), (33000, 0), (64511, 0)])
+def test_scales_up_to_16_bits_are_held_and_the_window_is_kept(top: int, representation: int, tmp_path: Path) -> None:
+    write_ct(ct(), tmp_path / "ct", IDENTITY)
+    for path in (tmp_path / "ct").iterdir():
+        ds = pydicom.dcmread(path)
+        ds.WindowCenter, ds.WindowWidth = "300", "1500"
+        ds.save_as(path)
+    series = ct()
+    series = replace(series, header=replace(series.header, sources=tuple(sorted((tmp_path / "ct").iterdir()))))
+    values = np.asarray(series.image.array, np.float32).copy()
+    values[1, 2, 3] = top
+    image = Image(values, series.image.geometry, "HU")
+    write_derived_ct(image, tmp_path / "d", source=series, description="d", derivation="d", settings_digest="")
+    made = slices(tmp_path / "d")
+    assert made[0].PixelRepresentation == representation
+    np.testing.assert_array_equal(np.stack([ds.pixel_array.astype(int) - 1024 for ds in made]), values)
+    assert [(ds.WindowCenter, ds.WindowWidth) for ds in made] == [(300, 1500)] * len(made)
+    assert dciodvfy_errors(tmp_path / "d" / "0002.dcm") == []
+
+
 def test_a_source_that_is_gone_is_said(tmp_path: Path) -> None:
     series = ct()
     series = replace(series, header=replace(series.header, sources=(tmp_path / "DOE_JANE.dcm",)))

@@ -39,7 +39,7 @@ def voltage_of_numbers(ct: CtSeries, assumed_kvp: float | None = None) -> float:
     Warns
     -----
     AssumptionWarning
-        A voltage is assumed; a sharp kernel overshoots.
+        A voltage is assumed, or one that is assumed is not used; a sharp kernel overshoots.
     """
     refuse_other_scales(ct.image)
     kind = kernel_kind(ct.header.manufacturer, ct.kernel)
@@ -52,6 +52,12 @@ def voltage_of_numbers(ct: CtSeries, assumed_kvp: float | None = None) -> float:
         )
     other = ct.spectral or (f"made with the density kernel {ct.kernel}" if kind == "other" else "")
     if not other and ct.kvp is not None:
+        if assumed_kvp is not None and assumed_kvp != ct.kvp:
+            warnings.warn(
+                f"The CT records {ct.kvp:g} kV, which is taken; the assumed {assumed_kvp:g} kV is not used.",
+                AssumptionWarning,
+                stacklevel=2,
+            )
         return ct.kvp
     found = f"The CT is {other}: its numbers are not those of the tube's spectrum" if other else (
         "The CT does not record its tube voltage (KVP), which the attenuation map depends on"

@@ -33,6 +33,7 @@ from leukospect.dicom.read.patients import refuse_several_patients
 from leukospect.dicom.read.pixels import pixel_values
 from leukospect.dicom.read.slices import Stack, fill_stack, place_slices
 from leukospect.dicom.read.tilt import gantry_tilt_deg, upright
+from leukospect.dicom.read.unused import unread_slices
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.padded_pixels import PaddedPixels
 
@@ -84,7 +85,7 @@ def read_ct(
         ]
         if not parts:
             raise InputError(f"No CT images were found: {found.summary()}.")
-        assumptions: list[str] = []
+        assumptions = unread_slices(found)
         chosen = parts[0]
         if len(parts) > 1:
             place = None if beside is None else place_of_spect(beside)
@@ -188,8 +189,8 @@ def _volume(
     saturated = 0 if any(beyond for _, beyond in tops) else sum(number_of for number_of, _ in tops)
     if saturated > _HANDFUL:
         assumptions.append(
-            f"{saturated} voxels lie at the top of a 12-bit scale: metal is cut off at {array.max():.0f} HU, so its "
-            "attenuation is underestimated; a reconstruction on the extended scale would not be."
+            f"{saturated} voxels lie at the top of a 12-bit scale: what is denser, as metal is, is cut off at "
+            f"{array.max():.0f} HU; a reconstruction on the extended scale shows it."
         )
     if not tilt:
         return array, stack.geometry(), saturated, False, paddings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -48,15 +48,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """The DICOM files of a folder, how many files there are, and the positions of those that are not DICOM.
+    """The DICOM files of a folder, how many files there are, and those that are not DICOM.
 
+    `foreign` holds the position of each of these and its path.
     `results` counts the DICOM files of earlier runs into a folder below; they were not looked at. `place_name` is what
     the files lie in: ``file``, ``folder``, ``zip archive`` or ``DICOM directory``.
     """
 
     entries: tuple[Entry, ...]
     files: int
-    foreign: tuple[int, ...]
+    foreign: Mapping[int, Path]
     single: bool
     results: int = 0
     place_name: str = "folder"
@@ -95,7 +96,8 @@ def find_entries(path: Path, aside: Collection[Path] = ()) -> Found:
         `path` does not exist, is neither file nor folder, or an archive or a DICOMDIR that cannot be read.
     """
     place_name, files, results = ("file", [(path, "")], 0) if path in aside else _listed_files(path)
-    entries, foreign = [], []
+    entries: list[Entry] = []
+    foreign: dict[int, Path] = {}
     for position, (one, left_out) in enumerate(files, start=1):
         if one in aside:
             continue
@@ -104,10 +106,10 @@ def find_entries(path: Path, aside: Collection[Path] = ()) -> Found:
         else:
             entry = Entry(one, position, Dataset(), "", left_out) if left_out else _entry_or_why(one, position)
         if entry is None:
-            foreign.append(position)
+            foreign[position] = one
         else:
             entries.append(entry)
-    return Found(tuple(entries), len(files), tuple(foreign), place_name == "file", results, place_name)
+    return Found(tuple(entries), len(files), foreign, place_name == "file", results, place_name)
 
 
 def _listed_files(path: Path) -> tuple[str, list[tuple[Path, str]], int]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from leukospect.data import Acquisition, Projections, Study
 from leukospect.dicom.elements import library_warnings_silenced
-from leukospect.dicom.read.copies import by_instance, distinct_objects
+from leukospect.dicom.read.copies import distinct_objects
 from leukospect.dicom.read.ct import ct_series
 from leukospect.dicom.read.ct_choice import ct_of_study
 from leukospect.dicom.read.entries import Entry, Found, find_entries, load, series_of
@@ -22,6 +21,7 @@ from leukospect.dicom.read.patients import by_patient
 from leukospect.dicom.read.reconstructed import not_spect, read_pet, read_recon_slices, volumes_of
 from leukospect.dicom.read.tomo import ToldOrbit
 from leukospect.dicom.read.tomo_acquisitions import TOMO_KINDS, tomo_acquisitions
+from leukospect.dicom.read.unused import unused_files
 from leukospect.errors import AssumptionWarning, InputError, LeukospectError
 
 RECONSTRUCTED_ALREADY = "What was given is reconstructed already; `leukospect run` takes reconstructed SPECT as it is."
@@ -145,32 +145,6 @@ def read_projections(
     for sentence in projections.header.assumptions:
         warnings.warn(sentence, AssumptionWarning, stacklevel=2)
     return projections
-
-
-def unused_files(found: Found) -> list[str]:
-    """Say which files are no acquisitions, those of one sort in one sentence."""
-    sorts: dict[str, list[int]] = defaultdict(list)
-    for entry in found.entries:
-        if not entry.kind:
-            sorts[entry.what].append(entry.position)
-    if found.foreign:
-        sorts["not DICOM"] = list(found.foreign)
-    problems = [
-        f"{len(positions)} of {found.files} files not used ({what}): {_listed(positions)}."
-        for what, positions in sorts.items()
-    ]
-    if found.results:
-        problems.append(f"{found.results} files of earlier results of this program below the folder were not read.")
-    copies = sum(len(group) - 1 for group in by_instance(entry for entry in found.entries if entry.kind))
-    if copies:
-        problems.append(f"{copies} of {found.files} files not used: copies of objects that are already there.")
-    return problems
-
-
-def _listed(positions: list[int]) -> str:
-    if len(positions) > 6:
-        return f"the first is file {positions[0]}, the last file {positions[-1]}, in alphabetical order"
-    return ("file " if len(positions) == 1 else "files ") + ", ".join(str(position) for position in positions)
 
 
 def _acquisitions(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from leukospect.data import CtSeries, Geometry, Image
-from leukospect.dicom.write.ct_slices import ct_slice_pixels, stored_value, write_slices
+from leukospect.dicom.write.ct_slices import HIGHEST_SIGNED_HU, ct_slice_pixels, stored_value, write_slices
 from leukospect.dicom.write.derivation import begin_derived, read_source_headers, source_items
 from leukospect.dicom.write.elements import decimal
 from leukospect.dicom.write.instances import array_digest
@@ -21,6 +21,7 @@ from leukospect.padded_pixels import PaddedPixels
 _TAKEN_OVER = (
     *("KVP", "XRayTubeCurrent", "ExposureTime", "Exposure", "FilterType", "ConvolutionKernel", "AcquisitionNumber"),
     *("DataCollectionDiameter", "ContrastBolusAgent", "ScanOptions", "TableHeight"),
+    *("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation"),  # in HU, so they serve any rescale
 )
 _RAYS = ("DistanceSourceToDetector", "DistanceSourceToPatient", "ReconstructionDiameter", "GantryDetectorTilt")
 _RAYS_OF_SLICE = ("DataCollectionCenterPatient", "ReconstructionTargetCenterPatient")  # they tell a slice's z as well
@@ -88,7 +89,7 @@ def write_derived_ct(
         if near and source.fan is not None:
             _take_over(_RAYS_OF_SLICE, near[0], ds)
 
-    stored = ct_slice_pixels(image, signed=True)
+    stored = ct_slice_pixels(image, signed=float(image.array.max()) <= HIGHEST_SIGNED_HU)
     thickness = source.slice_thickness_mm or image.geometry.spacing_mm[0]
     if image.geometry.same_grid(source.image.geometry):
         _put_padding_back(stored, source.padding, template)
@@ -111,12 +112,13 @@ def _put_padding_back(
 ) -> None:
     """Fill the pixels outside the field of view as the source does, and record the value where it is one."""
     values = set()
+    lowest = np.iinfo(stored.dtype).min
     for one in padding:
-        value = max(stored_value(one.value_hu), np.iinfo(np.int16).min)
+        value = max(stored_value(one.value_hu), lowest)
         stored[one.slice_index][one.mask((stored.shape[1], stored.shape[2]))] = value
         values.add(value)
     if len(values) == 1:
-        template.add_new("PixelPaddingValue", "SS", values.pop())
+        template.add_new("PixelPaddingValue", "US" if stored.dtype.kind == "u" else "SS", values.pop())
 
 
 def _take_over(keywords: tuple[str, ...], source: Dataset, derived: Dataset) -> None:

@@ -19,6 +19,7 @@ from leukospect.errors import InputError
 from leukospect.whole_files import whole_folder
 
 _INTERCEPT = -1024
+HIGHEST_SIGNED_HU = 32767 + _INTERCEPT
 
 
 def ct_slice_pixels(image: Image, *, signed: bool) -> NDArray[np.int16] | NDArray[np.uint16]:
@@ -50,7 +51,8 @@ def ct_slice_pixels(image: Image, *, signed: bool) -> NDArray[np.int16] | NDArra
     low, high = min(ends), max(ends)
     if low < limits.min or high > limits.max:
         found = f"{low + _INTERCEPT} to {high + _INTERCEPT} HU"
-        raise InputError(f"The CT runs from {found}, which 16-bit DICOM pixels do not hold; clip it first.")
+        held = f"{limits.min + _INTERCEPT} to {limits.max + _INTERCEPT}"
+        raise InputError(f"The CT runs from {found}, where 16-bit pixels hold {held}; clip it first.")
     return stored
 
 
