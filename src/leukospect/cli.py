@@ -14,17 +14,14 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+from leukospect.cli_bench import run_benchmarks
 from leukospect.cli_options import parser
 from leukospect.cli_progress import TerminalProgress
+from leukospect.cli_telling import DONE, tell, tell_notes
 from leukospect.errors import LeukospectError
 
-if TYPE_CHECKING:
-    from leukospect.jobs import Outcome
-
-DONE, DEFECT, USAGE, REFUSED, SOME_FAILED = 0, 1, 2, 3, 4
+DEFECT, USAGE, REFUSED, SOME_FAILED = 1, 2, 3, 4
 
 
 def _demo(options: argparse.Namespace, progress: TerminalProgress) -> int:
@@ -32,7 +29,7 @@ def _demo(options: argparse.Namespace, progress: TerminalProgress) -> int:
 
     outcome = demonstrate(options.output, threads=options.threads, progress=progress)
     progress.close()
-    _tell(outcome, options)
+    tell(outcome, options)
     return DONE
 
 
@@ -89,7 +86,7 @@ def _recon(options: argparse.Namespace, progress: TerminalProgress) -> int:
         progress=progress,
     )
     progress.close()
-    _tell(outcome, options)
+    tell(outcome, options)
     return DONE
 
 
@@ -112,7 +109,7 @@ def _calibrate(options: argparse.Namespace, progress: TerminalProgress) -> int:
         progress=progress,
     )
     progress.close()
-    _tell_notes(notes, options)
+    tell_notes(notes, options)
     if not options.quiet:
         print(made.sentence())
     return DONE
@@ -130,7 +127,7 @@ def _mar(options: argparse.Namespace, progress: TerminalProgress) -> int:
         progress=progress,
     )
     progress.close()
-    _tell_notes(notes, options)
+    tell_notes(notes, options)
     if not options.quiet:
         print(summary.found)
         print(summary.sentence())
@@ -143,7 +140,7 @@ def _register(options: argparse.Namespace, progress: TerminalProgress) -> int:
 
     found, notes = register_job(options.fixed, options.moving, options.output, progress=progress)
     progress.close()
-    _tell_notes(notes, options)
+    tell_notes(notes, options)
     if not options.quiet:
         print(found.reason)
         print(f"Transform: {options.output / 'fixed_to_moving.tfm'}")
@@ -165,7 +162,7 @@ def _run(options: argparse.Namespace, progress: TerminalProgress) -> int:
         progress=progress,
     )
     progress.close()
-    _tell(outcome, options)
+    tell(outcome, options)
     return DONE
 
 
@@ -185,7 +182,7 @@ def _batch(options: argparse.Namespace, progress: TerminalProgress) -> int:
     progress.close()
     loose = loose_files(options.archive)
     if loose:
-        _tell_notes([f"{loose} files lie in the archive beside the studies' folders; they were not read."], options)
+        tell_notes([f"{loose} files lie in the archive beside the studies' folders; they were not read."], options)
     if not options.quiet:
         for record in records:
             when = "" if record.fresh else " (as before)"
@@ -208,7 +205,7 @@ def _labs(options: argparse.Namespace, progress: TerminalProgress) -> int:
         progress=progress,
     )
     progress.close()
-    _tell_notes(outcome.warnings, options)
+    tell_notes(outcome.warnings, options)
     if not options.quiet:
         for line in outcome.lines():
             print(line)
@@ -238,133 +235,6 @@ def _phantom_make(options: argparse.Namespace, progress: TerminalProgress) -> in
     return DONE
 
 
-def _bench(options: argparse.Namespace, progress: TerminalProgress) -> int:
-    parts = (options.part,) if options.part else tuple(_BENCHMARKS)
-    for part in parts:
-        alone = options.output or Path(f"leukospect-bench-{part}")
-        together = (options.output or Path("leukospect-bench")) / part
-        _BENCHMARKS[part](options, alone if options.part else together, progress)
-    return DONE
-
-
-def _bench_accuracy(options: argparse.Namespace, output: Path, progress: TerminalProgress) -> None:
-    from dataclasses import replace
-
-    from leukospect.benchmark.accuracy import run_accuracy
-    from leukospect.benchmark.accuracy_results import QUICK, AccuracySettings
-
-    settings = replace(QUICK if options.quick else AccuracySettings(), seed=options.seed)
-    results = run_accuracy(output, settings, threads=options.threads, progress=progress)
-    progress.close()
-    _tell_notes(results.assumptions, options)
-    if not options.quiet:
-        for target in results.targets:
-            print(f"{target.verdict:6s} {target.asked}: {target.found}")
-        print(f"Report: {output / 'accuracy.html'}")
-
-
-def _bench_speed(options: argparse.Namespace, output: Path, progress: TerminalProgress) -> None:
-    from leukospect.benchmark.speed import SpeedPlan, run_speed
-    from leukospect.benchmark.speed_report import as_text
-
-    results = run_speed(output, SpeedPlan(threads=options.threads), progress=progress)
-    progress.close()
-    if not options.quiet:
-        print(as_text(results))
-        print(f"Report: {output / 'speed.md'}")
-
-
-def _bench_metal(options: argparse.Namespace, output: Path, progress: TerminalProgress) -> None:
-    from dataclasses import replace
-
-    from leukospect.benchmark.metal import run_metal
-    from leukospect.benchmark.metal_report import as_text
-    from leukospect.benchmark.metal_results import QUICK, MetalSettings
-
-    settings = replace(QUICK if options.quick else MetalSettings(), seed=options.seed)
-    results = run_metal(output, settings, anatomy=options.anatomy, threads=options.threads, progress=progress)
-    progress.close()
-    _tell_notes(results.assumptions, options)
-    if not options.quiet:
-        print(as_text(results))
-        print(f"Report: {output / 'metal.html'}")
-
-
-def _bench_registration(options: argparse.Namespace, output: Path, progress: TerminalProgress) -> None:
-    from dataclasses import replace
-
-    from leukospect.benchmark.registration import run_registration
-    from leukospect.benchmark.registration_report import as_text
-    from leukospect.benchmark.registration_results import QUICK, RegistrationSettings
-
-    settings = replace(QUICK if options.quick else RegistrationSettings(), seed=options.seed)
-    found = run_registration(output, settings, threads=options.threads, progress=progress)
-    progress.close()
-    if not options.quiet:
-        print(as_text(found))
-        print(f"Report: {output / 'registration.html'}")
-
-
-def _bench_uncertainty(options: argparse.Namespace, output: Path, progress: TerminalProgress) -> None:
-    from dataclasses import replace
-
-    from leukospect.benchmark.uncertainty import run_uncertainty
-    from leukospect.benchmark.uncertainty_report import as_text
-    from leukospect.benchmark.uncertainty_results import QUICK, UncertaintySettings
-
-    settings = replace(QUICK if options.quick else UncertaintySettings(), seed=options.seed)
-    found = run_uncertainty(output, settings, threads=options.threads, progress=progress)
-    progress.close()
-    if not options.quiet:
-        print(as_text(found))
-        print(f"Report: {output / 'uncertainty.html'}")
-
-
-def _bench_lesions(options: argparse.Namespace, output: Path, progress: TerminalProgress) -> None:
-    from dataclasses import replace
-
-    from leukospect.benchmark.lesions import run_lesions
-    from leukospect.benchmark.lesions_report import as_text
-    from leukospect.benchmark.lesions_results import QUICK, LesionSettings
-
-    settings = replace(QUICK if options.quick else LesionSettings(), seed=options.seed)
-    found = run_lesions(output, settings, threads=options.threads, progress=progress)
-    progress.close()
-    if not options.quiet:
-        print(as_text(found))
-        print(f"Report: {output / 'lesions.html'}")
-
-
-_BENCHMARKS = {
-    "accuracy": _bench_accuracy,
-    "speed": _bench_speed,
-    "metal": _bench_metal,
-    "registration": _bench_registration,
-    "uncertainty": _bench_uncertainty,
-    "lesions": _bench_lesions,
-}
-
-
-def _tell(outcome: Outcome, options: argparse.Namespace) -> None:
-    """Print what came out: warnings to standard error, the flag and where the report is to standard output."""
-    if options.quiet:
-        return
-    _tell_notes(outcome.warnings, options)
-    if outcome.flag is not None:
-        print(f"Flag: {outcome.flag.flag} (rule {outcome.flag.rule}; a research tool, no diagnosis)")
-        places = {place.region: place for place in outcome.locations}
-        for lesion in outcome.flag.lesions:
-            place = f" At: {places[lesion.lesion].tissue}." if lesion.lesion in places else ""
-            print(f"  {lesion.lesion}: {lesion.flag}. {lesion.reason}{place}")
-    print(f"Report: {outcome.output / 'report.html'}")
-
-
-def _tell_notes(notes: Sequence[str], options: argparse.Namespace) -> None:
-    if not options.quiet:
-        for text in notes:
-            print(f"note: {text}", file=sys.stderr)
-
-
 _JOBS: dict[str, Callable[[argparse.Namespace, TerminalProgress], int]] = {
     "demo": _demo,
     "inspect": _inspect,
@@ -377,7 +247,7 @@ _JOBS: dict[str, Callable[[argparse.Namespace, TerminalProgress], int]] = {
     "labs": _labs,
     "phantom_list": _phantom_list,
     "phantom_make": _phantom_make,
-    "bench": _bench,
+    "bench": run_benchmarks,
 }
 
 
