@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import json
@@ -11,15 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from leukospect import __version__
 from leukospect.benchmark import accuracy_orbits, accuracy_rods, accuracy_scatter, accuracy_uniform
 from leukospect.benchmark.accuracy_results import NOISE_FREE, AccuracySettings, Conditions, Measures, Target
 from leukospect.benchmark.accuracy_spheres import CURVES, DEPTHS, RECOVERY
+from leukospect.benchmark.page import drawn_figures, write_page
 
 TRUTH = (
     "Digital truth: projections come from an analytic model of solids, finer than the reconstruction and independent "
@@ -36,7 +33,6 @@ CAPTIONS = {
     "orbits": "The same phantom with two nuclides, two orbits and two arcs.",
     "slices": "Slices at each count level.",
 }
-_PNG_DPI = 150
 _STUDIES = (accuracy_uniform.STUDY, RECOVERY, DEPTHS, accuracy_scatter.STUDY, accuracy_rods.STUDY,
             accuracy_orbits.STUDY, CURVES)  # fmt: skip
 
@@ -48,15 +44,6 @@ class ShownTable:
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ShownFigure:
-    """A figure of the page: its name, caption and PNG in base64."""
-
-    name: str
-    caption: str
-    data: str
 
 
 def as_document(measures: Measures, targets: Sequence[Target], settings: AccuracySettings) -> dict[str, object]:
@@ -134,18 +121,12 @@ def write_files(
     document = json.dumps(as_document(measures, targets, settings), indent=1) + "\n"
     (folder / "accuracy.json").write_text(document, encoding="utf-8")
     (folder / "accuracy.csv").write_text(as_csv(measures), encoding="utf-8")
-    shown = []
-    for name, figure in figures.items():
-        FigureCanvasAgg(figure)
-        figure.savefig(folder / f"{name}.png", dpi=_PNG_DPI, metadata={"Software": None})
-        with mpl.rc_context({"svg.hashsalt": "leukospect"}):
-            figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
-        data = base64.b64encode((folder / f"{name}.png").read_bytes()).decode()
-        shown.append(ShownFigure(name, CAPTIONS[name], data))
-    environment = Environment(
-        loader=PackageLoader("leukospect.benchmark", "templates"), autoescape=True, undefined=StrictUndefined
+    shown = drawn_figures(folder, figures, CAPTIONS, dpi=150, vector=True)
+    write_page(
+        folder / "accuracy.html",
+        truth=TRUTH,
+        settings=settings,
+        targets=targets,
+        figures=shown,
+        tables=tables_of(measures),
     )
-    page = environment.get_template("accuracy.html").render(
-        version=__version__, truth=TRUTH, settings=settings, targets=targets, figures=shown, tables=tables_of(measures)
-    )
-    (folder / "accuracy.html").write_text(page, encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import json
 from collections import Counter
@@ -10,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from leukospect import __version__
 from leukospect.benchmark.lesions_results import LesionCase, LesionsFound, judged_lesions, rows_of
 from leukospect.benchmark.metal_results import Target
+from leukospect.benchmark.page import drawn_figures, write_page
 
 TRUTH = (
     "Digital truth: counts come from an analytic model of solids that shares no projector with the "
@@ -44,7 +42,6 @@ CAPTIONS = {
     "lesions-pictures": "Maximum of the late image from the front, the patient's left on the viewer's right; numbers "
     "are contrasts, dashed lesions were not found.",
 }
-_PNG_DPI = 130
 
 
 def as_text(found: LesionsFound) -> str:
@@ -100,20 +97,11 @@ def write_files(folder: Path, found: LesionsFound, targets: Sequence[Target], fi
             writer = csv.DictWriter(stream, list(tables[name][0]) if tables[name] else [], lineterminator="\n")
             writer.writeheader()
             writer.writerows(tables[name])
-    shown = []
-    for name, figure in figures.items():
-        FigureCanvasAgg(figure)
-        figure.savefig(folder / f"{name}.png", dpi=_PNG_DPI, metadata={"Software": None})
-        data = base64.b64encode((folder / f"{name}.png").read_bytes()).decode()
-        shown.append({"caption": CAPTIONS[name], "data": data})
+    shown = drawn_figures(folder, figures, CAPTIONS, dpi=130)
     settings = found.settings
     stop_s = [seconds * 60.0 / settings.stops for seconds in (settings.delayed_seconds, settings.late_seconds)]
-    environment = Environment(
-        loader=PackageLoader("leukospect.benchmark", "templates"), autoescape=True, undefined=StrictUndefined
-    )
-    page = environment.get_template("lesions.html").render(
-        version=__version__, truth=TRUTH, rules=RULES, settings=found.settings, targets=targets, figures=shown,
+    write_page(
+        folder / "lesions.html", truth=TRUTH, rules=RULES, settings=found.settings, targets=targets, figures=shown,
         table=table_of(found), tissues=tissues_of(found), studies=len(found.studies), stop_s=stop_s,
         lesions=len(found.lesions),
     )  # fmt: skip
-    (folder / "lesions.html").write_text(page, encoding="utf-8")

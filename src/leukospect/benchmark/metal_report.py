@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import json
@@ -11,8 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from leukospect import __version__
@@ -25,6 +22,7 @@ from leukospect.benchmark.metal_results import (
     median_of,
 )
 from leukospect.benchmark.metal_spect import SpectFound
+from leukospect.benchmark.page import drawn_figures, write_page
 
 TRUTH = (
     "Digital truth: random anatomies of analytic solids, scanned by a simulated CT of its own code with several photon "
@@ -40,7 +38,6 @@ CAPTIONS = {
     "spect": "SPECT beside metal: attenuation maps (1/cm) and the changes of uptake relative to the true map in the "
     "slice with most metal of each phantom, and what the CT's metal adds to the mean uptake of each volume beside it.",
 }
-_DPI = 130
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,15 +60,6 @@ class ShownTable:
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ShownFigure:
-    """A figure of the page: its name, caption and PNG in base64."""
-
-    name: str
-    caption: str
-    data: str
 
 
 def tables_of(results: MetalResults) -> tuple[ShownTable, ...]:
@@ -190,17 +178,8 @@ def write_files(folder: Path, results: MetalResults, figures: Mapping[str, Figur
     if results.spect is not None:
         lines = [one.row() for one in results.spect.biases]
         (folder / "metal-spect.csv").write_text(as_csv(lines), encoding="utf-8")
-    shown = []
-    for name, figure in figures.items():
-        FigureCanvasAgg(figure)
-        figure.savefig(folder / f"{name}.png", dpi=_DPI, metadata={"Software": None})
-        data = base64.b64encode((folder / f"{name}.png").read_bytes()).decode()
-        shown.append(ShownFigure(name, CAPTIONS.get(name, CAPTIONS["slices"]), data))
-    environment = Environment(
-        loader=PackageLoader("leukospect.benchmark", "templates"), autoescape=True, undefined=StrictUndefined
-    )
-    page = environment.get_template("metal.html").render(
-        version=__version__, truth=TRUTH, settings=results.settings, measures=results.measures,
+    shown = drawn_figures(folder, figures, {name: CAPTIONS.get(name, CAPTIONS["slices"]) for name in figures}, dpi=130)
+    write_page(
+        folder / "metal.html", truth=TRUTH, settings=results.settings, measures=results.measures,
         targets=results.targets, figures=shown, tables=tables_of(results), machine=results.machine,
     )  # fmt: skip
-    (folder / "metal.html").write_text(page, encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import json
 from collections.abc import Mapping, Sequence
@@ -10,12 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from leukospect import __version__
 from leukospect.benchmark.metal_results import Target
+from leukospect.benchmark.page import drawn_figures, write_page
 from leukospect.benchmark.registration_moved_results import moved_table
 from leukospect.benchmark.registration_results import RegistrationFound, judged_registration
 
@@ -34,7 +32,6 @@ CAPTIONS = {
     "registration-checkerboards": "SPECT without attenuation correction and CT in turn, with the CT's outline: "
     "coronal, the patient's left on the viewer's right.",
 }
-_PNG_DPI = 130
 
 
 def as_text(found: RegistrationFound) -> str:
@@ -87,17 +84,8 @@ def write_files(
         writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    shown = []
-    for name, figure in figures.items():
-        FigureCanvasAgg(figure)
-        figure.savefig(folder / f"{name}.png", dpi=_PNG_DPI, metadata={"Software": None})
-        data = base64.b64encode((folder / f"{name}.png").read_bytes()).decode()
-        shown.append({"caption": CAPTIONS[name], "data": data})
-    environment = Environment(
-        loader=PackageLoader("leukospect.benchmark", "templates"), autoescape=True, undefined=StrictUndefined
-    )
-    page = environment.get_template("registration.html").render(
-        version=__version__, truth=TRUTH, settings=found.settings, targets=targets, figures=shown,
+    shown = drawn_figures(folder, figures, CAPTIONS, dpi=130)
+    write_page(
+        folder / "registration.html", truth=TRUTH, settings=found.settings, targets=targets, figures=shown,
         table=table_of(found), moved=moved_table(found.limbs, found.planar), flag_mm=found.flag_mm,
     )  # fmt: skip
-    (folder / "registration.html").write_text(page, encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import json
 import math
@@ -11,12 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from leukospect import __version__
 from leukospect.benchmark.metal_results import Target
+from leukospect.benchmark.page import drawn_figures, write_page
 from leukospect.benchmark.uncertainty_results import UncertaintyFound, covered, judged_uncertainty, reliability
 from leukospect.quantification.probability import EXPECTED
 
@@ -34,7 +32,6 @@ CAPTIONS = {
     "uncertainty-reliability": "P(change > 10 %), in tenths, against how often the true change was above 10 %.",
     "uncertainty-changes": "Measured against true change.",
 }
-_PNG_DPI = 130
 
 
 def as_text(found: UncertaintyFound) -> str:
@@ -91,20 +88,11 @@ def write_files(
     }
     (folder / "uncertainty.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     _write_replicates(folder / "uncertainty.csv", found)
-    shown = []
-    for name, figure in figures.items():
-        FigureCanvasAgg(figure)
-        figure.savefig(folder / f"{name}.png", dpi=_PNG_DPI, metadata={"Software": None})
-        data = base64.b64encode((folder / f"{name}.png").read_bytes()).decode()
-        shown.append({"caption": CAPTIONS[name], "data": data})
-    environment = Environment(
-        loader=PackageLoader("leukospect.benchmark", "templates"), autoescape=True, undefined=StrictUndefined
-    )
-    page = environment.get_template("uncertainty.html").render(
-        version=__version__, truth=TRUTH, settings=found.settings, resamples=found.resamples, targets=targets,
+    shown = drawn_figures(folder, figures, CAPTIONS, dpi=130)
+    write_page(
+        folder / "uncertainty.html", truth=TRUTH, settings=found.settings, resamples=found.resamples, targets=targets,
         figures=shown, table=table_of(found), expected=EXPECTED,
     )  # fmt: skip
-    (folder / "uncertainty.html").write_text(page, encoding="utf-8")
 
 
 def _write_replicates(path: Path, found: UncertaintyFound) -> None:
