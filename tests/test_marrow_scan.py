@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from leukospect.data import CtSeries, Projections, Study
-from leukospect.dicom.read.study import read_study
 from leukospect.errors import AssumptionWarning
 from leukospect.pipeline import run_study
 from leukospect.protocol import load_protocol
@@ -75,29 +74,17 @@ def test_attenuation_that_is_corrected_in_one_of_the_two_only_is_told(incongruen
     assert any("one of leukocytes and colloid only" in str(one.message) for one in caught)
 
 
-def test_planar_leukocytes_and_planar_colloid_are_compared(tmp_path: Path) -> None:
-    study, regions = _planar(tmp_path)
-    result = run(study, regions, "marrow-discordance")
-    assert result.flag.flag == "positive"
+@pytest.mark.parametrize(
+    ("variant", "built"), [("hip-prosthesis-marrow", "positive"), ("hip-prosthesis-marrow-congruent", "negative")]
+)
+def test_planar_leukocytes_and_planar_colloid_are_compared(variant: str, built: str, tmp_path: Path) -> None:
+    result = run(*simulated(variant, tmp_path, only=("PLANAR",)), "marrow-discordance")
+    assert result.flag.flag == built
+    flags = {lesion.lesion: lesion.flag for lesion in result.flag.lesions}
+    assert flags == {**dict.fromkeys(LESIONS, built), "left trochanter": "negative"}
     assert {lesion.modality for lesion in result.flag.lesions} == {"planar anterior"}
     assert result.marrow is not None
     assert {ratio.modality for ratio in result.marrow.ratios} >= {"planar anterior", "planar posterior"}
-
-
-def _planar(folder: Path) -> tuple[Study, Path]:
-    """Make planar views of both, in the middle of the SPECT's fields."""
-    path = write_coarse("hip-prosthesis-marrow", folder, only=())
-    window = '[{ name = "peak", lower_kev = 126.45, upper_kev = 154.55 }]'
-    scan = (
-        'kind = "PLANAR", matrix = [48, 64], pixel_mm = [9.6, 9.6], center_z_mm = 90.0, '
-        f'seconds = 600, frame = "table", window = {window}'
-    )
-    late = f'{{ {scan}, time_point = "late", hours = 24.0 }}'
-    marrow = f'{{ {scan}, time_point = "early", hours = 1.0, tracer = "colloid" }}'
-    path.write_text(path.read_text().replace("acquisition = []", f"acquisition = [{late}, {marrow}]"))
-    made = folder / "made"
-    assert leukospect("phantom", "make", path, "-o", made).code == 0
-    return read_study(made / "study"), made / "regions.toml"
 
 
 def test_counted_at_once_from_dicom_to_the_report(tmp_path: Path) -> None:
