@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from leukospect.ct.metal_segmentation import find_metal
 from leukospect.data import Image, PlanarImages
 from leukospect.protocol import Protocol
+from leukospect.quantification.contrast_maps import EarlierImage, mean_of_times
 from leukospect.quantification.ct_tissues import Surfaces, tissues_of_ct
 from leukospect.quantification.lesions import checked_body, find_candidates, with_mirrors
 from leukospect.quantification.location import SPECT_FWHM_MM, locate
@@ -53,6 +55,7 @@ def found_in_spect(
     last, settings = spect[-1], protocol.regions
     body = checked_body(last.recon, _body_of(last))
     noise = [_noise_of(result, protocol, progress) for result in spect]
+    earlier = _earlier_of(spect, carries, noise)
     labels, candidates = find_candidates(
         last.recon,
         body=body,
@@ -61,9 +64,11 @@ def found_in_spect(
         minimum_contrast=settings.minimum_contrast,
         false_discovery_rate=settings.false_discovery_rate,
         noise=noise[-1],
+        earlier=earlier,
     )
     growth = _growth(spect, carries, labels, candidates, noise)
-    told = tell_physiological(last.recon, labels, candidates, body, surfaces=surfaces, growth=growth)
+    seen = last.recon if earlier is None else mean_of_times(last.recon, body, noise[-1], earlier)
+    told = tell_physiological(seen, labels, candidates, body, surfaces=surfaces, growth=growth)
     return with_mirrors(labels, told, body, maximum_lesions=settings.maximum_lesions)
 
 
@@ -91,6 +96,29 @@ def noise_of_planar(planar: PlanarImages, slab: Image, protocol: Protocol, *, vi
         drawn = np.random.default_rng(protocol.uncertainty.seed + _SEED_STEP * (draw + 1)).poisson(counts)
         noise.append(Image(((drawn - counts) * rate).astype(np.float32)[:, None, :], slab.geometry, slab.unit))
     return noise
+
+
+def _earlier_of(
+    spect: Sequence[SpectResult], carries: Sequence[Carry], noise: Sequence[Sequence[Image]]
+) -> EarlierImage | None:
+    """Bring the earlier SPECT with the most counts, the last one before the late, onto the late one's grid."""
+    if len(spect) < 2 or set(spect[-2].corrections) != set(spect[-1].corrections):
+        return None
+    late, earlier = spect[-1].recon, spect[-2].recon
+    numbered = np.arange(1, late.array.size + 1, dtype=np.int32).reshape(late.array.shape)
+    places = np.asarray(carries[len(spect) - 2](Image(numbered, late.geometry)).array).ravel()
+    counted = np.bincount(places, minlength=late.array.size + 1)[1:].reshape(late.array.shape)
+    known = counted > 0
+    nearest = ndimage.distance_transform_edt(~known, late.geometry.spacing_mm, return_distances=False, return_indices=True)
+
+    def brought(image: Image) -> Image:
+        total = np.bincount(places, np.asarray(image.array, np.float64).ravel(), late.array.size + 1)[1:]
+        mean = total.reshape(late.array.shape) / np.maximum(counted, 1)
+        return Image(mean[tuple(nearest)].astype(np.float32), late.geometry, image.unit)
+
+    # A turned grid leaves single voxels without any of the earlier ones; those take their neighbour's.
+    reached = ndimage.binary_closing(np.pad(known, 1, mode="edge"))[1:-1, 1:-1, 1:-1] | known
+    return EarlierImage(brought(earlier), reached, tuple(brought(one) for one in noise[-2]))
 
 
 def _growth(

@@ -37,12 +37,16 @@ class Finding:
         The least rate at which it is believed.
     scale_mm : float
         Standard deviation of the Gaussian at which it stood out most.
+    growth, growth_error : float
+        `contrast` over that of the earlier image, NaN where there is none, and its relative standard deviation by noise.
     """
 
     contrast: float
     contrast_to_noise: float
     false_discovery_rate: float
     scale_mm: float
+    growth: float = nan
+    growth_error: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ from leukospect.quantification.physiological_signs import Growth, Signs, signs_o
 GREW, GREW_AT_METAL = 1.5, 1.2
 """A lesion-like course: uptake, decay-corrected, surely more than so many times that of the earliest time."""
 
+STANDS_OUT_MORE = 1.15
+"""The same of its contrast to what is round it; uptakes of normal tissues change by some percent against each other."""
+
 _FELL = 0.8
 _AWAY_FROM_METAL_MM = 20.0
 _ALIKE_IN_BONE, _ALIKE = 0.7, (0.7, 1.43)
@@ -89,6 +92,7 @@ def _with_other_marrow(regions: tuple[Region, ...], signs: tuple[Signs, ...]) ->
             continue
         limit = usual * (_OF_MARROW_AT_METAL if at_metal else _OF_MARROW)
         steady = not own.growth.beyond(GREW_AT_METAL if at_metal else GREW, deviations=_SURELY)
+        steady = steady and not _stands_out_more(own)
         if own.in_bone >= _MOSTLY and own.level <= limit and steady and not (at_metal and np.isnan(own.growth.factor)):
             where = "on the midline" if own.own_mirror else "opposite an implant"
             remark = f"In bone {where}, and no hotter than marrow elsewhere; {_course(own)}."
@@ -150,7 +154,12 @@ def _like(one: Signs, other: Signs) -> bool:
 
 def _grew(signs: Signs) -> bool:
     """Tell whether it grew beyond what noise makes of a level that was kept."""
-    return signs.growth.beyond(GREW, deviations=_SURELY)
+    return signs.growth.beyond(GREW, deviations=_SURELY) or _stands_out_more(signs)
+
+
+def _stands_out_more(signs: Signs) -> bool:
+    """Tell whether it stands out of what is round it surely more than it did: that no marrow, vessel or organ does."""
+    return signs.standing_out.beyond(STANDS_OUT_MORE, deviations=_SURELY)
 
 
 def _at_metal(region: Region, signs: Signs) -> Region:
@@ -158,7 +167,8 @@ def _at_metal(region: Region, signs: Signs) -> Region:
 
     Within 10 mm that tells only where there is metal on both sides.
     """
-    found, steady = _marrow(signs), not signs.growth.beyond(GREW_AT_METAL, deviations=_SURELY)
+    found = _marrow(signs)
+    steady = not (signs.growth.beyond(GREW_AT_METAL, deviations=_SURELY) or _stands_out_more(signs))
     alone = signs.to_metal_mm <= _CLOSE_TO_METAL_MM < signs.opposite_to_metal_mm
     if found is None or np.isnan(signs.growth.factor) or not steady or alone:
         return region
@@ -169,6 +179,8 @@ def _course(signs: Signs) -> str:
     if np.isnan(signs.growth.factor):
         return "its course in time is not known"
     change = f"{signs.growth.factor - 1.0:+.0%}"
+    if _stands_out_more(signs):
+        return f"it stands out more than it did ({signs.standing_out.factor - 1.0:+.0%}; its uptake {change})"
     if _grew(signs):
         return f"its uptake grew ({change})"
     if signs.growth.factor > GREW_AT_METAL:

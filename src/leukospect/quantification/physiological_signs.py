@@ -68,6 +68,8 @@ class Signs:
         It lies across the midline, so that its mirror image is much of itself.
     growth : Growth
         From the earliest time that was measured.
+    standing_out : Growth
+        That of its contrast to what is round it, which what changes in the whole body leaves alone.
     in_bone : float
         Part of the hot part's uptake; NaN without a CT or bone.
     to_gas_mm, to_metal_mm, opposite_to_metal_mm : float
@@ -85,6 +87,7 @@ class Signs:
     symmetry: float
     own_mirror: bool
     growth: Growth
+    standing_out: Growth
     in_bone: float
     to_gas_mm: float
     to_metal_mm: float
@@ -185,6 +188,7 @@ def _signs(
         symmetry=_symmetry(late, members, body, region),
         own_mirror=abs(x - here) <= _OWN_MIRROR * width,
         growth=growth,
+        standing_out=Growth() if region.finding is None else Growth(region.finding.growth, region.finding.growth_error),
         in_bone=in_bone,
         to_gas_mm=to_gas,
         to_metal_mm=to_metal,
@@ -232,7 +236,7 @@ def _symmetry(late: Image, members: Mask, body: _Body, region: Region) -> float:
         return math.nan
     box = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
     places = geometry.to_lps(np.moveaxis(np.indices(tuple(last - first)), 0, -1) + first)
-    near = body.mask[box] & (np.linalg.norm(places - opposite, axis=-1) <= _MIRROR_SEARCH_MM)
+    near = body.mask[box] & ~members[box] & (np.linalg.norm(places - opposite, axis=-1) <= _MIRROR_SEARCH_MM)
     return float(excess[box][near].max() / excess[peak]) if near.any() else math.nan
 
 
