@@ -31,6 +31,9 @@ _LEAST_SMOOTHING_MM, _SMOOTHING_SCALES = 3.4, 0.5
 _LARGEST_SCALES = 4.5
 # Two foci are one where the saddle between them is above so much of the lower one, over the background.
 _VALLEY = 0.8
+_OTHER_COURSE = 2.0
+# What runs out to one side of its focus, by more than so many scales, touches something else, or is an organ.
+_OFF_SCALES, _ORGAN_ML = 1.7, 120.0
 _THRESHOLD_STEP, _HIGHEST_THRESHOLD = 0.1, 0.8
 
 
@@ -241,8 +244,8 @@ def _grown(
         if not free[peak]:
             continue
         smooth = grounds[_ground(focus)]
-        lesion = _hanging_together(smooth, free, peak, focus, relative_threshold, voxel_ml)
-        lesion = _without_others(lesion, smooth, basins, markers, peak, focus)
+        lesion = _hanging_together(smooth, free, peak, focus, relative_threshold, spacing)
+        lesion = _without_others(lesion, smooth, basins, markers, peak, [one for _, one in peaks])
         free &= ~np.isin(basins, basins[lesion & (markers > 0)])
         if np.count_nonzero(lesion) * voxel_ml >= minimum_volume_ml:
             kept.append(focus)
@@ -274,19 +277,27 @@ def _without_others(
     basins: NDArray[np.int32],
     markers: NDArray[np.int32],
     peak: tuple[int, int, int],
-    focus: Focus,
+    foci: Sequence[Focus],
 ) -> NDArray[np.bool_]:
-    """Leave other foci out that a valley parts from this one: they are judged by themselves."""
+    """Leave other foci out that a valley or another course parts from this one: they are judged by themselves."""
     others = np.unique(markers[lesion & (markers > 0)])
+    focus = foci[markers[peak] - 1]
     top = float(smooth[peak]) - focus.background
     left = lesion.copy()
     for other in others[others != basins[peak]]:
         height = float(smooth[markers == other].max()) - focus.background
         parts, _ = ndimage.label(lesion & (smooth > focus.background + _VALLEY * min(height, top)))
-        if parts[peak] == 0 or not np.any(parts[markers == other] == parts[peak]):
+        apart = parts[peak] == 0 or not np.any(parts[markers == other] == parts[peak])
+        if apart or _another_course(focus, foci[other - 1]):
             left &= basins != other
     parts, _ = ndimage.label(left)
     return np.asarray(parts == parts[peak]) if parts[peak] else left
+
+
+def _another_course(one: Focus, other: Focus) -> bool:
+    """Tell whether the contrasts of two foci surely changed differently; never where that is not known."""
+    error = float(np.hypot(one.growth_error, other.growth_error))
+    return bool(abs(np.log(one.growth / other.growth)) > _OTHER_COURSE * error) if error > 0 else False
 
 
 def _climbed(
@@ -306,15 +317,23 @@ def _hanging_together(
     peak: tuple[int, int, int],
     focus: Focus,
     relative_threshold: float,
-    voxel_ml: float,
+    spacing_mm: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    """Return what hangs together with a peak above a threshold, raised until it is no more than a focus's size."""
+    """Return what hangs together with a peak above a threshold, raised until it is a focus by its size and middle."""
+    voxel_ml = float(np.prod(spacing_mm)) / 1000.0
     largest = 4.0 / 3.0 * np.pi * (_LARGEST_SCALES * focus.scale_mm / 10.0) ** 3
     part = relative_threshold
     while True:
         threshold = focus.background + part * (smooth[peak] - focus.background)
         parts, _ = ndimage.label(free & (smooth > threshold))
         lesion = parts == parts[peak] if parts[peak] else np.zeros(free.shape, dtype=bool)
-        if np.count_nonzero(lesion) * voxel_ml <= largest or part >= _HIGHEST_THRESHOLD:
+        size = np.count_nonzero(lesion) * voxel_ml
+        off = 0.0 if size == 0 or size > _ORGAN_ML else _off_middle_mm(lesion, peak, spacing_mm)
+        fits = size <= largest and off <= _OFF_SCALES * focus.scale_mm
+        if fits or part >= _HIGHEST_THRESHOLD:
             return np.asarray(lesion, dtype=np.bool_)
         part += _THRESHOLD_STEP
+
+
+def _off_middle_mm(lesion: NDArray[np.bool_], peak: tuple[int, int, int], spacing_mm: NDArray[np.float64]) -> float:
+    return float(np.linalg.norm((np.argwhere(lesion).mean(axis=0) - peak) * spacing_mm))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -17,13 +18,13 @@ from leukospect.quantification.physiological_signs import Growth, Signs, signs_o
 GREW, GREW_AT_METAL = 1.5, 1.2
 """A lesion-like course: uptake, decay-corrected, surely more than so many times that of the earliest time."""
 
-STANDS_OUT_MORE = 1.15
+STANDS_OUT_MORE = 1.08
 """The same of its contrast to what is round it; uptakes of normal tissues change by some percent against each other."""
 
 _FELL = 0.8
 _AWAY_FROM_METAL_MM = 20.0
 _ALIKE_IN_BONE, _ALIKE = 0.7, (0.7, 1.43)
-_MARROW_LEVEL, _OF_MARROW, _OF_MARROW_AT_METAL = 6.0, 1.4, 1.0
+_MARROW_LEVEL, _OF_MARROW, _OF_MARROW_AT_METAL = 6.0, 1.4, 1.2
 _MOSTLY = 0.5
 _CLOSE_TO_METAL_MM = 10.0
 _BLADDER_OFF_MM, _BLADDER_ABOVE_LEGS_MM = 25.0, (-10.0, 120.0)
@@ -33,6 +34,7 @@ _BEHIND, _FRONT = 0.5, 0.65
 _BESIDE_GAS_MM = 25.0
 _BOWEL_ML, _FAR_MM, _SAME = 15.0, 40.0, 1.5
 _SURELY = 1.64
+_WHOLE_OPPOSITE = 1.2
 _KIDNEYS_ALIKE = (0.4, 2.5)
 _BESIDE_ORGAN_MM, _ORGAN_LEVEL = 10.0, 1.5
 
@@ -82,22 +84,34 @@ def _with_other_marrow(regions: tuple[Region, ...], signs: tuple[Signs, ...]) ->
     That is the spine, which lies across the midline, and bone opposite an implant. Where no marrow was told by its
     symmetry, that of the spine away from metal has a usual level.
     """
-    known = [own.level for region, own in zip(regions, signs, strict=True) if region.likely == "marrow"]
-    usual = float(np.median(known)) if known else _MARROW_LEVEL / _OF_MARROW
+    usual = _usual_marrow(regions, signs)
     told = list(regions)
     for n, (region, own) in enumerate(zip(regions, signs, strict=True)):
         at_metal = own.to_metal_mm <= _AWAY_FROM_METAL_MM
         alone = (own.own_mirror and own.in_trunk) or own.opposite_to_metal_mm <= _AWAY_FROM_METAL_MM
-        if region.role != "lesion" or region.remark.startswith("It lies like") or not alone:
+        if region.role != "lesion" or region.remark.startswith("It lies like") or not (alone or _left_over(own)):
             continue
         limit = usual * (_OF_MARROW_AT_METAL if at_metal else _OF_MARROW)
         steady = not own.growth.beyond(GREW_AT_METAL if at_metal else GREW, deviations=_SURELY)
         steady = steady and not _stands_out_more(own)
         if own.in_bone >= _MOSTLY and own.level <= limit and steady and not (at_metal and np.isnan(own.growth.factor)):
-            where = "on the midline" if own.own_mirror else "opposite an implant"
+            where = "on the midline" if own.own_mirror else "opposite an implant" if alone else "that an implant left"
             remark = f"In bone {where}, and no hotter than marrow elsewhere; {_course(own)}."
             told[n] = replace(region, role="physiological", likely="marrow", remark=remark)
     return tuple(told)
+
+
+def _usual_marrow(regions: tuple[Region, ...], signs: tuple[Signs, ...]) -> float:
+    """Give the level of marrow: that of what was told by its symmetry or, if higher, of the inside of thick bones."""
+    known = [own.level for region, own in zip(regions, signs, strict=True) if region.likely == "marrow"]
+    inside = [own.marrow_level for own in signs if np.isfinite(own.marrow_level)]
+    told = float(np.median(known)) if known else math.nan if inside else _MARROW_LEVEL / _OF_MARROW
+    return float(np.nanmax([told, *inside[:1]]))
+
+
+def _left_over(signs: Signs) -> bool:
+    """Tell bone beside an implant where the same bone opposite, whole, stands out more."""
+    return signs.to_metal_mm <= _AWAY_FROM_METAL_MM and signs.symmetry >= _WHOLE_OPPOSITE and not signs.own_mirror
 
 
 def _with_parts_of_organs(
@@ -237,8 +251,12 @@ def _marrow(signs: Signs) -> tuple[str, str] | None:
 
 
 def _vessel(signs: Signs) -> tuple[str, str] | None:
-    if signs.growth.factor < _FELL and signs.elongated_along_body and not signs.in_bone > 1 - _MOSTLY:
+    if not signs.growth.factor < _FELL or signs.in_bone > 1 - _MOSTLY:
+        return None
+    if signs.elongated_along_body:
         return "blood vessel", "elongated along the body, outside of bone"
+    if _alike(signs) and signs.volume_ml < _BOWEL_ML:
+        return "blood vessel", f"outside of bone, {_opposite(signs)}"
     return None
 
 
