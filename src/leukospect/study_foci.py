@@ -109,7 +109,9 @@ def _earlier_of(
     places = np.asarray(carries[len(spect) - 2](Image(numbered, late.geometry)).array).ravel()
     counted = np.bincount(places, minlength=late.array.size + 1)[1:].reshape(late.array.shape)
     known = counted > 0
-    nearest = ndimage.distance_transform_edt(~known, late.geometry.spacing_mm, return_distances=False, return_indices=True)
+    nearest = ndimage.distance_transform_edt(
+        ~known, late.geometry.spacing_mm, return_distances=False, return_indices=True
+    )
 
     def brought(image: Image) -> Image:
         total = np.bincount(places, np.asarray(image.array, np.float64).ravel(), late.array.size + 1)[1:]

@@ -17,13 +17,10 @@ from leukospect.quantification.contrast_maps import EarlierImage, mean_of_times
 from leukospect.quantification.ct_tissues import Surfaces
 from leukospect.quantification.foci import MINIMUM_CONTRAST, Focus, find_foci
 from leukospect.quantification.labels import label_image, region_of_label, side_of
-from leukospect.quantification.measurements import Finding, Region
+from leukospect.quantification.measurements import IN_BOTH, IN_LATE, Finding, Region
 from leukospect.quantification.mirror import add_mirrors, body_outline, midline_at, midline_x_mm
 from leukospect.quantification.physiological import tell_physiological
 from leukospect.quantification.physiological_signs import Growth
-
-IN_LATE, IN_BOTH = "focus of the late image", "focus of both times"
-"""Where a focus was found, and its region grown: what is grown in the mean of both times is no noise of the late one."""
 
 # Standard deviation of what a focus is grown on: 8 mm FWHM, and more for one that stood out on a larger scale only.
 _LEAST_SMOOTHING_MM, _SMOOTHING_SCALES = 3.4, 0.5
@@ -155,7 +152,9 @@ def find_candidates(
     midline = midline_x_mm(body, late.geometry)
     regions = []
     for label, focus in enumerate(kept, start=1):
-        region = region_of_label(image, label, name=f"focus {label}", role="lesion", source=IN_BOTH if focus.in_both else IN_LATE)
+        region = region_of_label(
+            image, label, name=f"focus {label}", role="lesion", source=IN_BOTH if focus.in_both else IN_LATE
+        )
         side = side_of(region.centroid_mm[0], midline_at(region.centroid_mm, late.geometry, midline))
         finding = Finding(
             focus.contrast, focus.contrast_to_noise, focus.false_discovery_rate, focus.scale_mm,

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from math import nan
 from typing import Literal
 
+IN_LATE, IN_BOTH = "focus of the late image", "focus of both times"
+"""Sources of regions: found, and grown, in the late image or in the mean of both times."""
+
 Role = Literal["lesion", "reference", "physiological"]
 TimePoint = Literal["early", "delayed", "late"]
 Tissue = Literal["implant", "bone", "soft tissue", "skin"]

@@ -33,7 +33,7 @@ _KIDNEY_OFF_MM, _KIDNEY_ML, _KIDNEY_DEPTH, _KIDNEY_LEVEL = (35.0, 100.0), 10.0, 
 _BEHIND, _FRONT = 0.5, 0.65
 _BESIDE_GAS_MM = 25.0
 _BOWEL_ML, _FAR_MM, _SAME = 15.0, 40.0, 1.5
-_SURELY = 1.64
+_SURELY, _POSSIBLY = 1.64, 1.0
 _WHOLE_OPPOSITE = 1.2
 _KIDNEYS_ALIKE = (0.4, 2.5)
 _BESIDE_ORGAN_MM, _ORGAN_LEVEL = 10.0, 1.5
@@ -93,7 +93,8 @@ def _with_other_marrow(regions: tuple[Region, ...], signs: tuple[Signs, ...]) ->
             continue
         limit = usual * (_OF_MARROW_AT_METAL if at_metal else _OF_MARROW)
         steady = not own.growth.beyond(GREW_AT_METAL if at_metal else GREW, deviations=_SURELY)
-        steady = steady and not _stands_out_more(own)
+        # With nothing to compare it to opposite, what possibly grew stays a lesion.
+        steady = steady and not own.standing_out.beyond(1.0, deviations=_POSSIBLY)
         if own.in_bone >= _MOSTLY and own.level <= limit and steady and not (at_metal and np.isnan(own.growth.factor)):
             where = "on the midline" if own.own_mirror else "opposite an implant" if alone else "that an implant left"
             remark = f"In bone {where}, and no hotter than marrow elsewhere; {_course(own)}."
