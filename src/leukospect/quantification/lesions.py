@@ -152,9 +152,8 @@ def find_candidates(
     midline = midline_x_mm(body, late.geometry)
     regions = []
     for label, focus in enumerate(kept, start=1):
-        region = region_of_label(
-            image, label, name=f"focus {label}", role="lesion", source=IN_BOTH if focus.in_both else IN_LATE
-        )
+        source = IN_BOTH if focus.in_both else IN_LATE
+        region = region_of_label(image, label, name=f"focus {label}", role="lesion", source=source)
         side = side_of(region.centroid_mm[0], midline_at(region.centroid_mm, late.geometry, midline))
         finding = Finding(
             focus.contrast, focus.contrast_to_noise, focus.false_discovery_rate, focus.scale_mm,

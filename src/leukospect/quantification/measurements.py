@@ -41,7 +41,7 @@ class Finding:
     scale_mm : float
         Standard deviation of the Gaussian at which it stood out most.
     growth, growth_error : float
-        `contrast` over that of the earlier image, NaN where there is none, and its relative standard deviation by noise.
+        `contrast` over that of the earlier image, NaN where there is none, and its relative standard deviation.
     """
 
     contrast: float
