@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from leukospect.ct.metal_segmentation import find_metal
-from leukospect.data import Image, PlanarImages
+from leukospect.data import Geometry, Image, PlanarImages
 from leukospect.protocol import Protocol
 from leukospect.quantification.contrast_maps import EarlierImage, mean_of_times
 from leukospect.quantification.ct_tissues import Surfaces, tissues_of_ct
@@ -101,26 +101,47 @@ def noise_of_planar(planar: PlanarImages, slab: Image, protocol: Protocol, *, vi
 def _earlier_of(
     spect: Sequence[SpectResult], carries: Sequence[Carry], noise: Sequence[Sequence[Image]]
 ) -> EarlierImage | None:
-    """Bring the earlier SPECT with the most counts, the last one before the late, onto the late one's grid."""
+    """Bring the SPECT before the last onto the grid of that; none where the two were corrected differently."""
     if len(spect) < 2 or set(spect[-2].corrections) != set(spect[-1].corrections):
         return None
-    late, earlier = spect[-1].recon, spect[-2].recon
-    numbered = np.arange(1, late.array.size + 1, dtype=np.int32).reshape(late.array.shape)
-    places = np.asarray(carries[len(spect) - 2](Image(numbered, late.geometry)).array).ravel()
-    counted = np.bincount(places, minlength=late.array.size + 1)[1:].reshape(late.array.shape)
-    known = counted > 0
-    nearest = ndimage.distance_transform_edt(
-        ~known, late.geometry.spacing_mm, return_distances=False, return_indices=True
-    )
+    brought, known = onto_late_grid((spect[-2].recon, *noise[-2]), carries[len(spect) - 2], spect[-1].recon.geometry)
+    return EarlierImage(brought[0], known, brought[1:])
 
-    def brought(image: Image) -> Image:
-        total = np.bincount(places, np.asarray(image.array, np.float64).ravel(), late.array.size + 1)[1:]
-        mean = total.reshape(late.array.shape) / np.maximum(counted, 1)
-        return Image(mean[tuple(nearest)].astype(np.float32), late.geometry, image.unit)
 
+def onto_late_grid(
+    images: Sequence[Image], carry: Carry, late: Geometry
+) -> tuple[tuple[Image, ...], NDArray[np.bool_]]:
+    """Bring images of an earlier time onto the late grid, by what carries labels the other way.
+
+    Parameters
+    ----------
+    images : sequence of Image
+        On one grid.
+    carry : function
+        Takes labels from the late grid to that one.
+    late : Geometry
+
+    Returns
+    -------
+    images : tuple of Image
+        A late voxel has the mean of the earlier ones that lie in it, else that of the nearest voxel in which some do.
+    known : (slices, rows, columns) bool array
+        Where the earlier field of view reaches.
+    """
+    size = int(np.prod(late.shape))
+    numbered = np.arange(1, size + 1, dtype=np.int32).reshape(late.shape)
+    places = np.asarray(carry(Image(numbered, late)).array).ravel()
+    counted = np.bincount(places, minlength=size + 1)[1:].reshape(late.shape)
+    held = counted > 0
+    nearest = tuple(ndimage.distance_transform_edt(~held, late.spacing_mm, return_distances=False, return_indices=True))
+    brought = []
+    for image in images:
+        total = np.bincount(places, np.asarray(image.array, np.float64).ravel(), size + 1)[1:].reshape(late.shape)
+        mean = (total / np.maximum(counted, 1)).astype(np.float32)
+        brought.append(Image(mean[nearest], late, image.unit))
     # A turned grid leaves single voxels without any of the earlier ones; those take their neighbour's.
-    reached = ndimage.binary_closing(np.pad(known, 1, mode="edge"))[1:-1, 1:-1, 1:-1] | known
-    return EarlierImage(brought(earlier), reached, tuple(brought(one) for one in noise[-2]))
+    known = held | ndimage.binary_closing(np.pad(held, 1, mode="edge"))[1:-1, 1:-1, 1:-1]
+    return tuple(brought), known
 
 
 def _growth(
