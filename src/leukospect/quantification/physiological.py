@@ -34,7 +34,7 @@ _BEHIND, _FRONT = 0.5, 0.65
 _BESIDE_GAS_MM = 25.0
 _BOWEL_ML, _FAR_MM, _SAME = 15.0, 40.0, 1.5
 _SURELY, _POSSIBLY = 1.64, 1.0
-_WHOLE_OPPOSITE = 1.2
+_WHOLE_OPPOSITE, _HALF, _HALF_ALIKE = 1.2, 0.5, "somewhat alike on both sides"
 _KIDNEYS_ALIKE = (0.4, 2.5)
 _BESIDE_ORGAN_MM, _ORGAN_LEVEL = 10.0, 1.5
 
@@ -79,27 +79,38 @@ def tell_physiological(
 
 
 def _with_other_marrow(regions: tuple[Region, ...], signs: tuple[Signs, ...]) -> tuple[Region, ...]:
-    """Count to the marrow what is in bone with nothing to compare it to opposite, and no hotter than marrow elsewhere.
+    """Count to the marrow what is in bone with nothing whole to compare it to opposite, and no hotter than marrow is.
 
-    That is the spine, which lies across the midline, and bone opposite an implant. Where no marrow was told by its
-    symmetry, that of the spine away from metal has a usual level.
+    That is the spine, which lies across the midline, and bone opposite an implant or beside one. Where no marrow was
+    told by its symmetry, that of the spine away from metal has a usual level. Where what lies opposite stands out half
+    as much, as noise alone may have it, less is enough to be hotter.
     """
     usual = _usual_marrow(regions, signs)
     told = list(regions)
     for n, (region, own) in enumerate(zip(regions, signs, strict=True)):
-        at_metal = own.to_metal_mm <= _AWAY_FROM_METAL_MM
-        alone = (own.own_mirror and own.in_trunk) or own.opposite_to_metal_mm <= _AWAY_FROM_METAL_MM
-        if region.role != "lesion" or region.remark.startswith("It lies like") or not (alone or _left_over(own)):
+        where = _where_alone(own)
+        if region.role != "lesion" or region.remark.startswith("It lies like") or not where:
             continue
-        limit = usual * (_OF_MARROW_AT_METAL if at_metal else _OF_MARROW)
+        at_metal = own.to_metal_mm <= _AWAY_FROM_METAL_MM
+        limit = usual * (_OF_MARROW_AT_METAL if at_metal else _OF_MARROW if where != _HALF_ALIKE else 1.0)
         steady = not own.growth.beyond(GREW_AT_METAL if at_metal else GREW, deviations=_SURELY)
         # With nothing to compare it to opposite, what possibly grew stays a lesion.
         steady = steady and not own.standing_out.beyond(1.0, deviations=_POSSIBLY)
         if own.in_bone >= _MOSTLY and own.level <= limit and steady and not (at_metal and np.isnan(own.growth.factor)):
-            where = "on the midline" if own.own_mirror else "opposite an implant" if alone else "that an implant left"
             remark = f"In bone {where}, and no hotter than marrow elsewhere; {_course(own)}."
             told[n] = replace(region, role="physiological", likely="marrow", remark=remark)
     return tuple(told)
+
+
+def _where_alone(signs: Signs) -> str:
+    """Say why marrow there is not alike on both sides; empty where nothing explains that."""
+    if signs.own_mirror:
+        return "on the midline" if signs.in_trunk else ""
+    if signs.opposite_to_metal_mm <= _AWAY_FROM_METAL_MM:
+        return "opposite an implant"
+    if signs.to_metal_mm <= _AWAY_FROM_METAL_MM:
+        return "that an implant left" if signs.symmetry >= _WHOLE_OPPOSITE else ""
+    return _HALF_ALIKE if signs.symmetry >= _HALF else ""
 
 
 def _usual_marrow(regions: tuple[Region, ...], signs: tuple[Signs, ...]) -> float:
@@ -108,11 +119,6 @@ def _usual_marrow(regions: tuple[Region, ...], signs: tuple[Signs, ...]) -> floa
     inside = [own.marrow_level for own in signs if np.isfinite(own.marrow_level)]
     told = float(np.median(known)) if known else math.nan if inside else _MARROW_LEVEL / _OF_MARROW
     return float(np.nanmax([told, *inside[:1]]))
-
-
-def _left_over(signs: Signs) -> bool:
-    """Tell bone beside an implant where the same bone opposite, whole, stands out more."""
-    return signs.to_metal_mm <= _AWAY_FROM_METAL_MM and signs.symmetry >= _WHOLE_OPPOSITE and not signs.own_mirror
 
 
 def _with_parts_of_organs(
