@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leukospect.data import AcquisitionHeader, EnergyWindow, Geometry, PlanarImages, Radiopharmaceutical
+from leukospect.data import AcquisitionHeader, EnergyWindow, Geometry, Image, PlanarImages, Radiopharmaceutical
 from leukospect.errors import AssumptionWarning
 from leukospect.planar_measurement import planar_slab
 from leukospect.protocol import load_protocol
 from leukospect.quantification.lesions import find_lesions
 from leukospect.quantification.physiological_signs import Growth
-from leukospect.study_foci import noise_of_planar
+from leukospect.registration import resample
+from leukospect.study_foci import noise_of_planar, onto_late_grid
 
 ROWS, COLUMNS, PIXEL_MM = 80, 64, 5.0
 
@@ -68,3 +69,32 @@ def test_growth_is_sure_only_beyond_its_noise() -> None:
     assert Growth(1.6, 0.02).beyond(1.5, deviations=1.64)
     assert not Growth(1.6, 0.10).beyond(1.5, deviations=1.64)
     assert not Growth().beyond(1.2, deviations=1.64)
+
+
+def test_an_earlier_image_lies_on_the_late_grid_as_labels_lie_on_its_own() -> None:
+    late = Geometry.axial((20, 24, 28), (4.0, 4.0, 4.0), (-54.0, -46.0, -38.0))
+    first = Geometry.axial((22, 26, 30), (4.0, 4.0, 4.0), (-50.0, -52.0, -46.0))
+    angle = np.radians(12.0)
+    to_late = np.eye(4)
+    to_late[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    to_late[:3, 3] = (9.0, -5.0, 12.0)
+    x, y, z = np.moveaxis(first.to_lps(np.moveaxis(np.indices(first.shape), 0, -1)), -1, 0)
+    image = Image((200.0 + x - 2.0 * y + 0.5 * z).astype(np.float32), first, "counts/s/mL")
+
+    def carry(labels: Image) -> Image:
+        return resample(labels, first, fixed_to_moving=to_late, interpolation="nearest")
+
+    [brought], known = onto_late_grid([image], carry, late)
+    points = late.to_lps(np.moveaxis(np.indices(late.shape), 0, -1))
+    there = (points - to_late[:3, 3]) @ to_late[:3, :3]
+    expected = 200.0 + there @ np.array([1.0, -2.0, 0.5])
+    assert brought.unit == "counts/s/mL"
+    assert 0.3 < known.mean() < 1.0
+    # A voxel takes what lies within it or, where nothing does, in its neighbour: off by half a voxel's or a whole
+    # voxel's diagonal at most.
+    slope = float(np.linalg.norm([1.0, -2.0, 0.5]))
+    error = np.abs(brought.array - expected)[known]
+    assert np.quantile(error, 0.9) <= slope * 2.0 * np.sqrt(3.0)
+    assert abs(float(np.mean((brought.array - expected)[known]))) <= 0.1 * slope * 4.0
+    outside = np.any((first.to_index(there) < -1.5) | (first.to_index(there) > np.array(first.shape) + 0.5), axis=-1)
+    assert not known[outside].any()

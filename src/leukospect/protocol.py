@@ -109,8 +109,8 @@ class RegionSettings(_Section):
     """
 
     relative_threshold: float = Field(0.4, gt=0, lt=1)
-    false_discovery_rate: float = Field(0.05, gt=0, lt=1)
-    minimum_contrast: float = Field(1.4, ge=1, le=100)
+    false_discovery_rate: float = Field(0.001, gt=0, lt=1)
+    minimum_contrast: float = Field(1.5, ge=1, le=100)
     minimum_volume_ml: float = Field(1.0, ge=0)
     maximum_lesions: int = Field(20, ge=1, le=100)
     noise_draws: int = Field(3, ge=0, le=100)

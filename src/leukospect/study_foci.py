@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from leukospect.ct.metal_segmentation import find_metal
-from leukospect.data import Image, PlanarImages
+from leukospect.data import Geometry, Image, PlanarImages
 from leukospect.protocol import Protocol
+from leukospect.quantification.contrast_maps import EarlierImage, mean_of_times
 from leukospect.quantification.ct_tissues import Surfaces, tissues_of_ct
 from leukospect.quantification.lesions import checked_body, find_candidates, with_mirrors
 from leukospect.quantification.location import SPECT_FWHM_MM, locate
@@ -53,6 +55,7 @@ def found_in_spect(
     last, settings = spect[-1], protocol.regions
     body = checked_body(last.recon, _body_of(last))
     noise = [_noise_of(result, protocol, progress) for result in spect]
+    earlier = _earlier_of(spect, carries, noise)
     labels, candidates = find_candidates(
         last.recon,
         body=body,
@@ -61,9 +64,11 @@ def found_in_spect(
         minimum_contrast=settings.minimum_contrast,
         false_discovery_rate=settings.false_discovery_rate,
         noise=noise[-1],
+        earlier=earlier,
     )
     growth = _growth(spect, carries, labels, candidates, noise)
-    told = tell_physiological(last.recon, labels, candidates, body, surfaces=surfaces, growth=growth)
+    seen = last.recon if earlier is None else mean_of_times(last.recon, body, noise[-1], earlier)
+    told = tell_physiological(seen, labels, candidates, body, surfaces=surfaces, growth=growth)
     return with_mirrors(labels, told, body, maximum_lesions=settings.maximum_lesions)
 
 
@@ -91,6 +96,52 @@ def noise_of_planar(planar: PlanarImages, slab: Image, protocol: Protocol, *, vi
         drawn = np.random.default_rng(protocol.uncertainty.seed + _SEED_STEP * (draw + 1)).poisson(counts)
         noise.append(Image(((drawn - counts) * rate).astype(np.float32)[:, None, :], slab.geometry, slab.unit))
     return noise
+
+
+def _earlier_of(
+    spect: Sequence[SpectResult], carries: Sequence[Carry], noise: Sequence[Sequence[Image]]
+) -> EarlierImage | None:
+    """Bring the SPECT before the last onto the grid of that; none where the two were corrected differently."""
+    if len(spect) < 2 or set(spect[-2].corrections) != set(spect[-1].corrections):
+        return None
+    brought, known = onto_late_grid((spect[-2].recon, *noise[-2]), carries[len(spect) - 2], spect[-1].recon.geometry)
+    return EarlierImage(brought[0], known, brought[1:])
+
+
+def onto_late_grid(
+    images: Sequence[Image], carry: Carry, late: Geometry
+) -> tuple[tuple[Image, ...], NDArray[np.bool_]]:
+    """Bring images of an earlier time onto the late grid, by what carries labels the other way.
+
+    Parameters
+    ----------
+    images : sequence of Image
+        On one grid.
+    carry : function
+        Takes labels from the late grid to that one.
+    late : Geometry
+
+    Returns
+    -------
+    images : tuple of Image
+        A late voxel has the mean of the earlier ones that lie in it, else that of the nearest voxel in which some do.
+    known : (slices, rows, columns) bool array
+        Where the earlier field of view reaches.
+    """
+    size = int(np.prod(late.shape))
+    numbered = np.arange(1, size + 1, dtype=np.int32).reshape(late.shape)
+    places = np.asarray(carry(Image(numbered, late)).array).ravel()
+    counted = np.bincount(places, minlength=size + 1)[1:].reshape(late.shape)
+    held = counted > 0
+    nearest = tuple(ndimage.distance_transform_edt(~held, late.spacing_mm, return_distances=False, return_indices=True))
+    brought = []
+    for image in images:
+        total = np.bincount(places, np.asarray(image.array, np.float64).ravel(), size + 1)[1:].reshape(late.shape)
+        mean = (total / np.maximum(counted, 1)).astype(np.float32)
+        brought.append(Image(mean[nearest], late, image.unit))
+    # A turned grid leaves single voxels without any of the earlier ones; those take their neighbour's.
+    known = held | ndimage.binary_closing(np.pad(held, 1, mode="edge"))[1:-1, 1:-1, 1:-1]
+    return tuple(brought), known
 
 
 def _growth(

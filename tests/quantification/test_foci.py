@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from leukospect.data import Geometry, Image
+from leukospect.quantification.contrast_maps import EarlierImage, contrast_maps, mean_of_times
 from leukospect.quantification.false_discovery import false_discovery_rates, peak_probability
 from leukospect.quantification.foci import find_foci
 
@@ -104,3 +107,73 @@ def test_the_scale_grows_with_the_lesion_and_the_contrast_is_what_the_ring_says(
 def test_the_skin_is_no_focus() -> None:
     still = Image(np.where(body(), 1.0, 0.0).astype(np.float32), GRID, "counts/s/mL")
     assert find_foci(still, body(), minimum_contrast=1.0) == ()
+
+
+PLACE_MM = (30.0, -20.0, 10.0)
+
+
+def two_times(
+    seed: int, contrast: float, before: float, relative: tuple[float, float] = (0.4, 0.15)
+) -> tuple[Image, list[Image], EarlierImage]:
+    """Draw a noisy late image and an earlier one of four times the level and less noise."""
+
+    def seen(contrast: float, level: float, relative: float, number: int) -> tuple[Image, list[Image]]:
+        uptake = level * body().astype(np.float64)
+        uptake[np.linalg.norm(points() - np.array(PLACE_MM), axis=-1) <= 11.0] *= contrast
+        blurred = ndimage.gaussian_filter(uptake, 12.0 / 2.355 / 5.0)
+        drawn = [blurred * relative * noise(100 * seed + number + n) for n in range(4)]
+        return Image((blurred + drawn[0]).astype(np.float32), GRID), [
+            Image(one.astype(np.float32), GRID) for one in drawn[1:]
+        ]
+
+    late, of_late = seen(contrast, 1.0, relative[0], 1)
+    first, of_first = seen(before, 4.0, relative[1], 11)
+    return late, of_late, EarlierImage(first, np.ones(GRID.shape, bool), tuple(of_first))
+
+
+def heights_at_place(late: Image, drawn: list[Image], earlier: EarlierImage | None) -> float:
+    maps = contrast_maps(late, body(), drawn, earlier)
+    near = np.linalg.norm(points() - np.array(PLACE_MM), axis=-1) <= 8.0
+    return float(maps.height[:, near].max())
+
+
+def test_what_kept_its_contrast_stands_out_more_with_the_earlier_image() -> None:
+    gains = []
+    for seed in range(4):
+        late, drawn, earlier = two_times(seed, 3.0, 3.0)
+        gains.append(heights_at_place(late, drawn, earlier) / heights_at_place(late, drawn, None))
+    # Weights of 1 / 0.4^2 and 1 / 0.15^2: the mean has 0.35 of the late noise.
+    assert np.median(gains) == pytest.approx(np.hypot(1.0, 0.4 / 0.15), rel=0.3)
+
+
+def test_what_only_the_earlier_image_shows_is_no_focus_of_the_late_one() -> None:
+    for seed in range(3):
+        late, drawn, earlier = two_times(seed, 1.0, 3.0)
+        foci = find_foci(late, body(), drawn, minimum_contrast=1.5, earlier=earlier)
+        assert all(np.linalg.norm(GRID.to_lps(focus.index) - np.array(PLACE_MM)) > 12.0 for focus in foci)
+
+
+def test_the_growth_of_a_focus_is_that_of_its_contrast() -> None:
+    growths = {}
+    for before in (1.5, 3.0, 6.0):
+        late, drawn, earlier = two_times(3, 3.0, before, (0.15, 0.06))
+        foci = find_foci(late, body(), drawn, minimum_contrast=1.2, earlier=earlier)
+        focus = next(one for one in foci if np.linalg.norm(GRID.to_lps(one.index) - np.array(PLACE_MM)) <= 12.0)
+        growths[before] = focus
+    assert growths[1.5].growth > growths[3.0].growth > growths[6.0].growth
+    kept = growths[3.0]
+    assert abs(np.log(kept.growth)) <= 3.0 * kept.growth_error
+    assert growths[6.0].growth * np.exp(2.0 * growths[6.0].growth_error) < 1.0
+
+
+def test_the_mean_of_times_is_less_noisy_than_either_and_the_late_one_where_nothing_else_is_known() -> None:
+    late, drawn, earlier = two_times(5, 1.0, 1.0)
+    half = np.zeros(GRID.shape, bool)
+    half[:20] = True
+    mean = mean_of_times(late, body(), drawn, replace(earlier, known=half))
+    assert np.array_equal(mean.array[20:], late.array[20:])
+    deep = ndimage.binary_erosion(body(), iterations=4) & half
+    seen = [np.asarray(one.array, np.float64)[deep] for one in (mean, late, earlier.image)]
+    spreads = [float(np.std(values) / np.mean(values)) for values in seen]
+    assert spreads[0] < min(spreads[1:])
+    assert np.mean(seen[0]) == pytest.approx(np.mean(seen[1]), rel=0.05)

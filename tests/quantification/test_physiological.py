@@ -166,3 +166,29 @@ def test_physiological_places_are_listed_after_the_lesions_and_lend_marrow_to_th
     hip = at(tuple(region for region in compared if region.role == "lesion"), HIPS[0])
     [mirror] = [region for region in compared if region.name == hip.reference]
     assert mirror.centroid_mm == pytest.approx(HIPS[1][0], abs=8.0)
+
+
+def test_marrow_alike_that_stands_out_more_than_it_did_is_a_lesion() -> None:
+    late, surfaces = image(*HIPS), bones_of(*HIPS)
+    labels, found = find_candidates(late, body=body())
+
+    def role(growth: float, error: float) -> set[str]:
+        grown = tuple(
+            replace(region, finding=replace(region.finding, growth=growth, growth_error=error))
+            for region in found
+            if region.finding is not None
+        )
+        return {region.role for region in tell_physiological(late, labels, grown, body(), surfaces=surfaces)}
+
+    assert role(1.4, 0.1) == {"lesion"}
+    assert role(1.4, 0.3) == {"physiological"}
+    assert role(1.0, 0.1) == {"physiological"}
+
+
+def test_what_an_implant_left_of_a_bone_is_marrow_where_the_bone_opposite_stands_out_more() -> None:
+    implant = inside((HIPS[0][0], 8.0, 0.0))
+    left_over = (HIPS[0][0], HIPS[0][1], 3.0)
+    surfaces = bones_of(*HIPS, metal=implant)
+    assert at(told(image(left_over, HIPS[1]), surfaces, growth=0.9)[1], left_over).likely == "marrow"
+    assert at(told(image(left_over, HIPS[1]), surfaces, growth=1.4)[1], left_over).role == "lesion"
+    assert at(told(image(left_over, HIPS[1]), surfaces)[1], left_over).role == "lesion"

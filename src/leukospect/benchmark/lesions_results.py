@@ -45,7 +45,7 @@ class LesionSettings:
     pictures : int
         Studies shown.
     seed : int
-        Chooses the draws, from 1000 up: nothing was tuned on them; below 0 those for tuning.
+        Chooses the draws. The finder was tuned on those of 1, and those below 0 are for tuning; no others were.
     """
 
     bodies: tuple[str, ...] = BODIES

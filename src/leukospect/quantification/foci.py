@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from leukospect.data import Image
-from leukospect.quantification.contrast_maps import SCALES_MM, contrast_maps
+from leukospect.quantification.contrast_maps import SCALES_MM, EarlierImage, contrast_maps
 from leukospect.quantification.false_discovery import false_discovery_rates, peak_probability
 
 _PEAK_DISTANCE_MM = 10.0
@@ -41,6 +42,10 @@ class Focus:
         log(contrast) over the standard deviation that noise gives it there.
     false_discovery_rate : float
         The least rate, over all maxima of the image, at which it is believed.
+    in_both : bool
+        It stands out of the mean of both times more than of the late image.
+    growth, growth_error : float
+        Contrast over that of the earlier image, NaN where that is not known, and its relative standard deviation.
     """
 
     index: tuple[int, int, int]
@@ -49,6 +54,9 @@ class Focus:
     contrast: float
     contrast_to_noise: float
     false_discovery_rate: float
+    in_both: bool = False
+    growth: float = math.nan
+    growth_error: float = 0.0
 
 
 def find_foci(
@@ -58,6 +66,7 @@ def find_foci(
     *,
     false_discovery_rate: float = 0.05,
     minimum_contrast: float = MINIMUM_CONTRAST,
+    earlier: EarlierImage | None = None,
 ) -> tuple[Focus, ...]:
     """Find the foci of the late image, the most significant first.
 
@@ -75,24 +84,29 @@ def find_foci(
         Expected part of noise among what is found.
     minimum_contrast : float
         What a focus must reach at its scale, however significant: anatomy makes fainter ones everywhere.
+    earlier : EarlierImage or None
+        As in `contrast_maps`.
 
     Returns
     -------
     tuple of Focus
     """
-    maps = contrast_maps(image, body, noise)
+    maps = contrast_maps(image, body, noise, earlier)
     maxima = _maxima(maps.height, body, np.asarray(image.geometry.spacing_mm))
     if not len(maxima):
         return ()
     at = tuple(maxima.T)
     heights, contrasts, rings = maps.height[at], np.exp(maps.log_contrast[at]), maps.ring[at]
+    least, most, asked = maps.least[at], maps.most[at], np.log(minimum_contrast)
     rates = false_discovery_rates(peak_probability(heights, _LEAST_HEIGHT))
     found = []
     for n in np.argsort(-heights, kind="stable"):
-        if rates[n] <= false_discovery_rate and contrasts[n] >= minimum_contrast:
+        if rates[n] <= false_discovery_rate and least[n] >= asked and most[n] >= asked:
             scale, k, j, i = (int(each) for each in maxima[n])
+            place = scale, k, j, i
+            course = (float(np.exp(maps.growth[place])), float(maps.growth_error[place]))
             values = (float(rings[n]), float(contrasts[n]), float(heights[n]), float(rates[n]))
-            found.append(Focus((k, j, i), SCALES_MM[scale], *values))
+            found.append(Focus((k, j, i), SCALES_MM[scale], *values, bool(maps.both[place]), *course))
     return tuple(found)
 
 

@@ -13,10 +13,11 @@ from skimage.segmentation import watershed
 
 from leukospect.data import Image
 from leukospect.errors import AssumptionWarning, InputError
+from leukospect.quantification.contrast_maps import EarlierImage, mean_of_times
 from leukospect.quantification.ct_tissues import Surfaces
 from leukospect.quantification.foci import MINIMUM_CONTRAST, Focus, find_foci
 from leukospect.quantification.labels import label_image, region_of_label, side_of
-from leukospect.quantification.measurements import Finding, Region
+from leukospect.quantification.measurements import IN_BOTH, IN_LATE, Finding, Region
 from leukospect.quantification.mirror import add_mirrors, body_outline, midline_at, midline_x_mm
 from leukospect.quantification.physiological import tell_physiological
 from leukospect.quantification.physiological_signs import Growth
@@ -25,6 +26,11 @@ from leukospect.quantification.physiological_signs import Growth
 _LEAST_SMOOTHING_MM, _SMOOTHING_SCALES = 3.4, 0.5
 # A focus is not grown beyond a ball of so many times its scale: more is the tissue round it.
 _LARGEST_SCALES = 4.5
+# Two foci are one where the saddle between them is above so much of the lower one, over the background.
+_VALLEY = 0.8
+_OTHER_COURSE = 2.0
+# What runs out to one side of its focus, by more than so many scales, touches something else, or is an organ.
+_OFF_SCALES, _ORGAN_ML = 1.7, 120.0
 _THRESHOLD_STEP, _HIGHEST_THRESHOLD = 0.1, 0.8
 
 
@@ -93,6 +99,7 @@ def find_candidates(
     minimum_contrast: float = MINIMUM_CONTRAST,
     false_discovery_rate: float = 0.05,
     noise: Sequence[Image] = (),
+    earlier: EarlierImage | None = None,
 ) -> tuple[Image, tuple[Region, ...]]:
     """Find the foci of the late image, and grow each to a region.
 
@@ -109,7 +116,7 @@ def find_candidates(
         Between 0 and 1.
     minimum_volume_ml : float
         Smaller regions are left out.
-    minimum_contrast, false_discovery_rate, noise
+    minimum_contrast, false_discovery_rate, noise, earlier
         As in `find_foci`.
 
     Returns
@@ -137,15 +144,21 @@ def find_candidates(
         noise,
         false_discovery_rate=false_discovery_rate,
         minimum_contrast=minimum_contrast,
+        earlier=earlier,
     )
-    found, kept = _grown(late, array, body, foci, relative_threshold, minimum_volume_ml)
+    both = None if earlier is None else mean_of_times(late, body, noise, earlier)
+    found, kept = _grown(late, body, foci, relative_threshold, minimum_volume_ml, both)
     image = label_image(found, late.geometry)
     midline = midline_x_mm(body, late.geometry)
     regions = []
     for label, focus in enumerate(kept, start=1):
-        region = region_of_label(image, label, name=f"focus {label}", role="lesion", source="focus of the late image")
+        source = IN_BOTH if focus.in_both else IN_LATE
+        region = region_of_label(image, label, name=f"focus {label}", role="lesion", source=source)
         side = side_of(region.centroid_mm[0], midline_at(region.centroid_mm, late.geometry, midline))
-        finding = Finding(focus.contrast, focus.contrast_to_noise, focus.false_discovery_rate, focus.scale_mm)
+        finding = Finding(
+            focus.contrast, focus.contrast_to_noise, focus.false_discovery_rate, focus.scale_mm,
+            focus.growth, focus.growth_error,
+        )  # fmt: skip
         regions.append(replace(region, side=side, finding=finding))
     return image, tuple(regions)
 
@@ -204,39 +217,85 @@ def checked_body(late: Image, body: NDArray[np.bool_] | None) -> NDArray[np.bool
 
 def _grown(
     late: Image,
-    array: NDArray[np.float32],
     body: NDArray[np.bool_],
     foci: Sequence[Focus],
     relative_threshold: float,
     minimum_volume_ml: float,
+    both: Image | None,
 ) -> tuple[NDArray[np.uint16], list[Focus]]:
     """Label the grown foci 1, 2, ... from the hottest on, (slices, rows, columns), and give theirs in that order."""
-    spacing = np.asarray(late.geometry.spacing_mm)
-    smoothed = {
-        scale: ndimage.gaussian_filter(array, max(_LEAST_SMOOTHING_MM, _SMOOTHING_SCALES * scale) / spacing)
-        for scale in {_LEAST_SMOOTHING_MM, *(focus.scale_mm for focus in foci)}
-    }
-    peaks = [(_climbed(smoothed[focus.scale_mm], body, focus, spacing), focus) for focus in foci]
-    peaks.sort(key=lambda each: -float(smoothed[each[1].scale_mm][each[0]]))
-    markers = np.zeros(array.shape, dtype=np.int32)
+    grounds = _grounds(late, body, foci, both)
+    spacing, voxel_ml = np.asarray(late.geometry.spacing_mm), late.geometry.voxel_volume_ml
+    peaks = [(_climbed(grounds[_ground(focus)], body, focus, spacing), focus) for focus in foci]
+    peaks.sort(key=lambda each: -float(grounds[_ground(each[1])][each[0]]))
+    markers = np.zeros(late.array.shape, dtype=np.int32)
     for number, (peak, _) in enumerate(peaks, start=1):
         if not markers[peak]:
             markers[peak] = number
-    basins = watershed(-smoothed[_LEAST_SMOOTHING_MM], markers, mask=body) if peaks else markers
+    least = np.asarray((both or late).array, dtype=np.float32)
+    relief = ndimage.gaussian_filter(least, _LEAST_SMOOTHING_MM / spacing)
+    basins = watershed(-relief, markers, mask=body) if peaks else markers
     free = body.copy()
-    found = np.zeros(array.shape, dtype=np.uint16)
+    found = np.zeros(late.array.shape, dtype=np.uint16)
     kept: list[Focus] = []
     for peak, focus in peaks:
         if not free[peak]:
             continue
-        lesion = _hanging_together(
-            smoothed[focus.scale_mm], free, peak, focus, relative_threshold, late.geometry.voxel_volume_ml
-        )
+        smooth = grounds[_ground(focus)]
+        lesion = _hanging_together(smooth, free, peak, focus, relative_threshold, spacing)
+        lesion = _without_others(lesion, smooth, basins, markers, peak, [one for _, one in peaks])
         free &= ~np.isin(basins, basins[lesion & (markers > 0)])
-        if np.count_nonzero(lesion) * late.geometry.voxel_volume_ml >= minimum_volume_ml:
+        if np.count_nonzero(lesion) * voxel_ml >= minimum_volume_ml:
             kept.append(focus)
             found[lesion] = len(kept)
     return found, kept
+
+
+def _ground(focus: Focus) -> tuple[bool, float]:
+    return focus.in_both, focus.scale_mm
+
+
+def _grounds(
+    late: Image, body: NDArray[np.bool_], foci: Sequence[Focus], both: Image | None
+) -> dict[tuple[bool, float], NDArray[np.float32]]:
+    """Smooth what each focus is grown on, the late image or the mean of both times, as suits its scale."""
+    spacing = np.asarray(late.geometry.spacing_mm)
+    return {
+        (in_both, scale): ndimage.gaussian_filter(
+            np.asarray((both if in_both and both is not None else late).array, dtype=np.float32),
+            max(_LEAST_SMOOTHING_MM, _SMOOTHING_SCALES * scale) / spacing,
+        )
+        for in_both, scale in {_ground(focus) for focus in foci}
+    }
+
+
+def _without_others(
+    lesion: NDArray[np.bool_],
+    smooth: NDArray[np.float32],
+    basins: NDArray[np.int32],
+    markers: NDArray[np.int32],
+    peak: tuple[int, int, int],
+    foci: Sequence[Focus],
+) -> NDArray[np.bool_]:
+    """Leave other foci out that a valley or another course parts from this one: they are judged by themselves."""
+    others = np.unique(markers[lesion & (markers > 0)])
+    focus = foci[markers[peak] - 1]
+    top = float(smooth[peak]) - focus.background
+    left = lesion.copy()
+    for other in others[others != basins[peak]]:
+        height = float(smooth[markers == other].max()) - focus.background
+        parts, _ = ndimage.label(lesion & (smooth > focus.background + _VALLEY * min(height, top)))
+        apart = parts[peak] == 0 or not np.any(parts[markers == other] == parts[peak])
+        if apart or _another_course(focus, foci[other - 1]):
+            left &= basins != other
+    parts, _ = ndimage.label(left)
+    return np.asarray(parts == parts[peak]) if parts[peak] else left
+
+
+def _another_course(one: Focus, other: Focus) -> bool:
+    """Tell whether the contrasts of two foci surely changed differently; never where that is not known."""
+    error = float(np.hypot(one.growth_error, other.growth_error))
+    return bool(abs(np.log(one.growth / other.growth)) > _OTHER_COURSE * error) if error > 0 else False
 
 
 def _climbed(
@@ -256,15 +315,23 @@ def _hanging_together(
     peak: tuple[int, int, int],
     focus: Focus,
     relative_threshold: float,
-    voxel_ml: float,
+    spacing_mm: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    """Return what hangs together with a peak above a threshold, raised until it is no more than a focus's size."""
+    """Return what hangs together with a peak above a threshold, raised until it is a focus by its size and middle."""
+    voxel_ml = float(np.prod(spacing_mm)) / 1000.0
     largest = 4.0 / 3.0 * np.pi * (_LARGEST_SCALES * focus.scale_mm / 10.0) ** 3
     part = relative_threshold
     while True:
         threshold = focus.background + part * (smooth[peak] - focus.background)
         parts, _ = ndimage.label(free & (smooth > threshold))
         lesion = parts == parts[peak] if parts[peak] else np.zeros(free.shape, dtype=bool)
-        if np.count_nonzero(lesion) * voxel_ml <= largest or part >= _HIGHEST_THRESHOLD:
+        size = np.count_nonzero(lesion) * voxel_ml
+        off = 0.0 if size == 0 or size > _ORGAN_ML else _off_middle_mm(lesion, peak, spacing_mm)
+        fits = size <= largest and off <= _OFF_SCALES * focus.scale_mm
+        if fits or part >= _HIGHEST_THRESHOLD:
             return np.asarray(lesion, dtype=np.bool_)
         part += _THRESHOLD_STEP
+
+
+def _off_middle_mm(lesion: NDArray[np.bool_], peak: tuple[int, int, int], spacing_mm: NDArray[np.float64]) -> float:
+    return float(np.linalg.norm((np.argwhere(lesion).mean(axis=0) - peak) * spacing_mm))

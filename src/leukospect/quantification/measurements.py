@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from math import nan
 from typing import Literal
 
+IN_LATE, IN_BOTH = "focus of the late image", "focus of both times"
+"""Sources of regions: found, and grown, in the late image or in the mean of both times."""
+
 Role = Literal["lesion", "reference", "physiological"]
 TimePoint = Literal["early", "delayed", "late"]
 Tissue = Literal["implant", "bone", "soft tissue", "skin"]
@@ -37,12 +40,16 @@ class Finding:
         The least rate at which it is believed.
     scale_mm : float
         Standard deviation of the Gaussian at which it stood out most.
+    growth, growth_error : float
+        `contrast` over that of the earlier image, NaN where there is none, and its relative standard deviation.
     """
 
     contrast: float
     contrast_to_noise: float
     false_discovery_rate: float
     scale_mm: float
+    growth: float = nan
+    growth_error: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

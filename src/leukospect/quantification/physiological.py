@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -17,10 +18,13 @@ from leukospect.quantification.physiological_signs import Growth, Signs, signs_o
 GREW, GREW_AT_METAL = 1.5, 1.2
 """A lesion-like course: uptake, decay-corrected, surely more than so many times that of the earliest time."""
 
+STANDS_OUT_MORE = 1.08
+"""The same of its contrast to what is round it; uptakes of normal tissues change by some percent against each other."""
+
 _FELL = 0.8
 _AWAY_FROM_METAL_MM = 20.0
 _ALIKE_IN_BONE, _ALIKE = 0.7, (0.7, 1.43)
-_MARROW_LEVEL, _OF_MARROW, _OF_MARROW_AT_METAL = 6.0, 1.4, 1.0
+_MARROW_LEVEL, _OF_MARROW, _OF_MARROW_AT_METAL = 6.0, 1.4, 1.2
 _MOSTLY = 0.5
 _CLOSE_TO_METAL_MM = 10.0
 _BLADDER_OFF_MM, _BLADDER_ABOVE_LEGS_MM = 25.0, (-10.0, 120.0)
@@ -29,7 +33,8 @@ _KIDNEY_OFF_MM, _KIDNEY_ML, _KIDNEY_DEPTH, _KIDNEY_LEVEL = (35.0, 100.0), 10.0, 
 _BEHIND, _FRONT = 0.5, 0.65
 _BESIDE_GAS_MM = 25.0
 _BOWEL_ML, _FAR_MM, _SAME = 15.0, 40.0, 1.5
-_SURELY = 1.64
+_SURELY, _POSSIBLY = 1.64, 1.0
+_WHOLE_OPPOSITE, _HALF, _HALF_ALIKE = 1.2, 0.5, "somewhat alike on both sides"
 _KIDNEYS_ALIKE = (0.4, 2.5)
 _BESIDE_ORGAN_MM, _ORGAN_LEVEL = 10.0, 1.5
 
@@ -74,26 +79,46 @@ def tell_physiological(
 
 
 def _with_other_marrow(regions: tuple[Region, ...], signs: tuple[Signs, ...]) -> tuple[Region, ...]:
-    """Count to the marrow what is in bone with nothing to compare it to opposite, and no hotter than marrow elsewhere.
+    """Count to the marrow what is in bone with nothing whole to compare it to opposite, and no hotter than marrow is.
 
-    That is the spine, which lies across the midline, and bone opposite an implant. Where no marrow was told by its
-    symmetry, that of the spine away from metal has a usual level.
+    That is the spine, which lies across the midline, and bone opposite an implant or beside one. Where no marrow was
+    told by its symmetry, that of the spine away from metal has a usual level. Where what lies opposite stands out half
+    as much, as noise alone may have it, less is enough to be hotter.
     """
-    known = [own.level for region, own in zip(regions, signs, strict=True) if region.likely == "marrow"]
-    usual = float(np.median(known)) if known else _MARROW_LEVEL / _OF_MARROW
+    usual = _usual_marrow(regions, signs)
     told = list(regions)
     for n, (region, own) in enumerate(zip(regions, signs, strict=True)):
-        at_metal = own.to_metal_mm <= _AWAY_FROM_METAL_MM
-        alone = (own.own_mirror and own.in_trunk) or own.opposite_to_metal_mm <= _AWAY_FROM_METAL_MM
-        if region.role != "lesion" or region.remark.startswith("It lies like") or not alone:
+        where = _where_alone(own)
+        if region.role != "lesion" or region.remark.startswith("It lies like") or not where:
             continue
-        limit = usual * (_OF_MARROW_AT_METAL if at_metal else _OF_MARROW)
+        at_metal = own.to_metal_mm <= _AWAY_FROM_METAL_MM
+        limit = usual * (_OF_MARROW_AT_METAL if at_metal else _OF_MARROW if where != _HALF_ALIKE else 1.0)
         steady = not own.growth.beyond(GREW_AT_METAL if at_metal else GREW, deviations=_SURELY)
+        # With nothing to compare it to opposite, what possibly grew stays a lesion.
+        steady = steady and not own.standing_out.beyond(1.0, deviations=_POSSIBLY)
         if own.in_bone >= _MOSTLY and own.level <= limit and steady and not (at_metal and np.isnan(own.growth.factor)):
-            where = "on the midline" if own.own_mirror else "opposite an implant"
             remark = f"In bone {where}, and no hotter than marrow elsewhere; {_course(own)}."
             told[n] = replace(region, role="physiological", likely="marrow", remark=remark)
     return tuple(told)
+
+
+def _where_alone(signs: Signs) -> str:
+    """Say why marrow there is not alike on both sides; empty where nothing explains that."""
+    if signs.own_mirror:
+        return "on the midline" if signs.in_trunk else ""
+    if signs.opposite_to_metal_mm <= _AWAY_FROM_METAL_MM:
+        return "opposite an implant"
+    if signs.to_metal_mm <= _AWAY_FROM_METAL_MM:
+        return "that an implant left" if signs.symmetry >= _WHOLE_OPPOSITE else ""
+    return _HALF_ALIKE if signs.symmetry >= _HALF else ""
+
+
+def _usual_marrow(regions: tuple[Region, ...], signs: tuple[Signs, ...]) -> float:
+    """Give the level of marrow: that of what was told by its symmetry or, if higher, of the inside of thick bones."""
+    known = [own.level for region, own in zip(regions, signs, strict=True) if region.likely == "marrow"]
+    inside = [own.marrow_level for own in signs if np.isfinite(own.marrow_level)]
+    told = float(np.median(known)) if known else math.nan if inside else _MARROW_LEVEL / _OF_MARROW
+    return float(np.nanmax([told, *inside[:1]]))
 
 
 def _with_parts_of_organs(
@@ -150,7 +175,12 @@ def _like(one: Signs, other: Signs) -> bool:
 
 def _grew(signs: Signs) -> bool:
     """Tell whether it grew beyond what noise makes of a level that was kept."""
-    return signs.growth.beyond(GREW, deviations=_SURELY)
+    return signs.growth.beyond(GREW, deviations=_SURELY) or _stands_out_more(signs)
+
+
+def _stands_out_more(signs: Signs) -> bool:
+    """Tell whether it stands out of what is round it surely more than it did: that no marrow, vessel or organ does."""
+    return signs.standing_out.beyond(STANDS_OUT_MORE, deviations=_SURELY)
 
 
 def _at_metal(region: Region, signs: Signs) -> Region:
@@ -158,7 +188,8 @@ def _at_metal(region: Region, signs: Signs) -> Region:
 
     Within 10 mm that tells only where there is metal on both sides.
     """
-    found, steady = _marrow(signs), not signs.growth.beyond(GREW_AT_METAL, deviations=_SURELY)
+    found = _marrow(signs)
+    steady = not (signs.growth.beyond(GREW_AT_METAL, deviations=_SURELY) or _stands_out_more(signs))
     alone = signs.to_metal_mm <= _CLOSE_TO_METAL_MM < signs.opposite_to_metal_mm
     if found is None or np.isnan(signs.growth.factor) or not steady or alone:
         return region
@@ -169,6 +200,8 @@ def _course(signs: Signs) -> str:
     if np.isnan(signs.growth.factor):
         return "its course in time is not known"
     change = f"{signs.growth.factor - 1.0:+.0%}"
+    if _stands_out_more(signs):
+        return f"it stands out more than it did ({signs.standing_out.factor - 1.0:+.0%}; its uptake {change})"
     if _grew(signs):
         return f"its uptake grew ({change})"
     if signs.growth.factor > GREW_AT_METAL:
@@ -225,8 +258,12 @@ def _marrow(signs: Signs) -> tuple[str, str] | None:
 
 
 def _vessel(signs: Signs) -> tuple[str, str] | None:
-    if signs.growth.factor < _FELL and signs.elongated_along_body and not signs.in_bone > 1 - _MOSTLY:
+    if not signs.growth.factor < _FELL or signs.in_bone > 1 - _MOSTLY:
+        return None
+    if signs.elongated_along_body:
         return "blood vessel", "elongated along the body, outside of bone"
+    if _alike(signs) and signs.volume_ml < _BOWEL_ML:
+        return "blood vessel", f"outside of bone, {_opposite(signs)}"
     return None
 
 

@@ -23,6 +23,7 @@ _OWN_MIRROR = 0.35
 _LEVEL_SCALE_MM = 8.0
 _HOT_PART = 0.5
 _IN_BONE_MM = 4.0
+_DEEP_IN_BONE_MM, _LEAST_DEEP_ML = 8.0, 10.0
 _LEAST_PART_OF_BODY = 0.05
 
 Mask = NDArray[np.bool_]
@@ -68,6 +69,8 @@ class Signs:
         It lies across the midline, so that its mirror image is much of itself.
     growth : Growth
         From the earliest time that was measured.
+    standing_out : Growth
+        That of its contrast to what is round it, which what changes in the whole body leaves alone.
     in_bone : float
         Part of the hot part's uptake; NaN without a CT or bone.
     to_gas_mm, to_metal_mm, opposite_to_metal_mm : float
@@ -85,11 +88,13 @@ class Signs:
     symmetry: float
     own_mirror: bool
     growth: Growth
+    standing_out: Growth
     in_bone: float
     to_gas_mm: float
     to_metal_mm: float
     opposite_to_metal_mm: float
     elongated_along_body: bool
+    marrow_level: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,8 +135,9 @@ def signs_of(
     means = LocalMeans(body, np.asarray(late.geometry.spacing_mm), _LEVEL_SCALE_MM)
     # Of a noisy reconstruction half of the voxels lie far below its mean; smoothed ones do not.
     median = float(np.median(means.centre(np.asarray(late.array, dtype=np.float32))[body]))
+    marrow = _inside_bones(late, body, surfaces) / median if surfaces is not None and median > 0 else math.nan
     return tuple(
-        _signs(late, labels, region, whole, median, surfaces, (growth or {}).get(region.name, Growth()))
+        _signs(late, labels, region, whole, (median, marrow), surfaces, (growth or {}).get(region.name, Growth()))
         for region in regions
     )
 
@@ -157,8 +163,15 @@ def _parts(plane: Mask) -> int:
 
 
 def _signs(
-    late: Image, labels: Image, region: Region, body: _Body, median: float, surfaces: Surfaces | None, growth: Growth
+    late: Image,
+    labels: Image,
+    region: Region,
+    body: _Body,
+    levels: tuple[float, float],
+    surfaces: Surfaces | None,
+    growth: Growth,
 ) -> Signs:
+    median, marrow = levels
     members = np.asarray(labels.array) == region.label
     values = np.asarray(late.array, dtype=np.float64)[members]
     places = late.geometry.to_lps(np.argwhere(members))
@@ -185,12 +198,25 @@ def _signs(
         symmetry=_symmetry(late, members, body, region),
         own_mirror=abs(x - here) <= _OWN_MIRROR * width,
         growth=growth,
+        standing_out=Growth() if region.finding is None else Growth(region.finding.growth, region.finding.growth_error),
         in_bone=in_bone,
         to_gas_mm=to_gas,
         to_metal_mm=to_metal,
         opposite_to_metal_mm=opposite,
         elongated_along_body=shape.elongated and abs(shape.direction[2]) > 0.8,
+        marrow_level=marrow,
     )
+
+
+def _inside_bones(late: Image, body: Mask, surfaces: Surfaces) -> float:
+    """Return the median uptake of what lies 8 mm and more below the surface of bone; NaN where there is too little."""
+    index = np.argwhere(body)
+    bone = np.zeros(body.shape, dtype=np.bool_)
+    bone[tuple(index.T)] = surfaces.to_bone_mm(late.geometry.to_lps(index)) <= 0.5
+    deep = ndimage.distance_transform_edt(bone, sampling=late.geometry.spacing_mm) > _DEEP_IN_BONE_MM
+    if np.count_nonzero(deep) * late.geometry.voxel_volume_ml < _LEAST_DEEP_ML:
+        return math.nan
+    return float(np.median(np.asarray(late.array)[deep]))
 
 
 def _part_within(distances_mm: NDArray[np.float64], weights: NDArray[np.float64], limit_mm: float) -> float:
@@ -232,7 +258,7 @@ def _symmetry(late: Image, members: Mask, body: _Body, region: Region) -> float:
         return math.nan
     box = tuple(slice(a, b) for a, b in zip(first, last, strict=True))
     places = geometry.to_lps(np.moveaxis(np.indices(tuple(last - first)), 0, -1) + first)
-    near = body.mask[box] & (np.linalg.norm(places - opposite, axis=-1) <= _MIRROR_SEARCH_MM)
+    near = body.mask[box] & ~members[box] & (np.linalg.norm(places - opposite, axis=-1) <= _MIRROR_SEARCH_MM)
     return float(excess[box][near].max() / excess[peak]) if near.any() else math.nan
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from leukospect.data import Image
-from leukospect.quantification.measurements import Region
+from leukospect.quantification.measurements import IN_BOTH, Region
 
 _SMOOTHING_FWHM_MM = 8.0
 _REACH_VOXELS = 2
@@ -65,14 +65,20 @@ def grown_regions(image: Image, labels: Image, regions: Sequence[Region]) -> dic
         In which they were found.
     labels : Image
     regions : sequence of Region
-        References, which lie where a lesion's mirror or the anatomy puts them, are passed over.
+        References, which lie where a lesion's mirror or the anatomy puts them, are passed over. So is what was found in
+        the mean of both times: weighed by their noise, they put the same on both, and nothing on the change.
     """
     array, held = np.asarray(image.array, np.float32), np.asarray(labels.array)
     smooth = smoothed_for_growing(image)
     found: dict[str, GrownRegion] = {}
     places = ndimage.find_objects(held.astype(np.int32))
     for region in regions:
-        if region.role != "lesion" or region.label > len(places) or places[region.label - 1] is None:
+        if (
+            region.role != "lesion"
+            or region.source == IN_BOTH
+            or region.label > len(places)
+            or places[region.label - 1] is None
+        ):
             continue
         box = tuple(
             slice(max(0, edge.start - _REACH_VOXELS), edge.stop + _REACH_VOXELS) for edge in places[region.label - 1]
