@@ -25,7 +25,7 @@ TRUTH = (
     "program runs on a study without drawn regions, but for the number of Poisson resamplings: with fewer than "
     "the protocol's, intervals are wider. Contrast is the lesion's late concentration over that of a 10 mm shell "
     "round it; its course is the true change of its ratio to the tissue at its mirror place, 4 to 24 h: growing "
-    "by more than 25 %, stable within 8 %, falling by more than 25 %. Nothing was tuned on these seeds (from 1000 "
+    "by more than 25 %, stable within 8 %, falling by more than 25 %. Nothing was tuned on these seeds (from 2000 "
     "up)."
 )
 RULES = (

@@ -45,7 +45,7 @@ class LesionSettings:
     pictures : int
         Studies shown.
     seed : int
-        Chooses the draws. The finder was tuned on those of 1, and those below 0 are for tuning; no others were.
+        Chooses the draws, from 2000 up: nothing was tuned on them.
     """
 
     bodies: tuple[str, ...] = BODIES

@@ -26,7 +26,7 @@ from leukospect.pipeline import reconstruct_spect
 from leukospect.protocol import load_protocol
 
 BODIES = ("femoral-nail", "hip-prosthesis", "fused-spine")
-BENCHMARK_SEEDS_FROM = 1000
+BENCHMARK_SEEDS_FROM = 2000
 """Draws below are for tuning, from here up for the benchmark."""
 
 _PROTOCOL = "tc99m-hmpao-spect-ct"

@@ -23,7 +23,7 @@ TRUTH = (
     "artefacts and all. Each draw changes the body's size, its uptakes, the time, the noise and what the CT covers. "
     "The misalignment is put on the CT's place, so that no interpolation favours the true pose. Limbs are "
     "moved before they are scanned anew, planar views before they are counted. Nothing was tuned on these seeds (from "
-    "1000 up)."
+    "2000 up)."
 )
 CAPTIONS = {
     "registration-errors": "Mean error over the body after registration, and against the error as the images lay.",

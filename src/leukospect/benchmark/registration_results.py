@@ -44,7 +44,7 @@ class RegistrationSettings:
     planar_pairs, planar_unmoved : int
         Pairs of planar acquisitions likewise.
     seed : int
-        Chooses the draws, from 1000 up: nothing was tuned on them.
+        Chooses the draws, from 2000 up: nothing was tuned on them.
     """
 
     bodies: tuple[str, ...] = BODIES
