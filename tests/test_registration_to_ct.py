@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -190,34 +191,71 @@ def test_channels_are_read_linearly_and_go_on_at_their_border() -> None:
     np.testing.assert_allclose(slopes(channels, places[:3], np.array([0.5, 3.0])), [[1.0, 0.5, -1.5]] * 3, atol=1e-12)
 
 
-@pytest.mark.real_data
-def test_a_real_pair_stays_as_it_is_and_a_motion_put_on_it_comes_back(real_data: Path) -> None:
+class RealPair(NamedTuple):
+    """A PET and a CT of one study, points of the body, and what is found of them as they are."""
+
+    pet: Image
+    ct: Image
+    body: NDArray[np.bool_]
+    points_mm: NDArray[np.float64]
+    found: Registration
+
+
+@pytest.fixture(scope="module")
+def pair(real_data: Path) -> RealPair:
     ct, pet = _read(real_data / "ct_pet" / "ct", "HU"), _read(real_data / "ct_pet" / "pet", "Bq/mL")
     body = body_outline(ct)
-    as_it_is = register_emission_to_ct(pet, ct, body, attenuated=False)
-    assert not as_it_is.accepted, as_it_is.reason
-    points = ct.geometry.to_lps(np.argwhere(body)[::4999])
-    centre = points.mean(axis=0)
-    for shift_mm, degrees in (((14.0, -10.0, 16.0), (0.0, 0.0, 0.0)), ((20.0, -15.0, 25.0), (5.0, -4.0, 6.0))):
-        put = np.eye(4)
-        put[:3, :3] = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
-        put[:3, 3] = centre + shift_mm - put[:3, :3] @ centre
-        moved = Image(pet.array, Geometry(pet.geometry.shape, put @ pet.geometry.affine), pet.unit)
-        found = register_emission_to_ct(moved, ct, body, attenuated=False)
-        assert found.accepted, found.reason
-        # The legs of this patient lie some millimetres apart in the two scans; what was put on top of that comes back.
-        back = found.matrix @ put - as_it_is.found
-        assert np.linalg.norm(points @ back[:3, :3].T + back[:3, 3], axis=1).mean() < 2.0
+    found = register_emission_to_ct(pet, ct, body, attenuated=False)
+    return RealPair(pet, ct, body, ct.geometry.to_lps(np.argwhere(body)[::4999]), found)
+
+
+def _found_with_a_motion_put_on(
+    pair: RealPair, shift_mm: tuple[float, float, float], degrees: tuple[float, float, float]
+) -> tuple[Registration, float]:
+    """Move the PET; give what is found, and its distance, mm, from the motion with what was found unmoved."""
+    centre = pair.points_mm.mean(axis=0)
+    put = np.eye(4)
+    put[:3, :3] = Rotation.from_euler("xyz", degrees, degrees=True).as_matrix()
+    put[:3, 3] = centre + shift_mm - put[:3, :3] @ centre
+    moved = Image(pair.pet.array, Geometry(pair.pet.geometry.shape, put @ pair.pet.geometry.affine), pair.pet.unit)
+    found = register_emission_to_ct(moved, pair.ct, pair.body, attenuated=False)
+    back = found.found @ put - pair.found.found
+    return found, float(np.linalg.norm(pair.points_mm @ back[:3, :3].T + back[:3, 3], axis=1).mean())
 
 
 @pytest.mark.real_data
-@pytest.mark.xfail(
-    strict=True, reason="a shift of 14 mm is found, but less than three times its expected error, and refused"
+def test_a_real_pair_stays_as_it_is(pair: RealPair) -> None:
+    assert not pair.found.accepted, pair.found.reason
+    np.testing.assert_array_equal(pair.found.matrix, np.eye(4))
+
+
+# The legs of this patient lie some millimetres apart in the two scans; what was put on top of that comes back.
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("shift_mm", "degrees"),
+    [
+        ((8.0, -6.0, 10.0), (0.0, 0.0, 0.0)),
+        ((-8.0, 6.0, -10.0), (0.0, 0.0, 0.0)),
+        ((0.0, 0.0, -12.0), (0.0, 0.0, 0.0)),
+        ((14.0, -10.0, 16.0), (0.0, 0.0, 0.0)),
+        ((6.0, 8.0, -9.0), (3.0, -2.0, 4.0)),
+        ((-12.0, 4.0, 7.0), (-4.0, 3.0, -2.0)),
+        ((20.0, -15.0, 25.0), (5.0, -4.0, 6.0)),
+    ],
 )
-def test_a_smaller_shift_put_on_a_real_pair_comes_back_too(real_data: Path) -> None:
-    ct, pet = _read(real_data / "ct_pet" / "ct", "HU"), _read(real_data / "ct_pet" / "pet", "Bq/mL")
-    put = np.eye(4)
-    put[:3, 3] = (8.0, -6.0, 10.0)
-    moved = Image(pet.array, Geometry(pet.geometry.shape, put @ pet.geometry.affine), pet.unit)
-    found = register_emission_to_ct(moved, ct, body_outline(ct), attenuated=False)
+def test_a_motion_put_on_a_real_pair_comes_back(
+    pair: RealPair, shift_mm: tuple[float, float, float], degrees: tuple[float, float, float]
+) -> None:
+    found, error_mm = _found_with_a_motion_put_on(pair, shift_mm, degrees)
     assert found.accepted, found.reason
+    assert error_mm < 2.0
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("degrees", [(4.0, 0.0, 0.0), (0.0, -5.0, 0.0), (0.0, 0.0, 6.0)])
+def test_a_small_turn_of_a_real_pair_is_found_and_where_it_is_not_taken_a_look_is_asked_for(
+    pair: RealPair, degrees: tuple[float, float, float]
+) -> None:
+    found, error_mm = _found_with_a_motion_put_on(pair, (0.0, 0.0, 0.0), degrees)
+    assert error_mm < 2.0
+    assert found.accepted or found.misalignment_mm > FLAG_MM

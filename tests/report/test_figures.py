@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 from numpy.typing import NDArray
 
@@ -214,6 +215,17 @@ def test_the_rendered_projection_shows_the_spot_on_the_viewers_right_and_high() 
     rows = slice(int((1 - place.y1) * height), int((1 - place.y0) * height))
     columns = slice(int(place.x0 * width), int(place.x1 * width))
     assert darkest_half(pixels[rows, columns]) == ("right", "top")
+
+
+def test_names_stand_once_where_there_is_room_for_them() -> None:
+    late, delayed = spect("late", 24.0, 3.0, 16.0), spect("delayed", 4.0, 9.0, 1.6)
+
+    def names(figure: Figure) -> int:
+        return sum(LESION.name in text.get_text() for axes in figure.axes for text in axes.texts)
+
+    assert names(mip_series([delayed, late], (LESION,))) == 1
+    assert names(mip_angles([delayed, late], (LESION,))) == 0
+    assert names(mip_angles([late], (LESION,))) == 1
 
 
 def test_panels_keep_true_proportions() -> None:

@@ -83,13 +83,13 @@ def _moved(
     settings: RegistrationSettings, threads: int | None, progress: Progress
 ) -> tuple[tuple[LimbCase, ...], tuple[PlanarCase, ...]]:
     numbers = range(settings.limb_pairs + settings.limb_unmoved)
-    pairs = [
-        (implant, settings.first_draw + n, n < settings.limb_pairs) for implant in settings.implants for n in numbers
-    ]
+    pairs = [(implant, n) for implant in settings.implants for n in numbers]
     limbs: list[LimbCase] = []
-    for number, (implant, seed, moved) in enumerate(pairs):
+    for number, (implant, n) in enumerate(pairs):
         share = partial(_share, progress, "registering limbs", number, len(pairs))
-        limbs += measure_limbs(implant, seed, moved=moved, threads=threads, progress=share)
+        moved, reduced = n < settings.limb_pairs, n < min(settings.limb_pairs, settings.limb_reduced)
+        seed = settings.first_draw + n
+        limbs += measure_limbs(implant, seed, moved=moved, reduced=reduced, threads=threads, progress=share)
     planar: tuple[PlanarCase, ...] = ()
     if settings.planar_pairs + settings.planar_unmoved > 0:
         share = partial(_share, progress, "registering planar views", 0, 1)

@@ -33,9 +33,9 @@ class _Pair:
 
 
 def measure_limbs(
-    implant: str, seed: int, *, moved: bool, threads: int | None, progress: Callable[[float], None]
+    implant: str, seed: int, *, moved: bool, reduced: bool, threads: int | None, progress: Callable[[float], None]
 ) -> Iterator[LimbCase]:
-    """Scan a pair of legs twice, and register each femur: as scanned and, where there is metal, after its reduction.
+    """Scan a pair of legs twice, and register each femur: as scanned and, if asked for, after metal reduction.
 
     Parameters
     ----------
@@ -44,12 +44,14 @@ def measure_limbs(
     seed : int
     moved : bool
         Whether the patient and the limbs lie elsewhere the second time.
+    reduced : bool
+        Whether metal, where there is any, is reduced and each femur registered once more.
     threads : int or None
     progress : function of the fraction done
     """
     scans = scan_moved_limbs(seed, implant=implant, moved=moved, threads=threads or 2)
     progress(0.5)
-    for pair in _pairs(scans, threads):
+    for pair in _pairs(scans, reduced, threads):
         began = time.perf_counter()
         found = register_limbs(
             pair.late, pair.early, late_metal=pair.late_metal, early_metal=pair.early_metal, threads=threads or 2
@@ -60,12 +62,14 @@ def measure_limbs(
     progress(1.0)
 
 
-def _pairs(scans: MovedLimbs, threads: int | None) -> Iterator[_Pair]:
+def _pairs(scans: MovedLimbs, reduced: bool, threads: int | None) -> Iterator[_Pair]:
     name = _NAMES[scans.implant]
     if scans.implant == "none":
         yield _Pair(name, scans.late, scans.early)
         return
     yield _Pair(f"{name} as scanned", scans.late, scans.early)
+    if not reduced:
+        return
     late, early = (
         reduce_metal(CtSeries(ct, AcquisitionHeader("CT"), kvp=_KVP), threads=threads)
         for ct in (scans.late, scans.early)

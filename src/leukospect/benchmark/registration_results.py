@@ -41,6 +41,8 @@ class RegistrationSettings:
         Metals of the moved limbs, ``none`` among them.
     limb_pairs, limb_unmoved : int
         Of each metal: pairs of CTs between which limbs moved, and between which they did not.
+    limb_reduced : int
+        Of each metal: so many of the moved pairs are registered after metal reduction, too, which takes minutes a pair.
     planar_pairs, planar_unmoved : int
         Pairs of planar acquisitions likewise.
     seed : int
@@ -58,6 +60,7 @@ class RegistrationSettings:
     implants: tuple[str, ...] = IMPLANTS
     limb_pairs: int = 4
     limb_unmoved: int = 1
+    limb_reduced: int = 2
     planar_pairs: int = 40
     planar_unmoved: int = 8
     seed: int = 1

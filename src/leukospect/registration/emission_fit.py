@@ -48,16 +48,6 @@ class Pose:
         """Turn by step[:3] / LEVER_MM rad and shift by step[3:6] mm more."""
         return Pose(turn(step[:3] / LEVER_MM) @ self.rotation, self.shift_mm + step[3:6])
 
-    def halfway_to(self, other: Pose) -> Pose:
-        """Give the pose in the middle between two."""
-        between = np.einsum("ij,kj->ik", other.rotation, self.rotation)
-        cosine = (np.trace(between) - 1.0) / 2.0
-        axis = np.array([between[2, 1] - between[1, 2], between[0, 2] - between[2, 0], between[1, 0] - between[0, 1]])
-        # The axis is twice the angle's sine long.
-        sine = 0.5 * float(np.sqrt(np.sum(axis**2)))
-        vector = axis * (0.5 * np.arctan2(sine, cosine) / sine) if sine > 1e-12 else axis
-        return Pose(turn(0.5 * vector) @ self.rotation, 0.5 * (self.shift_mm + other.shift_mm))
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
@@ -88,6 +78,17 @@ class Fit:
     basis: Doubles
     residuals: Doubles
     inside: Doubles
+
+
+def apart_from(one: Pose, other: Pose) -> Doubles:
+    """Give the step (rotation times LEVER_MM, shift in mm) that leads from another pose to this one, (6,)."""
+    between = np.einsum("ij,kj->ik", one.rotation, other.rotation)
+    cosine = (np.trace(between) - 1.0) / 2.0
+    axis = np.array([between[2, 1] - between[1, 2], between[0, 2] - between[2, 0], between[1, 0] - between[0, 1]])
+    # The axis is twice the angle's sine long.
+    sine = 0.5 * float(np.sqrt(np.sum(axis**2)))
+    vector = axis * (0.5 * np.arctan2(sine, cosine) / sine) if sine > 1e-12 else 0.5 * axis
+    return np.concatenate([LEVER_MM * vector, one.shift_mm - other.shift_mm])
 
 
 def turn(vector: Doubles) -> Doubles:
@@ -198,11 +199,24 @@ def displacements_mm(points_mm: Doubles, one: Matrix, other: Matrix) -> Doubles:
 
 def spread_mm(pose_covariance: Doubles, points_mm: Doubles, centre_mm: Doubles) -> float:
     """Root mean square displacement of points that a pose's covariance stands for, mm."""
+    return float(np.sqrt(np.einsum("ij,ij->", _squares(points_mm, centre_mm), pose_covariance)))
+
+
+def spread_along_mm(pose_covariance: Doubles, step: Doubles, points_mm: Doubles, centre_mm: Doubles) -> float:
+    """Tell how sure a pose is along a step (rotation times LEVER_MM, shift): standard error over points, mm."""
+    weights = np.einsum("ij,j->i", _squares(points_mm, centre_mm), step)
+    length_squared = float(np.einsum("i,i->", step, weights))
+    if length_squared <= 0:
+        return 0.0
+    return float(np.sqrt(np.einsum("i,ij,j->", weights, pose_covariance, weights) / length_squared))
+
+
+def _squares(points_mm: Doubles, centre_mm: Doubles) -> Doubles:
+    """Give the matrix that makes of a small step the mean square displacement of points, (6, 6)."""
     x, y, z = (points_mm - centre_mm).T / LEVER_MM
     zero, one = np.zeros_like(x), np.ones_like(x)
     rows = np.array([[zero, z, -y, one, zero, zero], [-z, zero, x, zero, one, zero], [y, -x, zero, zero, zero, one]])
-    squares = np.einsum("ain,ij,ajn->n", rows, pose_covariance, rows)
-    return float(np.sqrt(squares.mean()))
+    return np.asarray(np.einsum("ain,ajn->ij", rows, rows) / len(points_mm))
 
 
 def _derivatives(samples: EmissionSamples, fit: Fit) -> Doubles:

@@ -2,8 +2,8 @@
 
 The CT tells what the emission image should look like but for the tissues' uptakes (`predicted_emission`), and pose and
 uptakes are fitted together (`emission_fit`): first both smoothed widely, from several starts 20 mm and 10 degrees to
-all sides, then finely from where those ended. The identity is left only for what is plausible, found again from most
-starts, and clearly larger than its own error.
+all sides, then finely from where those ended, where what differs all round about counts ever less until the pose rests.
+The identity is left only for what is plausible, found again from most starts, and clearly larger than its own error.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from leukospect.registration.emission_fit import (
     Fit,
     Pose,
     advantage,
+    apart_from,
     covariance,
     displacements_mm,
     evaluated,
     fitted,
+    spread_along_mm,
     spread_mm,
     turn,
 )
@@ -53,11 +55,13 @@ _LEADS_MM, _LEAST_OF_STARTS = 90.0, 0.5
 _ALONG_MM = tuple(np.arange(-90.0, 90.1, 6.0).tolist())
 # The smoother the image, the less noise, and the tighter a bound tells one place from another.
 _SCAN_FWHM_MM, _SCAN_STEP_MM, _SCAN_BOUND, _SCAN_STEPS = 14.0, 14.4, 0.25, 10
-_OPINION_ROUNDS, _OPINION_STEPS = 3, 6
+# Which places are believed follows from the pose, and the pose from them: in turn, until the pose rests.
+_OPINION_ROUNDS, _OPINION_STEPS, _OPINION_STILL_MM = 12, 6, 0.1
 # What the blocks' residuals tell of the error, and the distances of the opinions, each times so much.
 _NOISE_FACTOR, _OPINION_FACTOR = 2.0, 0.35
 _LEAST_ERROR_MM = 0.5
-_TIMES_ERROR, _LEAST_MOVE_MM = 3.0, 3.0
+# A pose is worse than the identity where its error along the move exceeds half of it; two such errors must not.
+_TIMES_ERROR, _LEAST_MOVE_MM = 4.0, 3.0
 _FEWEST_PLACES = 200
 
 
@@ -127,12 +131,16 @@ def register_emission_to_ct(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Found:
-    """The best pose, the share of starts that led there, its expected error, and how much better it fits, 0 to 1."""
+    """The best pose, the share of starts that led there, its expected error, and how much better it fits, 0 to 1.
+
+    The error is that over the body and, of one component, that along the way from the identity.
+    """
 
     predicted: PredictedEmission
     matrix: Matrix
     starts: float
     error_mm: float
+    error_along_mm: float
     improvement: float
     advantage: float
     rival_mm: float
@@ -208,21 +216,35 @@ def _refined(
     samples = emission_samples(
         emission, predicted, median, extra_fwhm_mm=_FINE_FWHM_MM, step_mm=_FINE_STEP_MM, border_mm=_FINE_BORDER_MM
     )
-    first = fitted(samples, scan[0].pose, bound=_FINE_BOUND, steps=_FINE_STEPS)
-    best, believed = first, samples
-    for _ in range(_OPINION_ROUNDS):
-        believed = trusted(samples, evaluated(samples, best.pose, _FINE_BOUND).residuals)
-        best = fitted(believed, best.pose, bound=_FINE_BOUND, steps=_OPINION_STEPS)
-    noise = spread_mm(covariance(believed, best, _FINE_BOUND), predicted.body_mm, predicted.centre_mm)
-    apart = _apart_mm(predicted, first.matrix, best.matrix)
-    error = float(np.sqrt((_NOISE_FACTOR * noise) ** 2 + (_OPINION_FACTOR * apart) ** 2 + _LEAST_ERROR_MM**2))
+    best, believed = _believed(samples, fitted(samples, scan[0].pose, bound=_FINE_BOUND, steps=_FINE_STEPS))
+    # Where all places lead from there is the other opinion.
+    other = fitted(samples, best.pose, bound=_FINE_BOUND, steps=_FINE_STEPS)
+    uncertain = _NOISE_FACTOR**2 * covariance(believed, best, _FINE_BOUND)
+    uncertain += _OPINION_FACTOR**2 * np.outer(apart_from(best.pose, other.pose), apart_from(best.pose, other.pose))
+    body, centre = predicted.body_mm, predicted.centre_mm
+    error = float(np.hypot(spread_mm(uncertain, body, centre), _LEAST_ERROR_MM))
+    along = spread_along_mm(uncertain, apart_from(best.pose, Pose(np.eye(3), np.zeros(3))), body, centre)
+    along = float(np.hypot(along, _LEAST_ERROR_MM))
     # Where counts are few only the smooth image tells how much better one pose is than another.
+    smooth = trusted(smooth, evaluated(smooth, best.pose, _SCAN_BOUND).residuals)
     after, before = (evaluated(smooth, pose, _SCAN_BOUND) for pose in (best.pose, Pose(np.eye(3), np.zeros(3))))
     near = [share for end, share in ends if _apart_mm(predicted, end.matrix, best.matrix) < _LEADS_MM]
     return _Found(
-        predicted, best.matrix, sum(near), error, 1.0 - after.cost / before.cost,
+        predicted, best.matrix, sum(near), error, along, 1.0 - after.cost / before.cost,
         advantage(smooth, after, before, _SCAN_BOUND), _rival_mm(believed, scan, best),
     )  # fmt: skip
+
+
+def _believed(samples: EmissionSamples, start: Fit) -> tuple[Fit, EmissionSamples]:
+    """Fit without what differs all round about, until the pose rests; give it, and how much each place counts then."""
+    best, believed = start, samples
+    for _ in range(_OPINION_ROUNDS):
+        before = best.matrix
+        believed = trusted(samples, evaluated(samples, best.pose, _FINE_BOUND).residuals)
+        best = fitted(believed, best.pose, bound=_FINE_BOUND, steps=_OPINION_STEPS)
+        if _apart_mm(samples.predicted, before, best.matrix) < _OPINION_STILL_MM:
+            break
+    return best, believed
 
 
 def _rival_mm(believed: EmissionSamples, scan: list[Fit], best: Fit) -> float:
@@ -272,8 +294,8 @@ def _objection(found: _Found, size: tuple[float, float], moves_mm: float, limits
     """Say why the identity is kept; nothing where it is not."""
     if size[0] > limits[0] or size[1] > limits[1]:
         return "which is not plausible"
-    if moves_mm < max(_LEAST_MOVE_MM, _TIMES_ERROR * found.error_mm):
-        return f"which moves the body by {moves_mm:.1f} mm with an expected error of {found.error_mm:.1f} mm"
+    if moves_mm < max(_LEAST_MOVE_MM, _TIMES_ERROR * found.error_along_mm):
+        return f"which moves the body by {moves_mm:.1f} mm with an expected error of {found.error_along_mm:.1f} mm"
     if found.advantage < _LEAST_ADVANTAGE:
         return f"which makes the CT foretell the emission image {100.0 * found.improvement:.1f} % better, not for sure"
     if found.rival_mm > 0:

@@ -96,6 +96,7 @@ def _draw(
     regions: Sequence[Region],
     scale: Normalize,
     unit: str,
+    with_names: bool = True,
 ) -> Figure:
     """Draw the volumes (recon, labels, factor, title) from the angles: columns are times, or else angles."""
     seen = [[projected(recon, t) for _, t in angles] for recon, _, _, _ in volumes]
@@ -120,7 +121,8 @@ def _draw(
             labels, (name, angle) = volumes[which][1], angles[side]
             for region in regions:
                 mask = Image((labels.array == region.label).astype(np.uint8), labels.geometry)
-                named = which == len(volumes) - 1 and name == "anterior" and region.role != "physiological"
+                latest_front = which == len(volumes) - 1 and name == "anterior"
+                named = with_names and latest_front and region.role != "physiological"
                 outline_projection(panel, projected(mask, angle), region, regions, named)
             frame(panel, picture)
             separate_labels(figure, panel)
@@ -140,10 +142,13 @@ def mip_series(spect: Sequence[SpectPictures], regions: Sequence[Region]) -> Fig
 
 
 def mip_angles(spect: Sequence[SpectPictures], regions: Sequence[Region]) -> Figure:
-    """Draw the latest time point from four sides, on the scale of the series."""
+    """Draw the latest time point from four sides, on the scale of the series.
+
+    Names stand in the series' wider pictures; where there is none, the one time point has them here.
+    """
     spect = in_time_order(spect)
     factors = decay_factors(spect) or (1.0,) * len(spect)
     scale = mip_scale(spect, regions)
     framed = _framed(spect[-1:], factors[-1:], scale)
     volumes = [(*framed[0], factors[-1], when(spect[-1].time_point, spect[-1].hours))]
-    return _draw(volumes, list(_ANGLES.items()), False, regions, scale, spect[-1].recon.unit)
+    return _draw(volumes, list(_ANGLES.items()), False, regions, scale, spect[-1].recon.unit, len(spect) == 1)

@@ -125,6 +125,7 @@ def _mips(content: ReportContent) -> list[Plate]:
     if several:
         plates.append(_plate(mip_series(content.spect, content.regions), title, scale + outlines))
         title, scale = "Latest time point from four sides", "On the scale of the series above."
+        outlines = outlines.replace(" Outlines:", " Outlines, named above:")
     plates.append(_plate(mip_angles(content.spect, content.regions), title, scale + outlines))
     return plates
 
