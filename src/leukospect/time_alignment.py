@@ -127,7 +127,8 @@ def _limbs_of(late: SpectResult, earlier: SpectResult, protocol: Protocol) -> Li
         late_ct,
         earlier_ct,
         late_metal=None if late.reduction is None else late.reduction.metal,
-        early_metal=None if earlier.reduction is None else earlier.reduction.metal,
+        late_scanned=None if late.reduction is None or late.ct is None else late.ct.image,
+        early_scanned=None if earlier.reduction is None or earlier.ct is None else earlier.ct.image,
         maximum_shift_mm=protocol.registration.between_times_maximum_shift_mm,
         maximum_rotation_deg=protocol.registration.between_times_maximum_rotation_deg,
     )

@@ -29,7 +29,8 @@ class _Pair:
     late: Image
     early: Image
     late_metal: Image | None = None
-    early_metal: Image | None = None
+    late_scanned: Image | None = None
+    early_scanned: Image | None = None
 
 
 def measure_limbs(
@@ -54,7 +55,12 @@ def measure_limbs(
     for pair in _pairs(scans, reduced, threads):
         began = time.perf_counter()
         found = register_limbs(
-            pair.late, pair.early, late_metal=pair.late_metal, early_metal=pair.early_metal, threads=threads or 2
+            pair.late,
+            pair.early,
+            late_metal=pair.late_metal,
+            late_scanned=pair.late_scanned,
+            early_scanned=pair.early_scanned,
+            threads=threads or 2,
         )
         seconds = time.perf_counter() - began
         for side in scans.femur_points_mm:
@@ -74,7 +80,8 @@ def _pairs(scans: MovedLimbs, reduced: bool, threads: int | None) -> Iterator[_P
         reduce_metal(CtSeries(ct, AcquisitionHeader("CT"), kvp=_KVP), threads=threads)
         for ct in (scans.late, scans.early)
     )
-    yield _Pair(f"{name} after metal reduction", late.image, early.image, late.metal, early.metal)
+    yield _Pair(f"{name} after metal reduction", late.image, early.image, late.metal,
+                scans.late, scans.early)  # fmt: skip
 
 
 def _limb_case(

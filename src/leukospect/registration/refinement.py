@@ -39,12 +39,15 @@ class FixedPoints:
         Along x, y and z, per mm.
     centre_mm : (3,) array
         What rotations are about.
+    doubt : (n,) array or None
+        By how much the brightness may be wrong besides noise, as where streaks of metal were reduced; None: nowhere.
     """
 
     places_mm: Points
     values: NDArray[np.float64]
     slopes: Points
     centre_mm: NDArray[np.float64]
+    doubt: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,12 +62,15 @@ class MovingVolume:
         Of the spline: 1 linear, 3 cubic.
     window : (low, high)
         Values are clipped to it after they are interpolated.
+    doubt : (slices, rows, columns) float32 array or None
+        As that of `FixedPoints`, at every voxel.
     """
 
     coefficients: NDArray[np.float32]
     geometry: Geometry
     order: Literal[1, 3]
     window: tuple[float, float]
+    doubt: NDArray[np.float32] | None = None
 
     @classmethod
     def of(cls, image: Image, sigma_mm: float, window: tuple[float, float], order: Literal[1, 3] = 1) -> MovingVolume:
@@ -82,6 +88,13 @@ class MovingVolume:
             self.coefficients, index.T, output=np.float64, order=self.order, mode="nearest", prefilter=False
         )
         return np.clip(values, *self.window), inside
+
+    def doubt_at(self, places_mm: Points) -> NDArray[np.float64] | None:
+        """Give the doubt at places; None where there is none anywhere."""
+        if self.doubt is None:
+            return None
+        index = self.geometry.to_index(places_mm)
+        return np.asarray(ndimage.map_coordinates(self.doubt, index.T, output=np.float64, order=1, mode="nearest"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +154,7 @@ def refined(fixed: FixedPoints, moving: MovingVolume, start: Matrix) -> Fit:
         if inside.sum() < 50:
             break
         left = values - gain * fixed.values - offset
-        weights = _weights(left, inside)
+        weights = _weights(left, inside, _doubt(fixed, moving, matrix))
         columns = np.concatenate([gain * design, -fixed.values[:, None], -np.ones((len(values), 1))], axis=1)
         weighted = columns * weights[:, None]
         # einsum without BLAS sums in one order, whatever the number of threads.
@@ -173,9 +186,21 @@ def _scale(left: NDArray[np.float64]) -> float:
     return max(float(_NORMAL_MAD * np.median(np.abs(left - middle))), 1e-6)
 
 
-def _weights(left: NDArray[np.float64], inside: NDArray[np.bool_]) -> NDArray[np.float64]:
-    relative = left / (_TUKEY * _scale(left[inside]))
-    return np.where(inside & (np.abs(relative) < 1.0), (1.0 - relative**2) ** 2, 0.0)
+def _doubt(fixed: FixedPoints, moving: MovingVolume, matrix: Matrix) -> NDArray[np.float64] | None:
+    """Add up in squares what is doubted of both images."""
+    there = moving.doubt_at(through(matrix, fixed.places_mm))
+    if fixed.doubt is None or there is None:
+        return there if fixed.doubt is None else fixed.doubt
+    return np.asarray(np.hypot(fixed.doubt, there))
+
+
+def _weights(
+    left: NDArray[np.float64], inside: NDArray[np.bool_], doubt: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    scale = _scale(left[inside])
+    relative = left / (_TUKEY * scale)
+    weights = np.where(inside & (np.abs(relative) < 1.0), (1.0 - relative**2) ** 2, 0.0)
+    return weights if doubt is None else np.asarray(weights / (1.0 + (doubt / scale) ** 2))
 
 
 def _judged(fixed: FixedPoints, moving: MovingVolume, matrix: Matrix, design: NDArray[np.float64]) -> Fit:
@@ -187,8 +212,8 @@ def _judged(fixed: FixedPoints, moving: MovingVolume, matrix: Matrix, design: ND
     gain, offset = _line(here, there)
     left = there - gain * here - offset
     noise = _scale(left)
-    relative = left / (_TUKEY * noise)
-    weights = np.where(np.abs(relative) < 1.0, (1.0 - relative**2) ** 2, 0.0)
+    doubt = _doubt(fixed, moving, matrix)
+    weights = _weights(left, np.ones(len(left), np.bool_), None if doubt is None else doubt[inside])
     columns = gain * design[inside]
     information = np.einsum("ni,nj->ij", columns * weights[:, None], columns) / noise**2
     steep = np.linalg.norm(fixed.slopes[inside], axis=1)
