@@ -21,8 +21,6 @@ from leukospect.study_result import SpectResult
 Carry = Callable[[Image], Image]
 """Carries labels from the grid of the late SPECT to that of an earlier one."""
 
-_DOUBTFUL_MM = 1.0
-"""What streaks of metal may mislead bones by, where their edges differ so much."""
 _PLANAR_MM = 2.0
 """What two searches that agree leave in planar views: about half a pixel."""
 _PART_WORDS = {"right": "right femur", "left": "left femur", "trunk": "trunk", "whole": "all bone"}
@@ -106,7 +104,7 @@ def _expected_mm(found: LimbAlignment, late: SpectResult, earlier: SpectResult) 
     """Add up the errors on the way from SPECT to CT, to the other CT and to its SPECT; of the limbs the largest."""
     if any(not (part.accepted or part.aligned) for part in found.parts):
         return float("nan")
-    bones = max(np.hypot(part.uncertainty_mm, _DOUBTFUL_MM if part.doubtful else 0.0) for part in found.parts)
+    bones = max(np.hypot(part.uncertainty_mm, part.doubt_mm) for part in found.parts)
     to_ct = [float("nan") if one.registration is None else one.registration.misalignment_mm for one in (late, earlier)]
     return float(np.linalg.norm([bones, *to_ct]))
 

@@ -17,6 +17,8 @@ LARGEST_EDGE_MM, LARGEST_DISAGREEMENT_MM, LARGEST_UNCERTAINTY_MM = 1.0, 0.5, 0.5
 """How far bone edges may lie apart afterwards, two searches from each other, and points be uncertain."""
 DOUBTFUL_EDGE_MM = 0.27
 """Edges that differ by more are told: streaks of metal leave such, and errors up to about 1 mm that the noise hides."""
+DOUBT_MM, DOUBT_UNREDUCED_MM = 1.0, 25.0
+"""By how much streaks then mislead at most, reduced and not: a nail as scanned can slide along its bone."""
 LEAST_MOVE_MM = 0.2
 LEAST_OVERLAP = 0.4
 """Part of a bone's points that must lie inside the early CT."""
@@ -49,8 +51,9 @@ class LimbRegistration:
         Standard error of the bone's points that noise and the bone's shape leave, root mean square; what
         streaks do is not in it.
     doubtful : bool
-        Taken, but bone edges differ as they do where streaks of metal mislead by up to about 1 mm, and by some degrees
-        about the bone's axis.
+        Taken, but bone edges differ as they do where streaks of metal mislead, by some degrees about the bone's axis.
+    doubt_mm : float
+        By how much they may mislead: `DOUBT_MM`, or `DOUBT_UNREDUCED_MM` where they were not reduced; else 0.
     """
 
     part: str
@@ -66,17 +69,22 @@ class LimbRegistration:
     disagreement_mm: float
     uncertainty_mm: float
     doubtful: bool = False
+    doubt_mm: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """What a result is judged by: correlations at the identity and after, the fit, and two errors in mm."""
+    """What a result is judged by: correlations at the identity and after, the fit, two errors in mm.
+
+    `reduced` tells whether streaks of metal were reduced in the CTs.
+    """
 
     before: float
     after: float
     fit: Fit
     disagreement_mm: float
     uncertainty_mm: float
+    reduced: bool
 
 
 def uncertainty_mm(fit: Fit, centre_mm: NDArray[np.float64], spread_mm: NDArray[np.float64], blur: float) -> float:
@@ -122,11 +130,19 @@ def judged(
             f"{measured.fit.edge_mm:.2f} mm (median), two searches by {measured.disagreement_mm:.2f} mm"
         )
     doubtful = accepted and measured.fit.edge_mm > DOUBTFUL_EDGE_MM
-    if doubtful:
+    doubt_mm = 0.0
+    if doubtful and measured.reduced:
+        doubt_mm = DOUBT_MM
         reason += ", as streaks of metal leave them: it may be off by about 1 mm and some degrees about the bone's axis"
+    elif doubtful:
+        doubt_mm = DOUBT_UNREDUCED_MM
+        reason += (
+            ", as streaks of metal leave them, which were not reduced here: it may be off by some degrees about the "
+            "bone's axis and by centimetres along a nail"
+        )
     return LimbRegistration(
         part, matrix if accepted else np.eye(4), accepted, aligned, reason, shift, rotation, measured.before,
-        measured.after, measured.fit.edge_mm, measured.disagreement_mm, measured.uncertainty_mm, doubtful,
+        measured.after, measured.fit.edge_mm, measured.disagreement_mm, measured.uncertainty_mm, doubtful, doubt_mm,
     )  # fmt: skip
 
 

@@ -300,6 +300,7 @@ def _finely(
     apart = np.linalg.norm(through(first, spread_mm) - through(second, spread_mm), axis=1)
     blur = max(1.0, (2.0 * np.sqrt(np.pi) * finest) ** 3 / (late.geometry.voxel_volume_ml * 1000.0))
     measured = Measured(
-        before, after, best, float(apart.max()), uncertainty_mm(best, points.centre_mm, spread_mm, blur)
-    )
+        before, after, best, float(apart.max()), uncertainty_mm(best, points.centre_mm, spread_mm, blur),
+        reduced=scans.late_scanned is not None or scans.early_scanned is not None,
+    )  # fmt: skip
     return judged(part, measured, spread_mm, scans.limits)
