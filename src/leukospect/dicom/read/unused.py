@@ -47,7 +47,7 @@ def unread_slices(found: Found) -> list[str]:
         return []
     verb, they = ("was", "it is") if len(unread) == 1 else ("were", "they are")
     return [
-        f"{len(unread)} of {found.files} files {verb} not read (damaged, or no DICOM: {_listed(sorted(unread))}); what "
+        f"{len(unread)} of {found.files} files {verb} not read (damaged, not to be opened, or no DICOM: {_listed(sorted(unread))}); what "
         f"{they} of this CT is missing: compare the number of slices with the scanner's."
     ]
 
