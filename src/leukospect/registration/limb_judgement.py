@@ -18,7 +18,7 @@ LARGEST_EDGE_MM, LARGEST_DISAGREEMENT_MM, LARGEST_UNCERTAINTY_MM = 1.0, 0.5, 0.5
 DOUBTFUL_EDGE_MM = 0.27
 """Edges that differ by more are told: streaks of metal leave such, and errors up to about 1 mm that the noise hides."""
 DOUBT_MM, DOUBT_UNREDUCED_MM = 1.0, 25.0
-"""What streaks may then mislead by, reduced and not: about the largest errors seen in simulated legs, no bound."""
+"""What streaks may then mislead by, reduced and not: about the largest errors of simulated legs, no bound."""
 LEAST_MOVE_MM = 0.2
 LEAST_OVERLAP = 0.4
 """Part of a bone's points that must lie inside the early CT."""

@@ -43,7 +43,7 @@ _WINDOW_HU = (50.0, 3000.0)
 _SEARCHED_MM = 80.0
 _NEAR_BONE_MM, _OFF_OTHER_BONE_MM = 6.0, 10.0
 _ARTEFACT_LEFT = 0.4
-"""Part of an artefact that metal reduction leaves, as in `leukospect bench metal`; all or three times of it did worse."""
+"""Part of an artefact that metal reduction leaves, as in `leukospect bench metal`; more of it did worse."""
 # Widths of smoothing, and how many points are used at most, from coarse to fine.
 _COARSE_SIGMA_MM, _MIDDLE_SIGMA_MM = 8.0, 4.0
 _FINE_SIGMA_MM, _FINEST_SIGMA_MM = 2.0, 1.0
