@@ -46,9 +46,10 @@ def unread_slices(found: Found) -> list[str]:
     if not unread:
         return []
     verb, they = ("was", "it is") if len(unread) == 1 else ("were", "they are")
+    count = f"{len(unread)} of {found.files} files {verb} not read"
     return [
-        f"{len(unread)} of {found.files} files {verb} not read (damaged, not to be opened, or no DICOM: {_listed(sorted(unread))}); what "
-        f"{they} of this CT is missing: compare the number of slices with the scanner's."
+        f"{count} (damaged, not to be opened, or no DICOM: {_listed(sorted(unread))}); what {they} of this CT is "
+        "missing: compare the number of slices with the scanner's."
     ]
 
 
