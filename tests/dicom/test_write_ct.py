@@ -127,8 +127,13 @@ def test_a_derived_slice_between_two_names_both(tmp_path: Path) -> None:
     assert named == [uids[0:2], uids[1:3], uids[2:4]]
 
 
-@pytest.mark.parametrize(("top", "representation"), [(31743, 1), (33000, 0), (64511, 0)])
-def test_scales_up_to_16_bits_are_held_and_the_window_is_kept(top: int, representation: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("streak", "top", "representation", "intercept"),
+    [(-1024, 31743, 1, -1024), (-3000, 31743, 1, -1024), (-1024, 64511, 0, -1024), (-3000, 62535, 0, -3000)],
+)
+def test_scales_up_to_16_bits_are_held_and_the_window_is_kept(
+    streak: int, top: int, representation: int, intercept: int, tmp_path: Path
+) -> None:
     write_ct(ct(), tmp_path / "ct", IDENTITY)
     for path in (tmp_path / "ct").iterdir():
         ds = pydicom.dcmread(path)
@@ -137,12 +142,13 @@ def test_scales_up_to_16_bits_are_held_and_the_window_is_kept(top: int, represen
     series = ct()
     series = replace(series, header=replace(series.header, sources=tuple(sorted((tmp_path / "ct").iterdir()))))
     values = np.asarray(series.image.array, np.float32).copy()
-    values[1, 2, 3] = top
+    values[1, 2, 3], values[0, 1, 2] = top, streak
     image = Image(values, series.image.geometry, "HU")
     write_derived_ct(image, tmp_path / "d", source=series, description="d", derivation="d", settings_digest="")
     made = slices(tmp_path / "d")
     assert made[0].PixelRepresentation == representation
-    np.testing.assert_array_equal(np.stack([ds.pixel_array.astype(int) - 1024 for ds in made]), values)
+    np.testing.assert_array_equal(np.stack([ds.pixel_array.astype(int) + intercept for ds in made]), values)
+    assert [ds.RescaleIntercept for ds in made] == [intercept] * len(made)
     assert [(ds.WindowCenter, ds.WindowWidth) for ds in made] == [(300, 1500)] * len(made)
     assert dciodvfy_errors(tmp_path / "d" / "0002.dcm") == []
 

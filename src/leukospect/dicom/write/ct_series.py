@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from leukospect.data import CtSeries, Geometry, Image
-from leukospect.dicom.write.ct_slices import HIGHEST_SIGNED_HU, ct_slice_pixels, stored_value, write_slices
+from leukospect.dicom.write.ct_slices import ct_slice_pixels, derived_scale, write_slices
 from leukospect.dicom.write.derivation import begin_derived, read_source_headers, source_items
 from leukospect.dicom.write.elements import decimal
 from leukospect.dicom.write.instances import array_digest
@@ -89,11 +89,20 @@ def write_derived_ct(
         if near and source.fan is not None:
             _take_over(_RAYS_OF_SLICE, near[0], ds)
 
-    stored = ct_slice_pixels(image, signed=float(image.array.max()) <= HIGHEST_SIGNED_HU)
+    signed, intercept = derived_scale(image)
+    stored = ct_slice_pixels(image, signed=signed, intercept_hu=intercept)
     thickness = source.slice_thickness_mm or image.geometry.spacing_mm[0]
     if image.geometry.same_grid(source.image.geometry):
-        _put_padding_back(stored, source.padding, template)
-    write_slices(template, stored, image.geometry, folder, thickness_mm=thickness, complete=name_sources)
+        _put_padding_back(stored, source.padding, intercept, template)
+    write_slices(
+        template,
+        stored,
+        image.geometry,
+        folder,
+        thickness_mm=thickness,
+        intercept_hu=intercept,
+        complete=name_sources,
+    )
 
 
 def _add_scan(template: Dataset, first: Dataset, source: CtSeries) -> None:
@@ -108,13 +117,16 @@ def _add_scan(template: Dataset, first: Dataset, source: CtSeries) -> None:
 
 
 def _put_padding_back(
-    stored: NDArray[np.int16] | NDArray[np.uint16], padding: Sequence[PaddedPixels], template: Dataset
+    stored: NDArray[np.int16] | NDArray[np.uint16],
+    padding: Sequence[PaddedPixels],
+    intercept_hu: int,
+    template: Dataset,
 ) -> None:
     """Fill the pixels outside the field of view as the source does, and record the value where it is one."""
     values = set()
     lowest = np.iinfo(stored.dtype).min
     for one in padding:
-        value = max(stored_value(one.value_hu), lowest)
+        value = max(round(one.value_hu) - intercept_hu, lowest)
         stored[one.slice_index][one.mask((stored.shape[1], stored.shape[2]))] = value
         values.add(value)
     if len(values) == 1:
