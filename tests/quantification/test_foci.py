@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from leukospect.data import Geometry, Image
-from leukospect.quantification.contrast_maps import EarlierImage, contrast_maps, mean_of_times
+from leukospect.quantification.contrast_maps import (
+    SCALES_MM,
+    ContrastMaps,
+    EarlierImage,
+    contrast_maps,
+    mean_of_times,
+)
 from leukospect.quantification.false_discovery import false_discovery_rates, peak_probability
 from leukospect.quantification.foci import find_foci
 
@@ -177,3 +183,27 @@ def test_the_mean_of_times_is_less_noisy_than_either_and_the_late_one_where_noth
     spreads = [float(np.std(values) / np.mean(values)) for values in seen]
     assert spreads[0] < min(spreads[1:])
     assert np.mean(seen[0]) == pytest.approx(np.mean(seen[1]), rel=0.05)
+
+
+def test_a_faint_large_place_hides_no_lesion_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    large, small = (20, 20, 20), (20, 20, 22)
+    shape = (len(SCALES_MM), *GRID.shape)
+    height, contrast = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    height[2][large], contrast[2][large] = 8.0, np.log(1.2)
+    height[1][small], contrast[1][small] = 7.5, np.log(2.5)
+    growth = np.full(shape, np.nan, np.float32)
+    maps = ContrastMaps(contrast, height, contrast, contrast, contrast, np.zeros(shape, bool), growth, growth)
+    monkeypatch.setattr("leukospect.quantification.foci.contrast_maps", lambda *_: maps)
+    still = Image(body().astype(np.float32), GRID)
+    [focus] = find_foci(still, body(), minimum_contrast=1.5)
+    assert (focus.index, focus.hidden) == (small, True)
+    # Where the large one counts itself, they are one.
+    [focus] = find_foci(still, body(), minimum_contrast=1.1)
+    assert (focus.index, focus.hidden) == (large, False)
+    # Farther from it the lesion is another, and hidden from nothing.
+    height[1][small], contrast[1][small] = 0.0, 0.0
+    height[1][20, 20, 26], contrast[1][20, 20, 26] = 7.5, np.log(2.5)
+    assert {(focus.index, focus.hidden) for focus in find_foci(still, body(), minimum_contrast=1.1)} == {
+        (large, False),
+        ((20, 20, 26), False),
+    }

@@ -202,3 +202,16 @@ def test_a_region_without_uptake_or_on_another_grid_is_refused(limb: Surfaces) -
         locate(image, ball((0.0, 0.0, 0.0)), limb, name="here", side="left")
     with pytest.raises(GeometryError, match="grid"):
         locate(image, np.ones((2, 2, 2), bool), limb, name="here", side="left")
+
+
+def test_fat_is_told_from_muscle_and_from_the_edge_of_gas() -> None:
+    grid = straight()
+    x, y, z = np.moveaxis(places(grid), -1, 0)
+    hu = np.where(np.hypot(x - 12.0, y) <= 80.0, 40.0, -1000.0)
+    hu[np.hypot(np.hypot(x - 30.0, y), z) <= 15.0] = -100.0
+    hu[np.hypot(np.hypot(x + 20.0, y), z) <= 12.0] = -1000.0
+    found = Surfaces(tissues_of_ct(Image(hu.astype(np.float32), grid, "HU")))
+    to_fat = found.to_fat_mm(np.array([[30.0, 0.0, 0.0], [30.0, 40.0, 0.0], [-20.0, 0.0, 0.0], [-40.0, 20.0, 0.0]]))
+    assert to_fat[0] == 0.0
+    assert to_fat[1] == pytest.approx(25.0, abs=3.0)
+    assert np.all(to_fat[2:] > 0.0)

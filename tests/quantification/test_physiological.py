@@ -51,9 +51,14 @@ def image(*balls: Ball) -> Image:
     return Image((blurred * noise).astype(np.float32), GRID, "counts/s/mL")
 
 
-def bones_of(*balls: Ball, metal: NDArray[np.bool_] | None = None) -> Surfaces:
+def bones_of(
+    *balls: Ball, metal: NDArray[np.bool_] | None = None, gas: tuple[Ball, ...] = (), fat: tuple[Ball, ...] = ()
+) -> Surfaces:
     implant = None if metal is None else Image(metal.astype(np.uint8), GRID)
-    return Surfaces(CtTissues(GRID, body(), inside(*balls), np.zeros(GRID.shape, bool), implant))
+    bone, pockets, adipose = (
+        inside(*some) if some else np.zeros(GRID.shape, dtype=np.bool_) for some in (balls, gas, fat)
+    )
+    return Surfaces(CtTissues(GRID, body(), bone, pockets, adipose, implant))
 
 
 def told(
@@ -192,3 +197,61 @@ def test_what_an_implant_left_of_a_bone_is_marrow_where_the_bone_opposite_stands
     assert at(told(image(left_over, HIPS[1]), surfaces, growth=0.9)[1], left_over).likely == "marrow"
     assert at(told(image(left_over, HIPS[1]), surfaces, growth=1.4)[1], left_over).role == "lesion"
     assert at(told(image(left_over, HIPS[1]), surfaces)[1], left_over).role == "lesion"
+
+
+LOOP: Ball = ((64.0, -50.0, 130.0), 18.0, 5.0)
+GAS: Ball = ((64.0, -60.0, 130.0), 8.0, 0.0)
+
+
+def test_uptake_beside_gas_in_the_front_is_bowel_unless_it_lies_in_fat() -> None:
+    loop = at(told(image(LOOP), bones_of(*HIPS, gas=(GAS,)))[1], LOOP)
+    assert (loop.role, loop.likely) == ("physiological", "bowel")
+    around = (LOOP[0], 30.0, 0.0)
+    assert at(told(image(LOOP), bones_of(*HIPS, gas=(GAS,), fat=(around,)))[1], LOOP).role == "lesion"
+
+
+@pytest.mark.parametrize(
+    ("away_mm", "growth", "role"),
+    [(0.0, 0.9, "physiological"), (30.0, 0.9, "lesion"), (30.0, 2.0, "physiological"), (70.0, 2.0, "lesion")],
+)
+def test_uptake_farther_from_gas_is_bowel_only_where_it_came_late(away_mm: float, growth: float, role: str) -> None:
+    x, y, z = LOOP[0]
+    surfaces = bones_of(*HIPS, gas=(((x, y, z + away_mm), 8.0, 0.0),))
+    assert at(told(image(LOOP), surfaces, growth=growth)[1], LOOP).role == role
+
+
+def test_marrow_alike_far_hotter_than_marrow_inside_bones_is_a_lesion() -> None:
+    bones = (*SPINE, *HIPS)
+    hot: tuple[Ball, Ball] = ((HIPS[0][0], 16.0, 14.0), (HIPS[1][0], 16.0, 14.0))
+    regions = told(image(*SPINE, *hot), bones_of(*bones))[1]
+    assert {at(regions, hip).role for hip in hot} == {"lesion"}
+    assert {at(told(image(*bones), bones_of(*bones))[1], hip).likely for hip in HIPS} == {"marrow"}
+
+
+def test_hot_pieces_in_the_upper_trunk_are_an_organ_where_they_are_together_larger_than_lesions() -> None:
+    trunk = np.repeat(body()[:1], GRID.shape[0], axis=0)
+    x = MIDLINE_MM - 75.0
+    pieces: tuple[Ball, ...] = tuple(
+        ((x + dx, 0.0, 130.0 + dz), 20.0, 14.0) for dx, dz in ((-30.0, 0.0), (30.0, 0.0), (0.0, -46.0), (0.0, 46.0))
+    )
+
+    def likely(*balls: Ball, growth: float) -> set[str]:
+        uptake = trunk.astype(np.float64)
+        for ball in balls:
+            uptake[inside(ball)] = ball[2]
+        late = Image(ndimage.gaussian_filter(uptake, 1.0).astype(np.float32), GRID)
+        labels, found = find_candidates(late, body=trunk)
+        courses = {region.name: Growth(growth) for region in found}
+        return {region.likely for region in tell_physiological(late, labels, found, trunk, growth=courses)}
+
+    assert likely(*pieces, growth=1.0) == {"liver"}
+    assert likely(pieces[0], growth=1.0) == {""}
+    assert likely(*pieces, growth=2.0) == {""}
+
+
+@pytest.mark.parametrize(("growth", "role"), [(0.5, "physiological"), (1.0, "lesion")])
+def test_a_large_pool_that_fell_is_blood(growth: float, role: str) -> None:
+    heart = ((14.0, -20.0, 150.0), 32.0, 3.5)
+    region = at(told(image(heart), bones_of(*HIPS), growth=growth)[1], heart)
+    assert region.role == role
+    assert (region.likely == "blood pool") == (role == "physiological")

@@ -1,4 +1,4 @@
-"""Metal, bone and skin of a CT, and how far a place is from each."""
+"""Metal, bone, skin, gas and fat of a CT, and how far a place is from each."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ _LARGEST_CAVITY_CM2 = 25.0
 _LEAST_BONE_ML = 1.0
 _ONE_LIMB_MM, _ONE_PIECE_MM = 40.0, 20.0
 _GAS_HU, _LEAST_GAS_ML, _LARGEST_GAS_ML, _SKIN_MM = -400.0, 0.5, 400.0, 10.0
+_FAT_HU, _FAT_SMOOTHING_MM = (-150.0, -30.0), 2.0
 _IN_PLANE = np.array([[[0, 0, 0]] * 3, [[0, 1, 0], [1, 1, 1], [0, 1, 0]], [[0, 0, 0]] * 3], dtype=bool)
 
 Mask = NDArray[np.bool_]
@@ -34,8 +35,8 @@ class CtTissues:
     Parameters
     ----------
     geometry : Geometry
-    body, bone, gas : (slices, rows, columns) bool array
-        Bone with its marrow, without metal; gas in the body, without the lungs.
+    body, bone, gas, fat : (slices, rows, columns) bool array
+        Bone with its marrow, without metal; gas in the body, without the lungs; what reads as fat.
     metal : Image or None
         Above 0 in metal, on its own grid; None where the CT was not looked through for it or holds none.
     """
@@ -44,10 +45,11 @@ class CtTissues:
     body: Mask
     bone: Mask
     gas: Mask
+    fat: Mask
     metal: Image | None
 
     def __post_init__(self) -> None:
-        if any(mask.shape != self.geometry.shape for mask in (self.body, self.bone, self.gas)):
+        if any(mask.shape != self.geometry.shape for mask in (self.body, self.bone, self.gas, self.fat)):
             raise GeometryError("The masks of a CT's tissues must lie on its grid.")
 
 
@@ -74,7 +76,7 @@ def tissues_of_ct(ct: Image, metal: Image | None = None) -> CtTissues:
     if metal is not None and np.any(metal.array):
         implant = (np.asarray(metal.array) > 0)[:, :rows, :columns].reshape(blocks).mean(axis=(2, 4)) >= 0.5
     bone, gas = _bone(values, body, implant, geometry), _gas(values, body, geometry)
-    return CtTissues(geometry, body, bone, gas, None if implant is None else metal)
+    return CtTissues(geometry, body, bone, gas, _fat(values, body, geometry), None if implant is None else metal)
 
 
 def _coarser(geometry: Geometry, shape: tuple[int, ...], factors: list[int]) -> Geometry:
@@ -115,6 +117,13 @@ def _gas(values: NDArray[np.float32], body: Mask, geometry: Geometry) -> Mask:
     return np.asarray(((sizes >= _LEAST_GAS_ML) & (sizes <= _LARGEST_GAS_ML))[labels], dtype=np.bool_)
 
 
+def _fat(values: NDArray[np.float32], body: Mask, geometry: Geometry) -> Mask:
+    """Find what reads as fat, -150 to -30 HU over 2 mm: what lies between gas and water by half a voxel is none."""
+    low, high = _FAT_HU
+    smooth = ndimage.gaussian_filter(values, [_FAT_SMOOTHING_MM / step for step in geometry.spacing_mm])
+    return np.asarray((smooth > low) & (smooth < high) & body, dtype=np.bool_)
+
+
 def _without_small_holes(plane: Mask, largest: float) -> Mask:
     labels, _ = ndimage.label(~plane)
     sizes = np.bincount(labels.ravel())
@@ -149,6 +158,7 @@ class Surfaces:
         self._bone = _Structure.of(tissues.bone, tissues.geometry)
         self._gas = _Structure.of(tissues.gas, tissues.geometry)
         skin = tissues.body & ~ndimage.binary_erosion(tissues.body, structure=_IN_PLANE, border_value=1)
+        self._fat = _Structure.of(tissues.fat, tissues.geometry)
         self._skin = _Structure.of(skin, tissues.geometry)
         self._outside = _Structure.of(~tissues.body, tissues.geometry)
         metal = tissues.metal
@@ -165,6 +175,10 @@ class Surfaces:
     def to_gas_mm(self, places_mm: ArrayLike) -> NDArray[np.float64]:
         """Distances to gas in the body, 0 inside; NaN where there is none."""
         return self._distances(self._gas, places_mm)
+
+    def to_fat_mm(self, places_mm: ArrayLike) -> NDArray[np.float64]:
+        """Distances to fat, 0 inside; NaN where there is none."""
+        return self._distances(self._fat, places_mm)
 
     def to_skin_mm(self, places_mm: ArrayLike) -> NDArray[np.float64]:
         """Depths under the skin, 0 outside of the body; NaN where the CT shows no body."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from leukospect.data import Image
-from leukospect.quantification.contrast_maps import SCALES_MM, EarlierImage, contrast_maps
+from leukospect.quantification.contrast_maps import SCALES_MM, ContrastMaps, EarlierImage, contrast_maps
 from leukospect.quantification.false_discovery import false_discovery_rates, peak_probability
 
 _PEAK_DISTANCE_MM = 10.0
@@ -46,6 +46,8 @@ class Focus:
         It stands out of the mean of both times more than of the late image.
     growth, growth_error : float
         Contrast over that of the earlier image, NaN where that is not known, and its relative standard deviation.
+    hidden : bool
+        A maximum of its own scale only: what lies beside it stands out more at another one.
     """
 
     index: tuple[int, int, int]
@@ -57,6 +59,7 @@ class Focus:
     in_both: bool = False
     growth: float = math.nan
     growth_error: float = 0.0
+    hidden: bool = False
 
 
 def find_foci(
@@ -70,8 +73,8 @@ def find_foci(
 ) -> tuple[Focus, ...]:
     """Find the foci of the late image, the most significant first.
 
-    A focus is a maximum of `contrast_maps` in place and scale. Each has the probability that noise makes one so high,
-    and Benjamini and Hochberg's procedure chooses among all of them.
+    A focus is a maximum of `contrast_maps` in place and scale, or `hidden`. Each has the probability that noise makes
+    one so high, and Benjamini and Hochberg's procedure chooses among all of them, and among those that are not hidden.
 
     Parameters
     ----------
@@ -92,9 +95,23 @@ def find_foci(
     tuple of Focus
     """
     maps = contrast_maps(image, body, noise, earlier)
-    maxima = _maxima(maps.height, body, np.asarray(image.geometry.spacing_mm))
+    spacing = np.asarray(image.geometry.spacing_mm)
+    maxima = _maxima(maps.height, body, spacing, scales=3)
+    chosen = _chosen(maps, maxima, false_discovery_rate, minimum_contrast)
+    own = _chosen(maps, _maxima(maps.height, body, spacing, scales=1), false_discovery_rate, minimum_contrast)
+    for focus in own:
+        # The late image itself must show it: of three times as many maxima, noise raises more.
+        if focus.contrast >= minimum_contrast and not any(_beside(focus, other, spacing) for other in chosen):
+            chosen.append(replace(focus, hidden=True))
+    return tuple(chosen)
+
+
+def _chosen(
+    maps: ContrastMaps, maxima: NDArray[np.int64], false_discovery_rate: float, minimum_contrast: float
+) -> list[Focus]:
+    """Return the maxima, (maxima, 4) indices, that are believed and high enough, the most significant first."""
     if not len(maxima):
-        return ()
+        return []
     at = tuple(maxima.T)
     heights, contrasts, rings = maps.height[at], np.exp(maps.log_contrast[at]), maps.ring[at]
     least, most, asked = maps.least[at], maps.most[at], np.log(minimum_contrast)
@@ -107,11 +124,18 @@ def find_foci(
             course = (float(np.exp(maps.growth[place])), float(maps.growth_error[place]))
             values = (float(rings[n]), float(contrasts[n]), float(heights[n]), float(rates[n]))
             found.append(Focus((k, j, i), SCALES_MM[scale], *values, bool(maps.both[place]), *course))
-    return tuple(found)
+    return found
 
 
-def _maxima(height: NDArray[np.float32], body: Mask, spacing_mm: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the local maxima in scale and place, (maxima, 4) indices."""
+def _beside(one: Focus, other: Focus, spacing_mm: NDArray[np.float64]) -> bool:
+    away = np.linalg.norm((np.array(one.index) - np.array(other.index)) * spacing_mm)
+    return bool(away <= max(_PEAK_DISTANCE_MM, one.scale_mm, other.scale_mm))
+
+
+def _maxima(
+    height: NDArray[np.float32], body: Mask, spacing_mm: NDArray[np.float64], *, scales: int
+) -> NDArray[np.int64]:
+    """Return the local maxima in place and among so many scales, (maxima, 4) indices."""
     reach = [2 * max(1, round(_PEAK_DISTANCE_MM / step)) + 1 for step in spacing_mm]
-    highest = ndimage.maximum_filter(height, size=(3, *reach), mode="constant", cval=-np.inf)
+    highest = ndimage.maximum_filter(height, size=(scales, *reach), mode="constant", cval=-np.inf)
     return np.argwhere(body & (height == highest) & (height >= _LEAST_HEIGHT))

@@ -30,7 +30,10 @@ _LARGEST_SCALES = 4.5
 _VALLEY = 0.8
 _OTHER_COURSE = 2.0
 # What runs out to one side of its focus, by more than so many scales, touches something else, or is an organ.
-_OFF_SCALES, _ORGAN_ML = 1.7, 120.0
+# Organs are large, and still are near their top.
+_OFF_SCALES, _ORGAN_ML, _TOP_OF_ORGAN, _TOP_OF_ORGAN_ML = 1.7, 120.0, 0.7, 20.0
+# Beside a larger structure, a few voxels are its edge or its noise.
+_LEAST_HIDDEN_ML = 2.0
 _THRESHOLD_STEP, _HIGHEST_THRESHOLD = 0.1, 0.8
 
 
@@ -147,7 +150,13 @@ def find_candidates(
         earlier=earlier,
     )
     both = None if earlier is None else mean_of_times(late, body, noise, earlier)
-    found, kept = _grown(late, body, foci, relative_threshold, minimum_volume_ml, both)
+    seen = [focus for focus in foci if not focus.hidden]
+    found, kept = _grown(late, body, seen, relative_threshold, minimum_volume_ml, both)
+    rest = body & ~ndimage.binary_dilation(found > 0)
+    hidden = [focus for focus in foci if focus.hidden and rest[focus.index]]
+    more, kept_more = _grown(late, rest, hidden, relative_threshold, max(minimum_volume_ml, _LEAST_HIDDEN_ML), both)
+    found[more > 0] = more[more > 0] + len(kept)
+    kept += kept_more
     image = label_image(found, late.geometry)
     midline = midline_x_mm(body, late.geometry)
     regions = []
@@ -320,17 +329,25 @@ def _hanging_together(
     """Return what hangs together with a peak above a threshold, raised until it is a focus by its size and middle."""
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0
     largest = 4.0 / 3.0 * np.pi * (_LARGEST_SCALES * focus.scale_mm / 10.0) ** 3
+    top = np.count_nonzero(_above(smooth, free, peak, focus, max(relative_threshold, _TOP_OF_ORGAN))) * voxel_ml
     part = relative_threshold
     while True:
-        threshold = focus.background + part * (smooth[peak] - focus.background)
-        parts, _ = ndimage.label(free & (smooth > threshold))
-        lesion = parts == parts[peak] if parts[peak] else np.zeros(free.shape, dtype=bool)
+        lesion = _above(smooth, free, peak, focus, part)
         size = np.count_nonzero(lesion) * voxel_ml
-        off = 0.0 if size == 0 or size > _ORGAN_ML else _off_middle_mm(lesion, peak, spacing_mm)
+        organ = size > _ORGAN_ML and top > _TOP_OF_ORGAN_ML
+        off = 0.0 if size == 0 or organ else _off_middle_mm(lesion, peak, spacing_mm)
         fits = size <= largest and off <= _OFF_SCALES * focus.scale_mm
         if fits or part >= _HIGHEST_THRESHOLD:
-            return np.asarray(lesion, dtype=np.bool_)
+            return lesion
         part += _THRESHOLD_STEP
+
+
+def _above(
+    smooth: NDArray[np.float32], free: NDArray[np.bool_], peak: tuple[int, int, int], focus: Focus, part: float
+) -> NDArray[np.bool_]:
+    """Return what hangs together with a peak above a part of its height over its background."""
+    parts, _ = ndimage.label(free & (smooth > focus.background + part * (smooth[peak] - focus.background)))
+    return np.asarray(parts == parts[peak]) if parts[peak] else np.zeros(free.shape, dtype=np.bool_)
 
 
 def _off_middle_mm(lesion: NDArray[np.bool_], peak: tuple[int, int, int], spacing_mm: NDArray[np.float64]) -> float:

@@ -24,19 +24,22 @@ STANDS_OUT_MORE = 1.08
 _FELL = 0.8
 _AWAY_FROM_METAL_MM = 20.0
 _ALIKE_IN_BONE, _ALIKE = 0.7, (0.7, 1.43)
-_MARROW_LEVEL, _OF_MARROW, _OF_MARROW_AT_METAL = 6.0, 1.4, 1.2
+_MARROW_LEVEL, _OF_MARROW, _OF_MARROW_HALF_ALIKE, _OF_MARROW_AT_METAL = 6.0, 1.6, 1.35, 1.28
+_HOTTEST_MARROW = 1.65
 _MOSTLY = 0.5
 _CLOSE_TO_METAL_MM = 10.0
 _BLADDER_OFF_MM, _BLADDER_ABOVE_LEGS_MM = 25.0, (-10.0, 120.0)
-_ORGAN_ML, _ABOVE_LEGS_MM = 120.0, 200.0
-_KIDNEY_OFF_MM, _KIDNEY_ML, _KIDNEY_DEPTH, _KIDNEY_LEVEL = (35.0, 100.0), 10.0, 0.55, 8.0
+_ORGAN_ML, _HOT_ORGAN, _HOT_PIECE, _ABOVE_LEGS_MM = 80.0, 4.0, 5.5, 200.0
+_ORGAN_OFF_MM, _LARGER_THAN_LESIONS_ML = 25.0, 100.0
+_KIDNEY_OFF_MM, _KIDNEY_ML, _KIDNEY_DEPTH, _KIDNEY_LEVEL = (35.0, 100.0), 2.0, 0.55, 8.0
 _BEHIND, _FRONT = 0.5, 0.65
-_BESIDE_GAS_MM = 25.0
-_BOWEL_ML, _FAR_MM, _SAME = 15.0, 40.0, 1.5
+_BESIDE_GAS_MM, _NEAR_GAS_MM, _LATE_BOWEL = 15.0, 40.0, 1.3
+_VESSEL_ML, _SMALL_VESSEL_ML, _HEART_ML, _VESSEL_FELL = 15.0, 8.0, 70.0, 0.9
+_BOWEL_ML, _FAR_MM, _SAME_LEVEL, _SAME_COURSE = 2.0, 40.0, 1.6, 1.25
 _SURELY, _POSSIBLY = 1.64, 1.0
 _WHOLE_OPPOSITE, _HALF, _HALF_ALIKE = 1.2, 0.5, "somewhat alike on both sides"
 _KIDNEYS_ALIKE = (0.4, 2.5)
-_BESIDE_ORGAN_MM, _ORGAN_LEVEL = 10.0, 1.5
+_ORGANS, _BESIDE_ORGAN_MM, _ORGAN_LEVEL = ("liver", "spleen", "blood pool"), 40.0, 1.5
 
 
 def tell_physiological(
@@ -92,11 +95,12 @@ def _with_other_marrow(regions: tuple[Region, ...], signs: tuple[Signs, ...]) ->
         if region.role != "lesion" or region.remark.startswith("It lies like") or not where:
             continue
         at_metal = own.to_metal_mm <= _AWAY_FROM_METAL_MM
-        limit = usual * (_OF_MARROW_AT_METAL if at_metal else _OF_MARROW if where != _HALF_ALIKE else 1.0)
+        # What stands out more than it did, surely or not, is allowed so much less.
+        excess = own.level / usual * float(np.fmax(own.standing_out.factor, 1.0))
+        limit = _OF_MARROW_AT_METAL if at_metal else _OF_MARROW_HALF_ALIKE if where == _HALF_ALIKE else _OF_MARROW
         steady = not own.growth.beyond(GREW_AT_METAL if at_metal else GREW, deviations=_SURELY)
-        # With nothing to compare it to opposite, what possibly grew stays a lesion.
-        steady = steady and not own.standing_out.beyond(1.0, deviations=_POSSIBLY)
-        if own.in_bone >= _MOSTLY and own.level <= limit and steady and not (at_metal and np.isnan(own.growth.factor)):
+        steady = steady and not _stands_out_more(own)
+        if own.in_bone >= _MOSTLY and excess <= limit and steady and not (at_metal and np.isnan(own.growth.factor)):
             remark = f"In bone {where}, and no hotter than marrow elsewhere; {_course(own)}."
             told[n] = replace(region, role="physiological", likely="marrow", remark=remark)
     return tuple(told)
@@ -117,26 +121,65 @@ def _usual_marrow(regions: tuple[Region, ...], signs: tuple[Signs, ...]) -> floa
     """Give the level of marrow: that of what was told by its symmetry or, if higher, of the inside of thick bones."""
     known = [own.level for region, own in zip(regions, signs, strict=True) if region.likely == "marrow"]
     inside = [own.marrow_level for own in signs if np.isfinite(own.marrow_level)]
-    told = float(np.median(known)) if known else math.nan if inside else _MARROW_LEVEL / _OF_MARROW
+    told = float(np.median(known)) if known else math.nan if inside else _MARROW_LEVEL / 1.4
     return float(np.nanmax([told, *inside[:1]]))
 
 
 def _with_parts_of_organs(
     late: Image, labels: Image, regions: tuple[Region, ...], signs: tuple[Signs, ...]
 ) -> tuple[Region, ...]:
-    """Count what lies at a liver or spleen, and is no hotter than that, to it."""
-    spacing = late.geometry.spacing_mm
-    told = list(regions)
-    for organ, of_organ in zip(regions, signs, strict=True):
-        if organ.likely not in ("liver", "spleen"):
+    """Count what lies at a liver, spleen or heart, and is as hot, to it; and hot pieces that make up an organ."""
+    told = list(_with_organs_in_pieces(late, labels, regions, signs))
+    for organ, of_organ in zip(tuple(told), signs, strict=True):
+        if organ.likely not in _ORGANS:
             continue
-        away = ndimage.distance_transform_edt(labels.array != organ.label, sampling=spacing)
+        away = _distances(late, labels, organ)
         for n, (region, own) in enumerate(zip(told, signs, strict=True)):
             beside = region.role == "lesion" and float(away[labels.array == region.label].min()) <= _BESIDE_ORGAN_MM
-            if beside and own.level <= _ORGAN_LEVEL * of_organ.level and not (_grew(own) or own.in_bone > 1 - _MOSTLY):
-                remark = f"Beside what is likely {organ.likely}, and no hotter; {_course(own)}."
+            if beside and _as_hot(own, of_organ) and not (_grew(own) or own.in_bone > 1 - _MOSTLY):
+                remark = f"Beside what is likely {organ.likely}, and as hot; {_course(own)}."
                 told[n] = replace(region, role="physiological", likely=organ.likely, remark=remark)
     return tuple(told)
+
+
+def _with_organs_in_pieces(
+    late: Image, labels: Image, regions: tuple[Region, ...], signs: tuple[Signs, ...]
+) -> tuple[Region, ...]:
+    """Find pieces of a liver or spleen that are together larger than lesions: near to another, as hot, none grown."""
+    pieces = {n for n, (region, own) in enumerate(zip(regions, signs, strict=True)) if _piece(region, own)}
+    told = list(regions)
+    while pieces:
+        first = max(pieces, key=lambda n: signs[n].volume_ml)
+        away = _distances(late, labels, regions[first])
+        whole = {
+            n
+            for n in pieces
+            if _as_hot(signs[n], signs[first])
+            and float(away[labels.array == regions[n].label].min()) <= _BESIDE_ORGAN_MM
+        }
+        total = sum(signs[n].volume_ml for n in whole)
+        likely = "spleen" if signs[first].on_left and signs[first].off_midline_mm >= _ORGAN_OFF_MM else "liver"
+        for n in whole if total >= _ORGAN_ML else ():
+            remark = f"One of {len(whole)} pieces, {total:.0f} mL together in the upper trunk; {_course(signs[n])}."
+            told[n] = replace(regions[n], role="physiological", likely=likely, remark=remark)
+        pieces -= whole
+    return tuple(told)
+
+
+def _piece(region: Region, own: Signs) -> bool:
+    placed = own.in_trunk and not own.above_legs_mm < _ABOVE_LEGS_MM and not own.in_bone > 1 - _MOSTLY
+    hot = own.level >= _HOT_PIECE and not own.in_fat > 1 - _MOSTLY
+    return region.role == "lesion" and placed and hot and not _grew(own)
+
+
+def _as_hot(one: Signs, other: Signs) -> bool:
+    return 1.0 / _ORGAN_LEVEL <= one.level / other.level <= _ORGAN_LEVEL
+
+
+def _distances(late: Image, labels: Image, region: Region) -> NDArray[np.float64]:
+    """Return the distance of every voxel to a region, mm."""
+    away = ndimage.distance_transform_edt(labels.array != region.label, sampling=late.geometry.spacing_mm)
+    return np.asarray(away, dtype=np.float64)
 
 
 def _judged(region: Region, signs: Signs) -> Region:
@@ -161,6 +204,7 @@ def _with_more_bowel(regions: tuple[Region, ...], signs: tuple[Signs, ...]) -> t
     told = list(regions)
     for n, (region, own) in enumerate(zip(regions, signs, strict=True)):
         placed = own.in_trunk and own.depth <= _BEHIND and not own.in_bone > 0.2 and not own.to_metal_mm <= _FAR_MM
+        placed = placed and not own.in_fat > _MOSTLY
         like = any(_like(own, bowel) for bowel in known)
         if region.role == "lesion" and placed and like and own.volume_ml >= _BOWEL_ML:
             remark = f"In the front of the trunk, of the level and course of bowel beside gas; {_course(own)}."
@@ -169,8 +213,10 @@ def _with_more_bowel(regions: tuple[Region, ...], signs: tuple[Signs, ...]) -> t
 
 
 def _like(one: Signs, other: Signs) -> bool:
-    levels, courses = one.level / other.level, one.growth.factor / other.growth.factor
-    return 1.0 / _SAME <= levels <= _SAME and 1.0 / _SAME <= courses <= _SAME
+    error = math.hypot(one.growth.relative_error, other.growth.relative_error)
+    courses = abs(math.log(one.growth.factor / other.growth.factor))
+    levels = abs(math.log(one.level / other.level))
+    return levels <= math.log(_SAME_LEVEL) and courses <= math.log(_SAME_COURSE) + error
 
 
 def _grew(signs: Signs) -> bool:
@@ -219,9 +265,13 @@ def _bladder(signs: Signs) -> tuple[str, str] | None:
 
 def _organ(signs: Signs) -> tuple[str, str] | None:
     """Spleen and liver: far larger and hotter than lesions, in the upper trunk."""
-    if not (signs.in_trunk and signs.volume_ml >= _ORGAN_ML and signs.level >= 2.0) or signs.in_bone > 1 - _MOSTLY:
+    if (
+        not (signs.in_trunk and signs.volume_ml >= _ORGAN_ML and signs.level >= _HOT_ORGAN)
+        or signs.in_bone > 1 - _MOSTLY
+    ):
         return None
-    if signs.above_legs_mm < _ABOVE_LEGS_MM or not signs.off_midline_mm >= 25.0:
+    one_sided = signs.off_midline_mm >= _ORGAN_OFF_MM or signs.volume_ml >= _LARGER_THAN_LESIONS_ML
+    if signs.above_legs_mm < _ABOVE_LEGS_MM or not one_sided:
         return None
     where = f"{signs.volume_ml:.0f} mL in the upper trunk, {signs.level:.1f} times the body's median"
     return ("spleen" if signs.on_left else "liver"), f"{where}, on the {'left' if signs.on_left else 'right'}"
@@ -250,7 +300,8 @@ def _marrow(signs: Signs) -> tuple[str, str] | None:
         if spine and signs.level <= _MARROW_LEVEL:
             return "marrow", "along the midline in the back of the trunk, as the spine"
         return None
-    if signs.in_bone >= _MOSTLY and signs.symmetry >= _ALIKE_IN_BONE:
+    too_hot = signs.level > _HOTTEST_MARROW * signs.marrow_level
+    if signs.in_bone >= _MOSTLY and signs.symmetry >= _ALIKE_IN_BONE and not too_hot:
         return "marrow", f"in bone, {_opposite(signs)}"
     if np.isnan(signs.in_bone) and _alike(signs) and signs.level <= _MARROW_LEVEL:
         return "marrow", f"of a level that marrow has, {_opposite(signs)}"
@@ -258,18 +309,23 @@ def _marrow(signs: Signs) -> tuple[str, str] | None:
 
 
 def _vessel(signs: Signs) -> tuple[str, str] | None:
-    if not signs.growth.factor < _FELL or signs.in_bone > 1 - _MOSTLY:
+    if not signs.growth.factor < _VESSEL_FELL or signs.in_bone > 1 - _MOSTLY:
         return None
-    if signs.elongated_along_body:
+    if signs.volume_ml >= _HEART_ML and signs.in_trunk and signs.growth.factor < _FELL:
+        return "blood pool", f"{signs.volume_ml:.0f} mL outside of bone, as the heart and great vessels"
+    if signs.elongated_along_body and signs.growth.factor < _FELL:
         return "blood vessel", "elongated along the body, outside of bone"
-    if _alike(signs) and signs.volume_ml < _BOWEL_ML:
+    small = signs.volume_ml < _SMALL_VESSEL_ML and signs.symmetry >= _HALF and not signs.own_mirror
+    if small or (_alike(signs) and signs.volume_ml < _VESSEL_ML):
         return "blood vessel", f"outside of bone, {_opposite(signs)}"
     return None
 
 
 def _bowel(signs: Signs) -> tuple[str, str] | None:
-    front = signs.in_trunk and signs.depth <= _FRONT
-    if front and signs.to_gas_mm <= _BESIDE_GAS_MM and not signs.in_bone > 0.2:
+    if not (signs.in_trunk and signs.depth <= _FRONT) or signs.in_bone > 0.2 or signs.in_fat > _MOSTLY:
+        return None
+    grew = signs.growth.beyond(_LATE_BOWEL, deviations=_SURELY)
+    if signs.to_gas_mm <= (_NEAR_GAS_MM if grew else _BESIDE_GAS_MM):
         return "bowel", f"{signs.to_gas_mm:.0f} mm from gas in the front of the trunk"
     return None
 

@@ -73,6 +73,8 @@ class Signs:
         That of its contrast to what is round it, which what changes in the whole body leaves alone.
     in_bone : float
         Part of the hot part's uptake; NaN without a CT or bone.
+    in_fat : float
+        Part of the hot part's uptake; NaN without a CT, 0 where that shows no fat.
     to_gas_mm, to_metal_mm, opposite_to_metal_mm : float
         Distances from the hottest point, and from the point opposite; NaN without a CT or without gas or metal.
     elongated_along_body : bool
@@ -90,6 +92,7 @@ class Signs:
     growth: Growth
     standing_out: Growth
     in_bone: float
+    in_fat: float
     to_gas_mm: float
     to_metal_mm: float
     opposite_to_metal_mm: float
@@ -156,8 +159,8 @@ def _described(body: Mask, late: Image, scales_mm: set[float]) -> _Body:
 
 
 def _parts(plane: Mask) -> int:
-    """Count the pieces of a slice that are more than a speck."""
-    labels, count = ndimage.label(plane)
+    """Count the pieces of a slice that are more than a speck; lungs, which a map may leave out, part nothing."""
+    labels, count = ndimage.label(ndimage.binary_fill_holes(plane))
     sizes = np.bincount(labels.ravel())[1:]
     return int(np.count_nonzero(sizes >= _LEAST_PART_OF_BODY * sizes.sum())) if count else 0
 
@@ -181,9 +184,10 @@ def _signs(
     width = float(places[:, 0].max() - places[:, 0].min())
     shape = shape_of_focus(places, late.geometry.spacing_mm)
     hot = values >= _HOT_PART * values.max()
-    in_bone = to_gas = to_metal = opposite = math.nan
+    in_bone = in_fat = to_gas = to_metal = opposite = math.nan
     if surfaces is not None:
         in_bone = _part_within(surfaces.to_bone_mm(places[hot]), values[hot], _IN_BONE_MM)
+        in_fat = float(np.nan_to_num(_part_within(surfaces.to_fat_mm(places[hot]), values[hot], 0.0)))
         hottest = places[int(values.argmax())]
         to_gas, to_metal = float(surfaces.to_gas_mm(hottest)), float(surfaces.to_metal_mm(hottest))
         opposite = float(surfaces.to_metal_mm(np.array([2.0 * here - hottest[0], hottest[1], hottest[2]])))
@@ -200,6 +204,7 @@ def _signs(
         growth=growth,
         standing_out=Growth() if region.finding is None else Growth(region.finding.growth, region.finding.growth_error),
         in_bone=in_bone,
+        in_fat=in_fat,
         to_gas_mm=to_gas,
         to_metal_mm=to_metal,
         opposite_to_metal_mm=opposite,
