@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from leukospect.ct.reduced_before import done_already
-from leukospect.ct.series_choice import choose_reconstruction, place_of_spect
+from leukospect.ct.series_choice import choose_reconstruction, described, place_of_spect
 from leukospect.data import AcquisitionHeader, CtSeries, Geometry, Image, Projections
 from leukospect.dicom.elements import library_warnings_silenced, named, number, text
 from leukospect.dicom.read.ct_choice import derived_as, reconstruction_of_slices, reconstructions
@@ -34,9 +34,10 @@ from leukospect.dicom.read.pixels import pixel_values
 from leukospect.dicom.read.slices import Stack, fill_stack, place_slices
 from leukospect.dicom.read.tilt import gantry_tilt_deg, upright
 from leukospect.dicom.read.unused import unread_slices
-from leukospect.errors import AssumptionWarning, InputError
+from leukospect.errors import AssumptionWarning, GeometryError, InputError
 from leukospect.padded_pixels import PaddedPixels
 
+_LISTED = 6
 _HANDFUL = 10  # of voxels at the scale's top, which dense bone may reach by chance
 
 
@@ -66,7 +67,7 @@ def read_ct(
     Raises
     ------
     InputError
-        No CT is found, or its slices do not belong together.
+        No CT is found, images of several patients are, or the slices do not belong together.
     GeometryError
         A slice is missing or twice there with other pixels, spacing varies, or what is recorded of the gantry's tilt
         contradicts the slices' places.
@@ -85,19 +86,34 @@ def read_ct(
         ]
         if not parts:
             raise InputError(f"No CT images were found: {found.summary()}.")
+        refuse_several_patients(entry for part in parts for entry in part)
         assumptions = unread_slices(found)
-        chosen = parts[0]
-        if len(parts) > 1:
-            place = None if beside is None else place_of_spect(beside)
-            facts = [reconstruction_of_slices(part) for part in parts]
-            index, sentence = choose_reconstruction(facts, place, metal_reduced=metal_reduced)
-            chosen = parts[index]
-            assumptions.append(sentence)
-        refuse_several_patients(chosen)
-        ct = ct_series(chosen, assumptions)
+        ct = ct_series(parts[0], assumptions) if len(parts) == 1 else _chosen(parts, beside, metal_reduced, assumptions)
     for sentence in ct.header.assumptions:
         warnings.warn(sentence, AssumptionWarning, stacklevel=2)
     return ct
+
+
+def _chosen(
+    parts: Sequence[Sequence[Entry]],
+    beside: Projections | AcquisitionHeader | None,
+    metal_reduced: bool,
+    assumptions: list[str],
+) -> CtSeries:
+    """Read one of several reconstructions; where it cannot be used no other is taken in its place."""
+    place = None if beside is None else place_of_spect(beside)
+    facts = [reconstruction_of_slices(part) for part in parts]
+    index, sentence = choose_reconstruction(facts, place, metal_reduced=metal_reduced)
+    assumptions.append(sentence)
+    try:
+        return ct_series(parts[index], assumptions)
+    except GeometryError as error:
+        names = described(facts)
+        others = ", ".join(name for k, name in enumerate(names[:_LISTED]) if k != index)
+        raise GeometryError(
+            f"Of {len(parts)} CT series the one to take ({names[index]}) cannot be used: {str(error).rstrip('.')}, or "
+            f"the folder of another that is meant ({others})."
+        ) from error
 
 
 def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
