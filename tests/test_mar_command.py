@@ -48,6 +48,11 @@ def of_dicom(folder: Path) -> NDArray[np.integer]:
     return np.stack([dcmread(path).pixel_array for path in sorted(folder.glob("*.dcm"))])
 
 
+def hu_of(path: Path) -> NDArray[np.float64]:
+    dataset = dcmread(path)
+    return np.asarray(dataset.pixel_array * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept))
+
+
 def provenance(folder: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads((folder / "provenance.json").read_text())
     return document
@@ -143,6 +148,83 @@ def test_padding_keeps_its_value(thigh: Path, tmp_path: Path, padding: int, reco
     with pytest.warns(AssumptionWarning):
         again = read_ct(derived)
     assert np.all(np.asarray(again.image.array)[:, outside] == -1024)
+
+
+@pytest.mark.parametrize(("top", "padding"), [(40000, None), (64000, None), (32000, -3024), (62000, -3024)])
+def test_a_wide_scale_is_kept_whole(thigh: Path, tmp_path: Path, top: int, padding: int | None) -> None:
+    """Metal beyond 16 signed bits, with a streak darker than air, and the filling of scanners below both."""
+    folder = shutil.copytree(thigh, tmp_path / "ct")
+    rows, columns = np.indices((160, 160)) - 79.5
+    outside = np.hypot(rows, columns) > (200.0 if padding is None else 79.0)
+    lowest = -1400 if padding is None else padding
+    for path in folder.iterdir():
+        dataset = dcmread(path)
+        hu = dataset.pixel_array.astype(np.int32) - 1024
+        hu = np.where(hu > 3000, top, hu)
+        hu[80, 5:9] = -1400
+        hu[outside] = lowest
+        dataset.PixelData = (hu - lowest).astype(np.uint16).tobytes()
+        dataset.PixelRepresentation, dataset.RescaleIntercept = 0, lowest
+        if padding is not None:
+            dataset.add_new("PixelPaddingValue", "US", 0)
+        dataset.save_as(path)
+    said = leukospect("mar", folder, "-o", tmp_path / "out", "--method", "linear")
+    assert said.code == 0, said.stderr
+    scanned = of_dicom(folder).astype(np.int32) + lowest
+    derived = [dcmread(path) for path in sorted((tmp_path / "out" / "dicom" / "ct_mar").glob("*.dcm"))]
+    reduced = np.stack([one.pixel_array.astype(np.int32) + int(one.RescaleIntercept) for one in derived])
+    assert scanned.max() == top
+    assert np.array_equal(stored(tmp_path / "out" / "ct.nii.gz"), scanned)
+    assert np.array_equal(stored(tmp_path / "out" / "ct_mar.nii.gz"), reduced)
+    assert np.all(reduced[:, outside] == lowest)
+    for k in set(range(4)) - set(WITH_METAL):
+        assert np.array_equal(reduced[k], scanned[k])
+    marked = [
+        np.zeros_like(outside) if padding is None else one.pixel_array == one.PixelPaddingValue for one in derived
+    ]
+    assert all(np.array_equal(one, outside & (padding is not None)) for one in marked)
+
+
+@pytest.mark.parametrize(("slope", "intercept", "signed"), [(0.5, -1024.0, 1), (0.37, -1024.0, 0), (1.5, -6000.0, 0)])
+def test_slices_that_were_not_changed_keep_their_hu_on_any_slope(
+    thigh: Path, tmp_path: Path, slope: float, intercept: float, signed: int
+) -> None:
+    """In the derived series; NIfTI holds whole HU, which is told where the scan's are none."""
+    folder = shutil.copytree(thigh, tmp_path / "ct")
+    for path in folder.iterdir():
+        dataset = dcmread(path)
+        hu = np.where(dataset.pixel_array > 4000, 15000.0 if slope < 1 else 60000.0, dataset.pixel_array - 1024.0)
+        hu[80, 5:9] = -1400 if slope > 1 else -1000
+        hu += 0.5 * (np.indices(hu.shape).sum(axis=0) % 2)
+        steps = np.rint((hu - intercept) / slope)
+        dataset.PixelData = steps.astype(np.int16 if signed else np.uint16).tobytes()
+        dataset.PixelRepresentation = signed
+        dataset.RescaleSlope, dataset.RescaleIntercept = slope, intercept
+        dataset.save_as(path)
+    said = leukospect("mar", folder, "-o", tmp_path / "out", "--method", "linear")
+    assert said.code == 0, said.stderr
+    assert said.stderr.count("rounded to whole") == 1
+    scanned, reduced = (
+        np.stack([hu_of(path) for path in sorted(one.glob("*.dcm"))])
+        for one in (folder, tmp_path / "out" / "dicom" / "ct_mar")
+    )
+    for k in range(4):
+        assert (np.abs(reduced[k] - scanned[k]).max() < 1e-6) == (k not in WITH_METAL)
+    assert np.abs(stored(tmp_path / "out" / "ct.nii.gz") - scanned).max() <= 0.5
+    assert np.abs(stored(tmp_path / "out" / "ct_mar.nii.gz") - reduced).max() <= 0.5 + slope / 2
+    assert dciodvfy_errors(tmp_path / "out" / "dicom" / "ct_mar" / "0002.dcm") == []
+
+
+def test_a_slope_that_no_hu_have_is_refused_on_reading(thigh: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(thigh, tmp_path / "ct")
+    for path in folder.iterdir():
+        dataset = dcmread(path)
+        dataset.RescaleSlope = "1e9"
+        dataset.save_as(path)
+    said = leukospect("mar", folder, "-o", tmp_path / "out")
+    assert said.code == 3
+    assert "Rescale Slope (0028,1053) of 1e+09 makes the CT run from" in said.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_this_program_reduced_is_known_as_its_own(reduced: tuple[Path, Said], thigh: Path, tmp_path: Path) -> None:

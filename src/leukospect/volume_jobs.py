@@ -21,7 +21,7 @@ from leukospect.files.nifti import read_nifti, write_nifti
 from leukospect.files.transforms import write_transform
 from leukospect.jobs import inputs_of
 from leukospect.provenance import digest_of, provenance_document, write_provenance
-from leukospect.reduced_ct_files import write_reduced_ct, write_reduced_ct_dicom
+from leukospect.reduced_ct_files import holds_whole_hu, write_reduced_ct, write_reduced_ct_dicom
 from leukospect.registration import Registration, register_emission_to_ct, register_rigid, resample
 from leukospect.whole_files import whole_folder
 
@@ -68,6 +68,13 @@ def mar_job(
         )
         progress("writing the results", 0.0)
         settings = {"command": "mar", "method": method, "threshold_hu": threshold_hu}
+        if not holds_whole_hu(ct.image):
+            warnings.warn(
+                "The CT's numbers are not whole HU; in the NIfTI files they are rounded to whole ones, so that they "
+                "differ from the scan by up to half a HU where nothing was changed.",
+                AssumptionWarning,
+                stacklevel=2,
+            )
         write_reduced_ct(folder, ct, reduction)
         write_reduced_ct_dicom(folder / "dicom", ct, reduction, digest_of(settings))
         summary = metal_summary(reduction)

@@ -38,6 +38,7 @@ from leukospect.errors import AssumptionWarning, GeometryError, InputError
 from leukospect.padded_pixels import PaddedPixels
 
 _LISTED = 6
+_MOST_HU = 1e6  # scales reach 64511 HU, some a little more
 _HANDFUL = 10  # of voxels at the scale's top, which dense bone may reach by chance
 
 
@@ -196,6 +197,7 @@ def _volume(
     stack = place_slices(slices, assumptions, values)
     tilt = gantry_tilt_deg(stack, slices)
     array = fill_stack(stack, in_hu)
+    _refuse_impossible_hu(array, slices)
     if paddings:
         lowest = min(one.value_hu for one in paddings)
         assumptions.append(
@@ -211,6 +213,16 @@ def _volume(
     if not tilt:
         return array, stack.geometry(), saturated, False, paddings
     return *_resampled(array, stack, tilt, assumptions), saturated, True, paddings
+
+
+def _refuse_impossible_hu(array: NDArray[np.float32], slices: Sequence[Dataset]) -> None:
+    low, high = float(array.min()), float(array.max())
+    if max(-low, high) > _MOST_HU:
+        slope = max((number(one, "RescaleSlope") or 0.0 for one in slices), key=abs)
+        raise InputError(
+            f"{named('RescaleSlope')} of {slope:g} makes the CT run from {low:.4g} to {high:.4g} HU, which no "
+            "scanner's scale does; correct it in the files."
+        )
 
 
 def _resampled(

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from leukospect.data import CtSeries, Geometry, Image
-from leukospect.dicom.write.ct_slices import ct_slice_pixels, derived_scale, write_slices
+from leukospect.dicom.elements import number
+from leukospect.dicom.write.ct_slices import Scale, ct_slice_pixels, derived_scale, write_slices
 from leukospect.dicom.write.derivation import begin_derived, read_source_headers, source_items
 from leukospect.dicom.write.elements import decimal
 from leukospect.dicom.write.instances import array_digest
@@ -89,18 +90,18 @@ def write_derived_ct(
         if near and source.fan is not None:
             _take_over(_RAYS_OF_SLICE, near[0], ds)
 
-    signed, intercept = derived_scale(image)
-    stored = ct_slice_pixels(image, signed=signed, intercept_hu=intercept)
+    padding = source.padding if image.geometry.same_grid(source.image.geometry) else ()
+    scale = derived_scale(image, [one.value_hu for one in padding], _common_scale(sources))
+    stored = ct_slice_pixels(image, scale)
     thickness = source.slice_thickness_mm or image.geometry.spacing_mm[0]
-    if image.geometry.same_grid(source.image.geometry):
-        _put_padding_back(stored, source.padding, intercept, template)
+    _put_padding_back(stored, padding, scale, template)
     write_slices(
         template,
         stored,
         image.geometry,
         folder,
         thickness_mm=thickness,
-        intercept_hu=intercept,
+        scale=scale,
         complete=name_sources,
     )
 
@@ -119,18 +120,32 @@ def _add_scan(template: Dataset, first: Dataset, source: CtSeries) -> None:
 def _put_padding_back(
     stored: NDArray[np.int16] | NDArray[np.uint16],
     padding: Sequence[PaddedPixels],
-    intercept_hu: int,
+    scale: Scale,
     template: Dataset,
 ) -> None:
-    """Fill the pixels outside the field of view as the source does, and record the value where it is one."""
+    """Fill the pixels outside the field of view as the source does, and record the value where it is one.
+
+    A value below the scale becomes the lowest, which pixels of the patient may hold, too: it is not recorded.
+    """
     values = set()
     lowest = np.iinfo(stored.dtype).min
     for one in padding:
-        value = max(round(one.value_hu) - intercept_hu, lowest)
-        stored[one.slice_index][one.mask((stored.shape[1], stored.shape[2]))] = value
+        value = round((one.value_hu - scale.intercept_hu) / scale.slope)
+        stored[one.slice_index][one.mask((stored.shape[1], stored.shape[2]))] = max(value, lowest)
         values.add(value)
-    if len(values) == 1:
+    if len(values) == 1 and min(values) >= lowest:
         template.add_new("PixelPaddingValue", "US" if stored.dtype.kind == "u" else "SS", values.pop())
+
+
+def _common_scale(sources: Sequence[Dataset]) -> Scale | None:
+    """Give the rescale that all sources share; None where they differ in it or have none."""
+    scales = {(number(one, "RescaleSlope"), number(one, "RescaleIntercept")) for one in sources}
+    if len(scales) != 1:
+        return None
+    ((slope, intercept),) = scales
+    if not slope or slope < 0 or intercept is None:
+        return None
+    return Scale(signed=True, intercept_hu=intercept, slope=slope)
 
 
 def _take_over(keywords: tuple[str, ...], source: Dataset, derived: Dataset) -> None:
