@@ -24,6 +24,7 @@ _TAKEN_OVER = (
     *("DataCollectionDiameter", "ContrastBolusAgent", "ScanOptions", "TableHeight"),
     *("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation"),  # in HU, so they serve any rescale
 )
+_MAY_BE_EMPTY = ("KVP", "AcquisitionNumber")  # what a CT image must have, if empty
 _RAYS = ("DistanceSourceToDetector", "DistanceSourceToPatient", "ReconstructionDiameter", "GantryDetectorTilt")
 _RAYS_OF_SLICE = ("DataCollectionCenterPatient", "ReconstructionTargetCenterPatient")  # they tell a slice's z as well
 
@@ -39,9 +40,9 @@ def write_derived_ct(
 ) -> None:
     """Write a CT derived from `source`, a file for each slice: ``0001.dcm`` and so on.
 
-    Patient, study and equipment are those of the source's files; each slice names the source slices it lies on. A
-    source that is not DICOM gives an anonymous patient and a new study. On the source's own grid its padding keeps the
-    value it had.
+    Patient, study and equipment are those of the source's files; each slice names the source slices it lies on, and
+    takes tube current, exposure, window and the like from the nearest. A source that is not DICOM gives an anonymous
+    patient and a new study. On the source's own grid its padding keeps the value it had.
 
     Parameters
     ----------
@@ -87,8 +88,14 @@ def write_derived_ct(
         references = source_items(near)
         if references:
             ds.SourceImageSequence = references
-        if near and source.fan is not None:
-            _take_over(_RAYS_OF_SLICE, near[0], ds)
+        if places is None:
+            return
+        nearest = sources[int(_away_mm(places, image.geometry, k).argmin())]
+        _take_over_own(nearest, ds)
+        if source.fan is not None:
+            _take_over(_RAYS_OF_SLICE, nearest, ds)
+        if image.geometry.same_grid(source.image.geometry):
+            _take_over(("SliceLocation",), nearest, ds)
 
     padding = source.padding if image.geometry.same_grid(source.image.geometry) else ()
     scale = derived_scale(image, [one.value_hu for one in padding], _common_scale(sources))
@@ -148,6 +155,15 @@ def _common_scale(sources: Sequence[Dataset]) -> Scale | None:
     return Scale(signed=True, intercept_hu=intercept, slope=slope)
 
 
+def _take_over_own(nearest: Dataset, ds: Dataset) -> None:
+    """Give a slice what was recorded of the source slice next to it: tube current, window and so on may vary."""
+    for keyword in _TAKEN_OVER:
+        if keyword in nearest and (keyword != "KVP" or nearest.KVP):
+            ds[keyword] = copy.deepcopy(nearest[keyword])
+        elif keyword in ds and keyword not in _MAY_BE_EMPTY:
+            del ds[keyword]
+
+
 def _take_over(keywords: tuple[str, ...], source: Dataset, derived: Dataset) -> None:
     for keyword in keywords:
         if keyword in source:
@@ -166,8 +182,14 @@ def _sources_of_slice(
     """Find the source slices within half a slice of slice k; all of them where positions do not tell."""
     if places is None:
         return list(sources)
-    spacing = geometry.spacing_mm[0]
-    normal = geometry.affine[:3, 0] / spacing
-    away = np.abs((places - geometry.to_lps((k, 0, 0))) @ normal)
-    near = [source for source, distance in zip(sources, away, strict=True) if distance <= spacing / 2 + 1e-3]
+    reach = geometry.spacing_mm[0] / 2 + 1e-3
+    away = _away_mm(places, geometry, k)
+    near = [source for source, distance in zip(sources, away, strict=True) if distance <= reach]
     return near or list(sources)
+
+
+def _away_mm(places: NDArray[np.float64], geometry: Geometry, k: int) -> NDArray[np.float64]:
+    """Give how far source slices lie from slice k along its normal."""
+    normal = geometry.affine[:3, 0] / geometry.spacing_mm[0]
+    away: NDArray[np.float64] = np.abs((places - geometry.to_lps((k, 0, 0))) @ normal)
+    return away
