@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +77,7 @@ def test_what_was_found_and_done_is_printed(reduced: tuple[Path, Said]) -> None:
     assert found.startswith("2 pieces of metal")
     assert "2 slices hold metal, of 4: 2 corrected, 0 in part, 0 left as scanned; median streaks" in done
     assert done.endswith("method adaptive, parallel rays.")
-    assert where.endswith("ct_mar.nii.gz")
+    assert where == "CT: ct_mar.nii.gz in the output folder (-o)"
 
 
 def test_slices_that_were_not_changed_keep_their_stored_numbers(reduced: tuple[Path, Said], thigh: Path) -> None:
@@ -287,6 +289,7 @@ def test_a_threshold_that_takes_bone_for_metal_is_refused(thigh: Path, tmp_path:
     said = leukospect("mar", thigh, "-o", tmp_path / "out", "--metal-threshold-hu", threshold)
     assert said.code == 3
     assert "give 1000 or more" in said.stderr
+    assert ("since bone reaches 1000 HU" in said.stderr) == (threshold == "999")
     assert not (tmp_path / "out").exists()
 
 
@@ -310,6 +313,94 @@ def test_an_output_in_the_input_is_refused_by_every_command(thigh: Path, small_s
     assert len(said.stderr.strip().splitlines()) == 1
     assert "lies in the input folder" in said.stderr
     assert not (thigh / "out").exists()
+
+
+NAME = "Mueller^Hannelore 19541231"
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        ("ct/out", "lies in the input folder"),
+        (".", "holds the input"),
+        ("other", "holds other files"),
+        ("file", "names a file"),
+        ("file/out", "lies below one"),
+        ("full/out", "no space left"),
+        ("out", "There is nothing at the path given"),
+        ("closed/out", "The output folder (-o) could not be written (Permission denied)"),
+    ],
+)
+def test_no_message_repeats_a_path(
+    thigh: Path, tmp_path: Path, output: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path that was typed may hold the patient's name."""
+    folder = tmp_path / NAME
+    shutil.copytree(thigh, folder / "ct")
+    (folder / "other").mkdir()
+    (folder / "other" / "letter.txt").touch()
+    (folder / "file").touch()
+    failing = {
+        "full/out": OSError(28, "No space left on device"),
+        "closed/out": PermissionError(13, "Permission denied"),
+    }
+
+    def mkdtemp(**_: object) -> str:
+        error = failing[output]
+        error.filename = str(folder / output)
+        raise error
+
+    if output in failing:
+        monkeypatch.setattr("leukospect.whole_files.tempfile.mkdtemp", mkdtemp)
+    ct = folder / ("nothing" if output == "out" else "ct")
+    said = leukospect("mar", ct, "-o", folder / output)
+    assert said.code == 3
+    assert why in said.stderr
+    assert len(said.stderr.splitlines()) == 1
+    assert "Hannelore" not in said.stderr
+
+
+def test_a_nifti_image_is_told_as_what_it_is(reduced: tuple[Path, Said], tmp_path: Path) -> None:
+    said = leukospect("mar", reduced[0] / "ct.nii.gz", "-o", tmp_path / "out")
+    assert said.code == 3
+    assert "DICOM slices, and a NIfTI image was given" in said.stderr
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from leukospect import cli, volume_jobs
+from leukospect.whole_files import whole_folder
+
+def job(path, output, **_):
+    with whole_folder(output, command="mar", inputs=[path]) as folder:
+        (folder / "half").touch()
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+
+def clear_away(*_, **__):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.1)
+    remove(*_, **__)
+
+from leukospect import whole_files
+remove, whole_files.shutil.rmtree = whole_files.shutil.rmtree, clear_away
+volume_jobs.mar_job = job
+code = cli.main(["mar", sys.argv[1], "-o", sys.argv[2]])
+os.kill(os.getpid(), signal.SIGINT)
+sys.exit(code)
+"""
+
+
+def test_impatient_interrupts_leave_nothing_behind(thigh: Path, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, thigh, tmp_path / "out"], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 130, ended.stderr
+    assert ended.stderr == "leukospect: stopped; nothing was written.\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_method_is_wrong_usage(thigh: Path, tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def read_volume(path: Path) -> Image:
         There is no volume, or more than one.
     """
     if not path.exists():
-        raise InputError(f"There is nothing at '{path}'; check the path.")
+        raise InputError("There is nothing at the path given; check it.")
     if path.is_file() and path.name.lower().endswith((".nii", ".nii.gz")):
         image = read_nifti(path)
         if float(np.min(np.asarray(image.array, np.float32))) < -200:
@@ -158,5 +158,5 @@ def read_volume(path: Path) -> Image:
         return image
     volumes = [a for a in read_study(path).acquisitions if isinstance(a, CtSeries | ReconstructedSeries)]
     if len(volumes) != 1:
-        raise InputError(f"'{path}' holds {len(volumes)} volumes; give one series, or a NIfTI file.")
+        raise InputError(f"An input holds {len(volumes)} volumes; give one series, or a NIfTI file.")
     return volumes[0].image

@@ -78,6 +78,8 @@ def read_ct(
     AssumptionWarning
         What had to be assumed; the same sentences are in the header.
     """
+    if folder.is_file() and folder.name.lower().endswith((".nii", ".nii.gz")):
+        raise InputError("A CT is read from its DICOM slices, and a NIfTI image was given; give their folder.")
     with library_warnings_silenced():
         found = find_entries(folder)
         parts = [
