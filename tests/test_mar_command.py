@@ -75,7 +75,7 @@ def test_what_was_found_and_done_is_printed(reduced: tuple[Path, Said]) -> None:
     assert said.code == 0, said.stderr
     found, done, where = said.stdout.splitlines()
     assert found.startswith("2 pieces of metal")
-    assert "2 slices hold metal, of 4: 2 corrected, 0 in part, 0 left as scanned; median streaks" in done
+    assert "2 slices hold metal, of 4: 2 corrected, 0 in part, 0 left unchanged; median streaks" in done
     assert done.endswith("method adaptive, parallel rays.")
     assert where == "CT: ct_mar.nii.gz in the output folder (-o)"
 
@@ -217,6 +217,24 @@ def test_slices_that_were_not_changed_keep_their_hu_on_any_slope(
     assert dciodvfy_errors(tmp_path / "out" / "dicom" / "ct_mar" / "0002.dcm") == []
 
 
+def test_a_tilted_gantry_is_told_as_why_streaks_stay(thigh: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(thigh, tmp_path / "ct")
+    cosine, sine = np.cos(np.deg2rad(12.0)), np.sin(np.deg2rad(12.0))
+    for path in folder.iterdir():
+        dataset = dcmread(path)
+        dataset.ImageOrientationPatient = [1, 0, 0, 0, f"{cosine:.8f}", f"{-sine:.8f}"]
+        dataset.save_as(path)
+    said = leukospect("mar", folder, "-o", tmp_path / "out", "--method", "linear")
+    assert said.code == 0, said.stderr
+    assert said.stderr.count("resampled from a gantry tilted by 12 degrees") == 1
+    assert "most of them stay" in said.stderr
+    assert "whole HU" not in said.stderr
+    assert "as scanned" not in said.stdout
+    document = provenance(tmp_path / "out")
+    assert "resampled to upright slices" in document["notes"]["CT as scanned"]
+    assert any("most of them stay" in text for text in document["warnings"])
+
+
 def test_a_slope_that_no_hu_have_is_refused_on_reading(thigh: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(thigh, tmp_path / "ct")
     for path in folder.iterdir():
@@ -340,10 +358,9 @@ def test_no_message_repeats_a_path(
     (folder / "other").mkdir()
     (folder / "other" / "letter.txt").touch()
     (folder / "file").touch()
-    failing = {
-        "full/out": OSError(28, "No space left on device"),
-        "closed/out": PermissionError(13, "Permission denied"),
-    }
+    full = OSError("With tag (7FE0,0010) got exception")  # as pydicom wraps it
+    full.__cause__ = OSError(28, "No space left on device")
+    failing = {"full/out": full, "closed/out": PermissionError(13, "Permission denied")}
 
     def mkdtemp(**_: object) -> str:
         error = failing[output]

@@ -42,8 +42,10 @@ def tell_notes(notes: Sequence[str], options: argparse.Namespace) -> None:
 
 def why_no_file(error: OSError, options: argparse.Namespace) -> str:
     """Say why a file could not be read or written; not its path, which may hold a patient's name."""
+    while error.errno is None and isinstance(error.__cause__, OSError):  # the DICOM library says what it was writing
+        error = error.__cause__
     if error.errno in _FULL or _CUT_SHORT.search(str(error)):
-        return "There is no space left for the results, or no more than so much may be written; choose another -o."
+        return "There is no space left for the results, or a limit of sizes is reached; choose another place with -o."
     why = error.strerror or type(error).__name__
     output = getattr(options, "output", None)
     if error.filename and output is not None and _lies_in(Path(os.fsdecode(error.filename)), output):

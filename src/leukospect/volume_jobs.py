@@ -68,7 +68,7 @@ def mar_job(
         )
         progress("writing the results", 0.0)
         settings = {"command": "mar", "method": method, "threshold_hu": threshold_hu}
-        if not holds_whole_hu(ct.image):
+        if not ct.gantry_tilt_deg and not holds_whole_hu(ct.image):
             warnings.warn(
                 "The CT's numbers are not whole HU; in the NIfTI files they are rounded to whole ones, so that they "
                 "differ from the scan by up to half a HU where nothing was changed.",
@@ -79,12 +79,19 @@ def mar_job(
         write_reduced_ct_dicom(folder / "dicom", ct, reduction, digest_of(settings))
         summary = metal_summary(reduction)
         notes = {
-            "CT as scanned": "ct.nii.gz, on the same grid; the DICOM files that were read are not changed.",
+            "CT as scanned": _where_scanned(ct),
             "metal reduction": summary.as_values(),
         }
         write_provenance(provenance_document(settings, inputs_of([ct]), texts, notes), folder / "provenance.json")
         texts += [text for text in ct.header.assumptions if text not in texts]
     return summary, tuple(texts)
+
+
+def _where_scanned(ct: CtSeries) -> str:
+    kept = "the DICOM files that were read are not changed."
+    if ct.gantry_tilt_deg:
+        return f"ct.nii.gz holds it resampled to upright slices, on the grid of ct_mar.nii.gz; {kept}"
+    return f"ct.nii.gz, on the same grid; {kept}"
 
 
 def register_job(

@@ -131,7 +131,7 @@ def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
     """
     slices = [entry.dataset for entry in entries]
     _check_unit(slices, assumptions)
-    array, geometry, saturated, tilted, padding = _volume(entries, slices, assumptions)
+    array, geometry, saturated, tilt_deg, padding = _volume(entries, slices, assumptions)
     first = slices[0]
     kvp = common_number(slices, "KVP", assumptions)
     if kvp is None:
@@ -140,7 +140,7 @@ def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
     reduction = metal_reduction(first)
     if reduction:
         assumptions.append(f"{done_already(reduction, 'this CT')}.")
-    fan = None if tilted else fan_geometry(slices, geometry, assumptions)
+    fan = None if tilt_deg else fan_geometry(slices, geometry, assumptions)
     derived = derived_as(entries[0])
     if derived:
         name = "others" if derived == "derived" else f"others ({derived})"
@@ -156,7 +156,8 @@ def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
         fan=fan,
         contrast_recorded=any(names_contrast_agent(one) for one in slices),
         spectral=spectral_kind(first),
-        padding=() if tilted else tuple(padding),
+        padding=() if tilt_deg else tuple(padding),
+        gantry_tilt_deg=tilt_deg,
     )
 
 
@@ -175,8 +176,8 @@ def _check_unit(slices: Sequence[Dataset], assumptions: list[str]) -> None:
 
 def _volume(
     entries: Sequence[Entry], slices: Sequence[Dataset], assumptions: list[str]
-) -> tuple[NDArray[np.float32], Geometry, int, bool, list[PaddedPixels]]:
-    """Give the voxels in HU, where they lie, how many lie at the top of a 12-bit scale, if the gantry tilted, padding.
+) -> tuple[NDArray[np.float32], Geometry, int, float, list[PaddedPixels]]:
+    """Give the voxels in HU, where they lie, how many lie at the top of a 12-bit scale, the gantry's tilt, padding.
 
     The padding is that of the slices as scanned.
     """
@@ -213,8 +214,8 @@ def _volume(
             f"{array.max():.0f} HU; a reconstruction on the extended scale shows it."
         )
     if not tilt:
-        return array, stack.geometry(), saturated, False, paddings
-    return *_resampled(array, stack, tilt, assumptions), saturated, True, paddings
+        return array, stack.geometry(), saturated, 0.0, paddings
+    return *_resampled(array, stack, tilt, assumptions), saturated, tilt, paddings
 
 
 def _refuse_impossible_hu(array: NDArray[np.float32], slices: Sequence[Dataset]) -> None:
