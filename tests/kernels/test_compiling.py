@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from numba.core.caching import CacheImpl
 
 from leukospect.kernels.compiling import compiled
+from leukospect.phantoms.compiling import compiled as of_simulation
 
 RECONSTRUCTIONS = """
 import hashlib
@@ -43,11 +45,14 @@ def test_the_first_run_after_installing_gives_the_bits_of_later_ones(tmp_path: P
     assert runs[0] == runs[1]
 
 
-def test_loops_run_where_nothing_can_be_kept_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("compiler", [compiled, of_simulation(fastmath=True)])
+def test_loops_run_where_nothing_can_be_kept_on_disk(
+    monkeypatch: pytest.MonkeyPatch, compiler: Callable[[Callable[..., None]], Callable[..., None]]
+) -> None:
     for kind in [CacheImpl, *CacheImpl.__subclasses__()]:
         monkeypatch.setattr(kind, "_locator_classes", [])
 
-    @compiled
+    @compiler
     def doubled(values: np.ndarray) -> None:
         for n in range(values.size):
             values[n] *= 2.0
