@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,11 @@ def of_dicom(folder: Path) -> NDArray[np.integer]:
     return np.stack([dcmread(path).pixel_array for path in sorted(folder.glob("*.dcm"))])
 
 
+def hu_of(path: Path) -> NDArray[np.float64]:
+    dataset = dcmread(path)
+    return np.asarray(dataset.pixel_array * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept))
+
+
 def provenance(folder: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads((folder / "provenance.json").read_text())
     return document
@@ -68,9 +75,9 @@ def test_what_was_found_and_done_is_printed(reduced: tuple[Path, Said]) -> None:
     assert said.code == 0, said.stderr
     found, done, where = said.stdout.splitlines()
     assert found.startswith("2 pieces of metal")
-    assert "2 slices hold metal, of 4: 2 corrected, 0 in part, 0 left as scanned; median streaks" in done
+    assert "2 slices hold metal, of 4: 2 corrected, 0 in part, 0 left unchanged; median streaks" in done
     assert done.endswith("method adaptive, parallel rays.")
-    assert where.endswith("ct_mar.nii.gz")
+    assert where == "CT: ct_mar.nii.gz in the output folder (-o)"
 
 
 def test_slices_that_were_not_changed_keep_their_stored_numbers(reduced: tuple[Path, Said], thigh: Path) -> None:
@@ -145,6 +152,101 @@ def test_padding_keeps_its_value(thigh: Path, tmp_path: Path, padding: int, reco
     assert np.all(np.asarray(again.image.array)[:, outside] == -1024)
 
 
+@pytest.mark.parametrize(("top", "padding"), [(40000, None), (64000, None), (32000, -3024), (62000, -3024)])
+def test_a_wide_scale_is_kept_whole(thigh: Path, tmp_path: Path, top: int, padding: int | None) -> None:
+    """Metal beyond 16 signed bits, with a streak darker than air, and the filling of scanners below both."""
+    folder = shutil.copytree(thigh, tmp_path / "ct")
+    rows, columns = np.indices((160, 160)) - 79.5
+    outside = np.hypot(rows, columns) > (200.0 if padding is None else 79.0)
+    lowest = -1400 if padding is None else padding
+    for path in folder.iterdir():
+        dataset = dcmread(path)
+        hu = dataset.pixel_array.astype(np.int32) - 1024
+        hu = np.where(hu > 3000, top, hu)
+        hu[80, 5:9] = -1400
+        hu[outside] = lowest
+        dataset.PixelData = (hu - lowest).astype(np.uint16).tobytes()
+        dataset.PixelRepresentation, dataset.RescaleIntercept = 0, lowest
+        if padding is not None:
+            dataset.add_new("PixelPaddingValue", "US", 0)
+        dataset.save_as(path)
+    said = leukospect("mar", folder, "-o", tmp_path / "out", "--method", "linear")
+    assert said.code == 0, said.stderr
+    scanned = of_dicom(folder).astype(np.int32) + lowest
+    derived = [dcmread(path) for path in sorted((tmp_path / "out" / "dicom" / "ct_mar").glob("*.dcm"))]
+    reduced = np.stack([one.pixel_array.astype(np.int32) + int(one.RescaleIntercept) for one in derived])
+    assert scanned.max() == top
+    assert np.array_equal(stored(tmp_path / "out" / "ct.nii.gz"), scanned)
+    assert np.array_equal(stored(tmp_path / "out" / "ct_mar.nii.gz"), reduced)
+    assert np.all(reduced[:, outside] == lowest)
+    for k in set(range(4)) - set(WITH_METAL):
+        assert np.array_equal(reduced[k], scanned[k])
+    marked = [
+        np.zeros_like(outside) if padding is None else one.pixel_array == one.PixelPaddingValue for one in derived
+    ]
+    assert all(np.array_equal(one, outside & (padding is not None)) for one in marked)
+
+
+@pytest.mark.parametrize(("slope", "intercept", "signed"), [(0.5, -1024.0, 1), (0.37, -1024.0, 0), (1.5, -6000.0, 0)])
+def test_slices_that_were_not_changed_keep_their_hu_on_any_slope(
+    thigh: Path, tmp_path: Path, slope: float, intercept: float, signed: int
+) -> None:
+    """In the derived series; NIfTI holds whole HU, which is told where the scan's are none."""
+    folder = shutil.copytree(thigh, tmp_path / "ct")
+    for path in folder.iterdir():
+        dataset = dcmread(path)
+        hu = np.where(dataset.pixel_array > 4000, 15000.0 if slope < 1 else 60000.0, dataset.pixel_array - 1024.0)
+        hu[80, 5:9] = -1400 if slope > 1 else -1000
+        hu += 0.5 * (np.indices(hu.shape).sum(axis=0) % 2)
+        steps = np.rint((hu - intercept) / slope)
+        dataset.PixelData = steps.astype(np.int16 if signed else np.uint16).tobytes()
+        dataset.PixelRepresentation = signed
+        dataset.RescaleSlope, dataset.RescaleIntercept = slope, intercept
+        dataset.save_as(path)
+    said = leukospect("mar", folder, "-o", tmp_path / "out", "--method", "linear")
+    assert said.code == 0, said.stderr
+    assert said.stderr.count("rounded to whole") == 1
+    scanned, reduced = (
+        np.stack([hu_of(path) for path in sorted(one.glob("*.dcm"))])
+        for one in (folder, tmp_path / "out" / "dicom" / "ct_mar")
+    )
+    for k in range(4):
+        assert (np.abs(reduced[k] - scanned[k]).max() < 1e-6) == (k not in WITH_METAL)
+    assert np.abs(stored(tmp_path / "out" / "ct.nii.gz") - scanned).max() <= 0.5
+    assert np.abs(stored(tmp_path / "out" / "ct_mar.nii.gz") - reduced).max() <= 0.5 + slope / 2
+    assert dciodvfy_errors(tmp_path / "out" / "dicom" / "ct_mar" / "0002.dcm") == []
+
+
+def test_a_tilted_gantry_is_told_as_why_streaks_stay(thigh: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(thigh, tmp_path / "ct")
+    cosine, sine = np.cos(np.deg2rad(12.0)), np.sin(np.deg2rad(12.0))
+    for path in folder.iterdir():
+        dataset = dcmread(path)
+        dataset.ImageOrientationPatient = [1, 0, 0, 0, f"{cosine:.8f}", f"{-sine:.8f}"]
+        dataset.save_as(path)
+    said = leukospect("mar", folder, "-o", tmp_path / "out", "--method", "linear")
+    assert said.code == 0, said.stderr
+    assert said.stderr.count("resampled from a gantry tilted by 12 degrees") == 1
+    assert "most of them stay" in said.stderr
+    assert "whole HU" not in said.stderr
+    assert "as scanned" not in said.stdout
+    document = provenance(tmp_path / "out")
+    assert "resampled to upright slices" in document["notes"]["CT as scanned"]
+    assert any("most of them stay" in text for text in document["warnings"])
+
+
+def test_a_slope_that_no_hu_have_is_refused_on_reading(thigh: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(thigh, tmp_path / "ct")
+    for path in folder.iterdir():
+        dataset = dcmread(path)
+        dataset.RescaleSlope = "1e9"
+        dataset.save_as(path)
+    said = leukospect("mar", folder, "-o", tmp_path / "out")
+    assert said.code == 3
+    assert "Rescale Slope (0028,1053) of 1e+09 makes the CT run from" in said.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_this_program_reduced_is_known_as_its_own(reduced: tuple[Path, Said], thigh: Path, tmp_path: Path) -> None:
     ours = reduced[0] / "dicom" / "ct_mar"
     with pytest.warns(AssumptionWarning):
@@ -205,6 +307,7 @@ def test_a_threshold_that_takes_bone_for_metal_is_refused(thigh: Path, tmp_path:
     said = leukospect("mar", thigh, "-o", tmp_path / "out", "--metal-threshold-hu", threshold)
     assert said.code == 3
     assert "give 1000 or more" in said.stderr
+    assert ("since bone reaches 1000 HU" in said.stderr) == (threshold == "999")
     assert not (tmp_path / "out").exists()
 
 
@@ -228,6 +331,93 @@ def test_an_output_in_the_input_is_refused_by_every_command(thigh: Path, small_s
     assert len(said.stderr.strip().splitlines()) == 1
     assert "lies in the input folder" in said.stderr
     assert not (thigh / "out").exists()
+
+
+NAME = "Mueller^Hannelore 19541231"
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        ("ct/out", "lies in the input folder"),
+        (".", "holds the input"),
+        ("other", "holds other files"),
+        ("file", "names a file"),
+        ("file/out", "lies below one"),
+        ("full/out", "no space left"),
+        ("out", "There is nothing at the path given"),
+        ("closed/out", "The output folder (-o) could not be written (Permission denied)"),
+    ],
+)
+def test_no_message_repeats_a_path(
+    thigh: Path, tmp_path: Path, output: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path that was typed may hold the patient's name."""
+    folder = tmp_path / NAME
+    shutil.copytree(thigh, folder / "ct")
+    (folder / "other").mkdir()
+    (folder / "other" / "letter.txt").touch()
+    (folder / "file").touch()
+    full = OSError("With tag (7FE0,0010) got exception")  # as pydicom wraps it
+    full.__cause__ = OSError(28, "No space left on device")
+    failing = {"full/out": full, "closed/out": PermissionError(13, "Permission denied")}
+
+    def mkdtemp(**_: object) -> str:
+        error = failing[output]
+        error.filename = str(folder / output)
+        raise error
+
+    if output in failing:
+        monkeypatch.setattr("leukospect.whole_files.tempfile.mkdtemp", mkdtemp)
+    ct = folder / ("nothing" if output == "out" else "ct")
+    said = leukospect("mar", ct, "-o", folder / output)
+    assert said.code == 3
+    assert why in said.stderr
+    assert len(said.stderr.splitlines()) == 1
+    assert "Hannelore" not in said.stderr
+
+
+def test_a_nifti_image_is_told_as_what_it_is(reduced: tuple[Path, Said], tmp_path: Path) -> None:
+    said = leukospect("mar", reduced[0] / "ct.nii.gz", "-o", tmp_path / "out")
+    assert said.code == 3
+    assert "DICOM slices, and a NIfTI image was given" in said.stderr
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from leukospect import cli, volume_jobs
+from leukospect.whole_files import whole_folder
+
+def job(path, output, **_):
+    with whole_folder(output, command="mar", inputs=[path]) as folder:
+        (folder / "half").touch()
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+
+def clear_away(*_, **__):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.1)
+    remove(*_, **__)
+
+from leukospect import whole_files
+remove, whole_files.shutil.rmtree = whole_files.shutil.rmtree, clear_away
+volume_jobs.mar_job = job
+code = cli.main(["mar", sys.argv[1], "-o", sys.argv[2]])
+os.kill(os.getpid(), signal.SIGINT)
+sys.exit(code)
+"""
+
+
+def test_impatient_interrupts_leave_nothing_behind(thigh: Path, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, thigh, tmp_path / "out"], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 130, ended.stderr
+    assert ended.stderr == "leukospect: stopped; nothing was written.\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_method_is_wrong_usage(thigh: Path, tmp_path: Path) -> None:

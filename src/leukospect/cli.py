@@ -7,18 +7,16 @@ import io
 import json
 import logging
 import os
-import signal
 import sys
-import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from leukospect.cli_bench import run_benchmarks
+from leukospect.cli_interrupts import ignore_signals, stopped_by_signals
 from leukospect.cli_options import parser
 from leukospect.cli_progress import TerminalProgress
-from leukospect.cli_telling import DONE, tell, tell_notes
+from leukospect.cli_telling import DONE, tell, tell_notes, why_no_file
 from leukospect.errors import LeukospectError
 
 DEFECT, USAGE, REFUSED, SOME_FAILED = 1, 2, 3, 4
@@ -131,7 +129,7 @@ def _mar(options: argparse.Namespace, progress: TerminalProgress) -> int:
     if not options.quiet:
         print(summary.found)
         print(summary.sentence())
-        print(f"CT: {options.output / 'ct_mar.nii.gz'}")
+        print("CT: ct_mar.nii.gz in the output folder (-o)")
     return DONE
 
 
@@ -263,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.debug:
         warnings.simplefilter("ignore")
     try:
-        with _stopped_by_sigterm():
+        with stopped_by_signals():
             code: int = _JOBS[options.job](options, progress)
     except LeukospectError as error:
         return _refused(str(error), options, progress)
@@ -272,14 +270,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except OSError as error:
-        where = f"'{error.filename}'" if error.filename else "A file"
-        why = error.strerror or type(error).__name__
-        return _refused(
-            f"{where} could not be read or written ({why}); check the path and choose another with -o.",
-            options,
-            progress,
-        )
+        return _refused(why_no_file(error, options), options, progress)
     except KeyboardInterrupt:
+        ignore_signals()
         progress.close()
         print("leukospect: stopped; nothing was written.", file=sys.stderr)
         return 130
@@ -293,19 +286,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return DEFECT
     return code
-
-
-@contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """Let the signal that ends a job on a cluster end it as Ctrl-C does, so that nothing half written stays."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _refused(sentence: str, options: argparse.Namespace, progress: TerminalProgress) -> int:

@@ -19,7 +19,7 @@ def inspect_path(path: Path) -> Study:
         Nothing is there, or nothing that can be read.
     """
     if not path.exists():
-        raise InputError(f"There is nothing at '{path}'; check the path.")
+        raise InputError("There is nothing at the path given; check it.")
     if path.is_file() and path.suffix.lower() in (".hs", ".h00"):
         return Study((read_interfile(path),))
     return read_any_study(path, to_measure=False)

@@ -65,7 +65,7 @@ class ReadingOptions:
 def read_any_projections(path: Path, options: ReadingOptions) -> Projections:
     """Read projections from a DICOM file, a folder, a zip archive, a DICOMDIR, or an Interfile header (.hs, .h00)."""
     if not path.exists():
-        raise InputError(f"There is nothing at '{path}'; check the path.")
+        raise InputError("There is nothing at the path given; check it.")
     if path.is_file() and is_nifti(path):
         raise InputError(RECONSTRUCTED_ALREADY)
     if path.is_file() and path.suffix.lower() in (".hs", ".h00"):

@@ -38,18 +38,25 @@ def write_reduced_ct_dicom(folder: Path, ct: CtSeries, reduction: MetalReduction
     )
 
 
+def holds_whole_hu(image: Image) -> bool:
+    """Tell whether all voxels of a CT are whole HU."""
+    return all(np.array_equal(plane, np.rint(plane)) for plane in image.array)
+
+
 def whole_hu(image: Image, padding: Sequence[PaddedPixels] = ()) -> Image:
-    """Round a CT to int16, or to int32 where its scale reaches beyond, and put its padding back.
+    """Round a CT to int16, or to int32 where its scale or its padding reaches beyond, and put the padding back.
 
     A slice at a time: a copy of the volume in floats would take as much memory as the CT.
     """
     if image.array.dtype == np.int16 and not padding:
         return image
-    limits = np.iinfo(np.int16 if image.array.max() <= np.iinfo(np.int16).max else np.int32)
-    rounded = np.empty(image.array.shape, dtype=limits.dtype)
+    narrow = np.iinfo(np.int16)
+    ends = [float(image.array.min()), float(image.array.max()), *(one.value_hu for one in padding)]
+    fits = narrow.min <= round(min(ends)) and round(max(ends)) <= narrow.max
+    rounded = np.empty(image.array.shape, dtype=np.int16 if fits else np.int32)
     for k, plane in enumerate(image.array):
-        rounded[k] = np.rint(np.maximum(plane, np.iinfo(np.int16).min))
+        rounded[k] = np.rint(plane)
     _, rows, columns = image.geometry.shape
     for one in padding:
-        rounded[one.slice_index][one.mask((rows, columns))] = round(max(one.value_hu, np.iinfo(np.int16).min))
+        rounded[one.slice_index][one.mask((rows, columns))] = round(one.value_hu)
     return Image(rounded, image.geometry, image.unit)

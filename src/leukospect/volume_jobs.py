@@ -21,7 +21,7 @@ from leukospect.files.nifti import read_nifti, write_nifti
 from leukospect.files.transforms import write_transform
 from leukospect.jobs import inputs_of
 from leukospect.provenance import digest_of, provenance_document, write_provenance
-from leukospect.reduced_ct_files import write_reduced_ct, write_reduced_ct_dicom
+from leukospect.reduced_ct_files import holds_whole_hu, write_reduced_ct, write_reduced_ct_dicom
 from leukospect.registration import Registration, register_emission_to_ct, register_rigid, resample
 from leukospect.whole_files import whole_folder
 
@@ -68,16 +68,30 @@ def mar_job(
         )
         progress("writing the results", 0.0)
         settings = {"command": "mar", "method": method, "threshold_hu": threshold_hu}
+        if not ct.gantry_tilt_deg and not holds_whole_hu(ct.image):
+            warnings.warn(
+                "The CT's numbers are not whole HU; in the NIfTI files they are rounded to whole ones, so that they "
+                "differ from the scan by up to half a HU where nothing was changed.",
+                AssumptionWarning,
+                stacklevel=2,
+            )
         write_reduced_ct(folder, ct, reduction)
         write_reduced_ct_dicom(folder / "dicom", ct, reduction, digest_of(settings))
         summary = metal_summary(reduction)
         notes = {
-            "CT as scanned": "ct.nii.gz, on the same grid; the DICOM files that were read are not changed.",
+            "CT as scanned": _where_scanned(ct),
             "metal reduction": summary.as_values(),
         }
         write_provenance(provenance_document(settings, inputs_of([ct]), texts, notes), folder / "provenance.json")
         texts += [text for text in ct.header.assumptions if text not in texts]
     return summary, tuple(texts)
+
+
+def _where_scanned(ct: CtSeries) -> str:
+    kept = "the DICOM files that were read are not changed."
+    if ct.gantry_tilt_deg:
+        return f"ct.nii.gz holds it resampled to upright slices, on the grid of ct_mar.nii.gz; {kept}"
+    return f"ct.nii.gz, on the same grid; {kept}"
 
 
 def register_job(
@@ -140,7 +154,7 @@ def read_volume(path: Path) -> Image:
         There is no volume, or more than one.
     """
     if not path.exists():
-        raise InputError(f"There is nothing at '{path}'; check the path.")
+        raise InputError("There is nothing at the path given; check it.")
     if path.is_file() and path.name.lower().endswith((".nii", ".nii.gz")):
         image = read_nifti(path)
         if float(np.min(np.asarray(image.array, np.float32))) < -200:
@@ -151,5 +165,5 @@ def read_volume(path: Path) -> Image:
         return image
     volumes = [a for a in read_study(path).acquisitions if isinstance(a, CtSeries | ReconstructedSeries)]
     if len(volumes) != 1:
-        raise InputError(f"'{path}' holds {len(volumes)} volumes; give one series, or a NIfTI file.")
+        raise InputError(f"An input holds {len(volumes)} volumes; give one series, or a NIfTI file.")
     return volumes[0].image

@@ -63,9 +63,11 @@ def whole_folder(path: Path, *, command: str = "", inputs: Iterable[Path | None]
         `path` is a file, a folder with other contents, holds an input or lies in one.
     """
     target = path.resolve()
-    _refuse_among_inputs(path, target, [source.resolve() for source in inputs if source is not None])
-    if target.exists() and not (target.is_dir() and _is_ours(target, command)):
-        raise InputError(f"The output folder '{path}' holds other files; choose an empty or a new folder with -o.")
+    _refuse_among_inputs(target, [source.resolve() for source in inputs if source is not None])
+    if any(one.exists() and not one.is_dir() for one in (target, *target.parents)):
+        raise InputError("The output folder (-o) names a file, or lies below one; choose an empty or a new folder.")
+    if target.exists() and not _is_ours(target, command):
+        raise InputError("The output folder (-o) holds other files; choose an empty or a new folder with -o.")
     made = _make_parents(target)
     # A folder that is there may be a mount, which only takes renames from inside.
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=target if target.is_dir() else target.parent))
@@ -84,16 +86,13 @@ def whole_folder(path: Path, *, command: str = "", inputs: Iterable[Path | None]
             folder.rmdir()
 
 
-def _refuse_among_inputs(path: Path, target: Path, sources: Iterable[Path]) -> None:
+def _refuse_among_inputs(target: Path, sources: Iterable[Path]) -> None:
     for source in sources:
         if source.is_relative_to(target):
-            raise InputError(
-                f"The output folder '{path}' holds the input, which would be replaced; choose another with -o."
-            )
+            raise InputError("The output folder (-o) holds the input, which would be replaced; choose another with -o.")
         if source.is_dir() and target.is_relative_to(source):
             raise InputError(
-                f"The output folder '{path}' lies in the input folder, which is only read; choose one beside it with "
-                "-o."
+                "The output folder (-o) lies in the input folder, which is only read; choose one beside it with -o."
             )
 
 

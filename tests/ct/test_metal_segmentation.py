@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from leukospect.ct.body import body_outline
-from leukospect.ct.metal_segmentation import find_metal, metal_finding
+from leukospect.ct.metal_segmentation import MetalComponent, MetalFinding, find_metal, metal_finding
 from leukospect.data import Image
 from leukospect.errors import InputError
 from tests.ct.dense_slice import BODY, Drawn, ct_image, dense_slice, dice, disc
@@ -352,3 +352,16 @@ def test_virtual_metal_in_real_slices_is_found_at_any_height(real_data: Path) ->
             for height in (5000, 20000):
                 seen = np.where(hu > 2500, np.int16(height), hu)
                 np.testing.assert_array_equal(find_metal(ct_image(seen, (1.0, 0.8, 0.8)))[0], hu > 2500, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "told"),
+    [
+        ([(4269.1, 4269.4)], "1 piece of metal, 1 mL, above 4269 HU."),
+        ([(4248.0, 4269.0)], "1 piece of metal, 1 mL, above its own threshold of 4248 to 4269 HU."),
+        ([(3000.0, 3000.0), (4269.0, 4269.0)], "2 pieces of metal, 2 mL, each above its own threshold of 3000 to 4269"),
+    ],
+)
+def test_thresholds_are_told_as_far_as_they_differ(thresholds: list[tuple[float, float]], told: str) -> None:
+    pieces = tuple(MetalComponent(1.0, (0.0, 0.0, 0.0), (0, 1), 8000.0, one, False) for one in thresholds)
+    assert str(MetalFinding(np.zeros((1, 1, 1), np.bool_), pieces, (), None)).startswith(told)

@@ -106,7 +106,41 @@ def test_a_criterion_that_tells_nothing_apart_is_not_a_reason() -> None:
     assert index == 1
     assert "frame" not in sentence
     assert "thin" not in sentence
-    assert choose_reconstruction([PLAIN, PLAIN], SPECT)[1].endswith("they are alike, and the first is taken.")
+    assert (
+        "; they are alike, and the first is taken; give the folder" in choose_reconstruction([PLAIN, PLAIN], SPECT)[1]
+    )
+
+
+def test_a_single_slice_is_no_scan_without_gaps() -> None:
+    """A slice that monitors contrast agent lies beside a scan that lost one of its own."""
+    torn, monitor = replace(SHARP, complete=False), replace(PLAIN, slices=1, z_mm=(-100.0, -97.0))
+    assert choose_reconstruction([monitor, torn])[0] == 1
+    assert choose_reconstruction([monitor, SHARP])[0] == 1
+    assert choose_reconstruction([replace(PLAIN, z_mm=(-350.0, -100.0)), torn])[0] == 0
+
+
+def test_what_differs_is_told() -> None:
+    fine = replace(PLAIN, matrix=(512, 512), pixel_mm=(0.75, 0.75), series_number="4")
+    coarse = replace(fine, matrix=(256, 256), pixel_mm=(1.5, 1.5), series_number="5")
+    zoomed = replace(fine, pixel_mm=(0.5, 0.5), series_number="6")
+    index, sentence = choose_reconstruction([zoomed, coarse, fine])
+    assert index == 2
+    assert "kernel B31s 256 x 256 pixels of 1.5 x 1.5 mm series 5, " in sentence
+    assert sentence.endswith("the one of the widest field of view, of the finest pixels is taken.")
+    index, sentence = choose_reconstruction([replace(fine, z_mm=(600.0, 1050.0), frame_of_reference_uid="1.9"), fine])
+    assert index == 0
+    assert "z 600 to 1050 mm" in sentence
+    assert "z -350 to 100 mm" in sentence
+    assert sentence.endswith(
+        "; nothing else tells which is meant, and the first is taken, and what only others show is left out; give the "
+        "folder of the one that is meant."
+    )
+    assert "alike" not in sentence
+    third = replace(fine, kernel="B70f")
+    assert (
+        "; of those of a soft-tissue kernel the first is taken; give"
+        in choose_reconstruction([third, fine, replace(fine, series_number="7")])[1]
+    )
 
 
 def test_for_our_own_reduction_the_one_without_the_scanners_is_taken() -> None:

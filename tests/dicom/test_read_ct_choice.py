@@ -186,3 +186,30 @@ def test_other_files_beside_the_slices_are_nothing_to_tell(tmp_path: Path) -> No
         warnings.simplefilter("always")
         read_ct(folder)
     assert not any("not read" in str(one.message) for one in raised)
+
+
+@pytest.mark.parametrize("lost", ["removed", "junk", "rows"])
+def test_a_damaged_scan_beside_a_single_slice_is_refused(tmp_path: Path, lost: str) -> None:
+    """Never the one slice in its place."""
+    scan, monitor = ct(hu=100, ConvolutionKernel="B70f"), ct(1, hu=200)
+    if lost == "rows":
+        scan[3].Rows, scan[3].PixelData = 3, scan[3].PixelData[: 3 * 7 * 2]
+        monitor = []
+    if lost == "removed":
+        del scan[3]
+    save(tmp_path, *scan, *monitor)
+    if lost == "junk":
+        (hit,) = [p for p in tmp_path.rglob("*.dcm") if scan[3].SOPInstanceUID.encode() in p.read_bytes()]
+        hit.write_bytes(b"junk" * 300)
+    with pytest.raises(GeometryError, match=r"Of 2 CT series the one to take \(.* with gaps\).* 1 slice is missing"):
+        read_ct(tmp_path)
+
+
+def test_images_of_two_patients_are_refused_whichever_series_would_be_taken(tmp_path: Path) -> None:
+    other = ct(18, 1.0, 200)
+    for one in other:
+        one.PatientID, one.PatientName = "Z9", "Somebody^Else"
+    with pytest.raises(InputError, match="of 2 patients") as refused:
+        read_ct(save(tmp_path, *ct(hu=100), *other))
+    assert "Somebody" not in str(refused.value)
+    assert "Z9" not in str(refused.value)

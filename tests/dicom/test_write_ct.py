@@ -153,6 +153,28 @@ def test_scales_up_to_16_bits_are_held_and_the_window_is_kept(
     assert dciodvfy_errors(tmp_path / "d" / "0002.dcm") == []
 
 
+def test_each_slice_keeps_what_was_recorded_of_it(tmp_path: Path) -> None:
+    """Tube current is modulated along the patient; a window may be a slice's own."""
+    write_ct(ct(), tmp_path / "ct", IDENTITY)
+    paths = sorted((tmp_path / "ct").iterdir())
+    for k, path in enumerate(paths):
+        ds = pydicom.dcmread(path)
+        ds.XRayTubeCurrent, ds.Exposure, ds.ExposureTime, ds.KVP = 100 + 10 * k, 50 + k, 500 + k, 100 + 20 * (k % 2)
+        ds.SliceLocation = 7.5 * k
+        if k != 1:
+            ds.WindowCenter, ds.WindowWidth = 40 + k, 400 + k
+        ds.save_as(path)
+    series = ct()
+    for order in (paths, paths[::-1]):
+        read = replace(series, header=replace(series.header, sources=tuple(order)))
+        folder = tmp_path / order[0].stem
+        write_derived_ct(series.image, folder, source=read, description="d", derivation="d", settings_digest="")
+        for made, original in zip(slices(folder), slices(tmp_path / "ct"), strict=True):
+            for keyword in ("XRayTubeCurrent", "Exposure", "ExposureTime", "KVP", "SliceLocation", "WindowCenter"):
+                assert made.get(keyword) == original.get(keyword), keyword
+        assert dciodvfy_errors(folder / "0003.dcm") == []
+
+
 def test_a_source_that_is_gone_is_said(tmp_path: Path) -> None:
     series = ct()
     series = replace(series, header=replace(series.header, sources=(tmp_path / "DOE_JANE.dcm",)))

@@ -64,6 +64,7 @@ def test_round_trip_keeps_voxels_places_and_unit(tmp_path: Path, handed: int) ->
         (np.int16, np.int16),
         (np.uint8, np.uint8),
         (np.uint16, np.uint16),
+        (np.int32, np.int32),
         (np.bool_, np.uint8),
     ],
 )

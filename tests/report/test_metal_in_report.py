@@ -58,7 +58,7 @@ def test_slices_are_counted_by_what_was_done() -> None:
     assert [one.slice_index for one in SUMMARY.worst(3)] == [2, 1, 3]
     said = SUMMARY.sentence()
     assert said.startswith(
-        "5 slices hold metal, of 6: 2 corrected, 1 in part, 2 left as scanned (1 with too little soft"
+        "5 slices hold metal, of 6: 2 corrected, 1 in part, 2 left unchanged (1 with too little soft"
     )
     assert "median streaks 45 HU before, 25 HU after; method adaptive, fan rays." in said
     assert "along fan rays through the slices; 3 of 6 slices changed" in SUMMARY.derivation()
@@ -76,7 +76,7 @@ def test_each_ct_has_its_row_and_its_worst_slices_their_places() -> None:
     page = words(content(SUMMARY, WITHOUT))
     assert "2 pieces of metal, 17 mL, above 3000 HU. adaptive, fan rays 5 of 6 2 1 2 45 25" in page
     assert "No metal was found in the patient. – 0 of 6 0 0 0 – –" in page
-    assert "In 1 of the slices left as scanned there is too little soft tissue to judge by." in page
+    assert "In 1 of the slices left unchanged there is too little soft tissue to judge by." in page
     assert "used in a slice only as far as it lowers the streaks" in page
     assert "late, 24.0 h 42 50 45 0.97 50 %" in page  # slice 2, at 47 - 2 x 2.5 mm
     assert "late, 24.0 h 40 20 20 0.97 not" in page

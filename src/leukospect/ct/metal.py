@@ -100,7 +100,7 @@ def reduce_metal(
     Warns
     -----
     AssumptionWarning
-        The fan that the header tells cannot be placed in the slices.
+        The fan that the header tells cannot be placed in the slices, or these were resampled from a tilted gantry.
     """
     if method not in METHODS:
         raise InputError(f"Metal reduction knows the methods {', '.join(METHODS)}; '{method}' is none of them.")
@@ -111,6 +111,13 @@ def reduce_metal(
     with_metal = [int(k) for k in np.flatnonzero(metal.any(axis=(1, 2)))]
     if not with_metal:
         return _reduction(ct.image, reduced, finding, method)
+    if ct.gantry_tilt_deg:
+        warnings.warn(
+            f"The slices were resampled from a gantry tilted by {round(ct.gantry_tilt_deg, 1):g} degrees before metal "
+            "was looked for; streaks run in the tilted planes and cross the upright slices, so most of them stay.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
     beam, body = _beam_of(ct), _body_of(ct.image, with_metal)
 
     def work(k: int) -> SliceMeasure:

@@ -97,8 +97,11 @@ class MetalFinding:
             said = f"No metal was found in the patient{above}."
         else:
             low, high = (edge(c.threshold_hu[n] for c in self.components) for n, edge in ((0, min), (1, max)))
+            each = "" if len(self.components) == 1 else "each "
             how = (
-                f"above {low:.0f} HU" if low == high else f"each above its own threshold of {low:.0f} to {high:.0f} HU"
+                f"above {low:.0f} HU"
+                if round(low) == round(high)
+                else f"{each}above its own threshold of {low:.0f} to {high:.0f} HU"
             )
             cut_off = ", in part cut off by the scale" if any(c.cut_off for c in self.components) else ""
             volume = sum(c.volume_ml for c in self.components)
@@ -171,9 +174,8 @@ def _check(image: Image, threshold_hu: float | None, body: NDArray[np.bool_] | N
     if image.unit not in ("HU", ""):
         raise InputError(f"Metal is looked for in a CT in HU; this image is in {image.unit}.")
     if threshold_hu is not None and not _LOWEST_THRESHOLD_HU <= threshold_hu < np.inf:
-        raise InputError(
-            f"A metal threshold of {threshold_hu} HU cannot be used, since bone reaches 1000 HU; give 1000 or more."
-        )
+        why = "since bone reaches 1000 HU" if threshold_hu < _LOWEST_THRESHOLD_HU else "since it is no number of HU"
+        raise InputError(f"A metal threshold of {threshold_hu:g} HU cannot be used, {why}; give 1000 or more.")
     if body is not None and body.shape != image.array.shape:
         raise InputError(f"The outline of shape {body.shape} does not fit the CT of {image.array.shape}.")
 

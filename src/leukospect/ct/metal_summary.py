@@ -91,7 +91,7 @@ class MetalSummary:
         verb = "slice holds" if self.with_metal == 1 else "slices hold"
         text = (
             f"{self.with_metal} {verb} metal, of {self.slices}: {self.wholly} corrected, {self.in_part} in part, "
-            f"{self.left} left as scanned"
+            f"{self.left} left unchanged"
         )
         if self.not_judged:
             text += f" ({self.not_judged} with too little soft tissue to judge by)"

@@ -18,7 +18,8 @@ ONE_SCAN_S = 600.0  # reconstructions of one scan
 MOST_OBLIQUE_DEG = 35.0  # a gantry tilts less, a reformat more
 
 _SOFTNESS: dict[KernelKind, int] = {"soft": 0, "medium": 1, "unknown": 1, "sharp": 2, "other": 3}
-_ALIKE = 0.02  # of the SPECT's length
+_ALIKE = 0.02  # of the SPECT's length, or of a field of view
+_MOST = 0.5  # of what another covers: less is a piece of the scan, as the slice that monitors contrast agent
 _LISTED = 6
 _REFORMAT = re.compile(r"(?<![A-Za-z])(MIP|MinIP|MPR|VRT)(?![A-Za-z])", re.IGNORECASE)
 
@@ -42,6 +43,10 @@ class Reconstruction:
         No slice is missing.
     frame_of_reference_uid : str or None
     start : datetime or None
+    matrix : (rows, columns) or None
+    pixel_mm : (between rows, between columns) or None
+    series_number : str
+        As recorded, empty where it is not.
     """
 
     slices: int
@@ -54,6 +59,9 @@ class Reconstruction:
     complete: bool
     frame_of_reference_uid: str | None
     start: datetime | None
+    matrix: tuple[int, int] | None = None
+    pixel_mm: tuple[float, float] | None = None
+    series_number: str = ""
 
     @property
     def kernel_kind(self) -> KernelKind:
@@ -74,6 +82,14 @@ class Reconstruction:
         if not self.complete:
             facts.append("with gaps")
         return " ".join(facts)
+
+    def more_words(self) -> tuple[str, ...]:
+        """Name what tells it from one of the same words: size, place, frame of reference, number; empty if unknown."""
+        size = "" if self.matrix is None else f"{self.matrix[1]} x {self.matrix[0]} pixels"
+        if size and self.pixel_mm is not None:
+            size += f" of {self.pixel_mm[1]:.3g} x {self.pixel_mm[0]:.3g} mm"
+        place = "" if self.z_mm is None else f"z {self.z_mm[0]:.0f} to {self.z_mm[1]:.0f} mm"
+        return size, place, self.series_number and f"series {self.series_number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +137,8 @@ def reconstruction_of(ct: CtSeries) -> Reconstruction:
         complete=True,
         frame_of_reference_uid=geometry.frame_of_reference_uid,
         start=ct.header.start,
+        matrix=geometry.shape[1:],
+        pixel_mm=geometry.spacing_mm[1:],
     )
 
 
@@ -135,9 +153,11 @@ def choose_reconstruction(
     """Choose one of several reconstructions.
 
     In this order each criterion keeps the best of what is left: the SPECT's frame of reference; nearest in time, where
-    ten minutes are one scan; no gaps; original axial slices; a soft-tissue kernel rather than an unknown or medium,
-    and these rather than a sharp one; covering the SPECT, or as much of the scan as any where its place is not known;
-    metal artefacts reduced; the thinnest slices; the most slices; the first.
+    ten minutes are one scan; no gaps, where what has none covers at least half of what has some; original axial slices;
+    covering at least half of what the best covers of the SPECT, or of the scan where its place is not known; a
+    soft-tissue kernel rather than an unknown or medium, and these rather than a sharp one; covering as much as any;
+    metal artefacts reduced; the thinnest slices; the most slices; the widest field of view; the finest pixels; the
+    first.
 
     Parameters
     ----------
@@ -158,9 +178,50 @@ def choose_reconstruction(
         if len(best) < len(left):
             left = best
             reasons.append(words(found[best[0]]))
-    names = [one.words() for one in found[:_LISTED]] + [f"{len(found) - _LISTED} more"] * (len(found) > _LISTED)
-    taken = f"the one {', '.join(reasons)}" if reasons else "they are alike, and the first"
-    return left[0], f"{len(found)} CT series were found ({', '.join(names)}); {taken} is taken."
+    names = described(found)
+    listed = names[:_LISTED] + [f"{len(found) - _LISTED} more"] * (len(found) > _LISTED)
+    taken = _taken(list(dict.fromkeys(reasons)), [names[index] for index in left])
+    if (beside is None or beside.z_mm is None) and _leaves_out(found, left[0]):
+        taken += ", and what only others show is left out"
+    if len(left) > 1:
+        taken += "; give the folder of the one that is meant"
+    return left[0], f"{len(found)} CT series were found ({', '.join(listed)}); {taken}."
+
+
+def described(found: Sequence[Reconstruction]) -> list[str]:
+    """Name each by its facts; those that share them also by what else they differ in."""
+    named = [one.words() for one in found]
+    made = []
+    for one, words in zip(found, named, strict=True):
+        alike = [other.more_words() for other, others in zip(found, named, strict=True) if others == words]
+        telling = [
+            more for more, *others in zip(one.more_words(), *alike, strict=True) if more and len(set(others)) > 1
+        ]
+        frames = {other.frame_of_reference_uid for other, others in zip(found, named, strict=True) if others == words}
+        if len(frames) > 1 and not telling:
+            telling.append("in a frame of reference of its own")
+        made.append(" ".join([words, *telling]))
+    return made
+
+
+def _taken(reasons: Sequence[str], left: Sequence[str]) -> str:
+    if len(left) == 1:
+        return f"the one {', '.join(reasons)} is taken"
+    alike = "they are alike" if len(set(left)) == 1 else "nothing else tells which is meant"
+    return f"of those {', '.join(reasons)} the first is taken" if reasons else f"{alike}, and the first is taken"
+
+
+def _leaves_out(found: Sequence[Reconstruction], taken: int) -> bool:
+    """Tell whether other axial slices show what is not in those taken."""
+    span = found[taken].z_mm
+    return span is not None and any(
+        one.original_axial and _part_of(span, one.z_mm) < 1.0 - _MOST for one in found if one.z_mm is not None
+    )
+
+
+def _part_of(span: tuple[float, float], whole: tuple[float, float]) -> float:
+    """Give which part of a whole a span covers."""
+    return max(0.0, min(span[1], whole[1]) - max(span[0], whole[0])) / max(whole[1] - whole[0], 1e-6)
 
 
 def _criteria(
@@ -178,15 +239,19 @@ def _criteria(
             each(lambda one: bool(frame) and one.frame_of_reference_uid != frame),
         ),
         (lambda _: "nearest to it in time", lambda left: _later_than_nearest([found[i] for i in left], beside)),
-        (lambda _: "without gaps", each(lambda one: not one.complete)),
+        (lambda _: "without gaps", lambda left: _with_gaps([found[i] for i in left])),
         (lambda _: "of original axial slices", each(lambda one: not one.original_axial)),
+        (
+            lambda _: "covering more of the SPECT" if beside and beside.z_mm else "covering more of the patient",
+            lambda left: _uncovered([found[i] for i in left], beside, _MOST),
+        ),
         (
             lambda one: "of a soft-tissue kernel" if one.kernel_kind == "soft" else "of the softer kernel",
             each(lambda one: _SOFTNESS[one.kernel_kind]),
         ),
         (
             lambda _: "covering more of the SPECT" if beside and beside.z_mm else "covering more of the patient",
-            lambda left: _uncovered([found[i] for i in left], beside),
+            lambda left: _uncovered([found[i] for i in left], beside, 1.0 - _ALIKE),
         ),
         (
             lambda one: (
@@ -198,6 +263,8 @@ def _criteria(
         ),
         (lambda _: "with the thinnest slices", each(lambda one: round(one.thickness_mm or math.inf, 2))),
         (lambda _: "with the most slices", each(lambda one: -one.slices)),
+        (lambda _: "of the widest field of view", lambda left: _narrower([found[i] for i in left])),
+        (lambda _: "of the finest pixels", each(lambda one: round(max(one.pixel_mm or (math.inf,)), 3))),
     ]
 
 
@@ -209,17 +276,36 @@ def _later_than_nearest(left: Sequence[Reconstruction], beside: SpectPlace | Non
     return [float(seconds > min(apart) + ONE_SCAN_S) for seconds in apart]
 
 
-def _uncovered(left: Sequence[Reconstruction], beside: SpectPlace | None) -> list[float]:
-    """Rank 0 what covers as much as the best does, else 1; of the SPECT, or of all that the CTs span together."""
+def _with_gaps(left: Sequence[Reconstruction]) -> list[float]:
+    """Rank 1 what has gaps where another without covers most of it, else 0: a single slice is no scan without gaps."""
+    whole = [one for one in left if one.complete]
+    return [
+        float(
+            not one.complete
+            and any(
+                one.z_mm is None or other.z_mm is None or _part_of(other.z_mm, one.z_mm) >= _MOST for other in whole
+            )
+        )
+        for one in left
+    ]
+
+
+def _narrower(left: Sequence[Reconstruction]) -> list[float]:
+    """Rank 1 what shows less across than the widest does, else 0."""
+    widths = [
+        0.0 if one.matrix is None or one.pixel_mm is None else min(np.multiply(one.matrix, one.pixel_mm))
+        for one in left
+    ]
+    return [float(width < max(widths) * (1.0 - _ALIKE)) for width in widths]
+
+
+def _uncovered(left: Sequence[Reconstruction], beside: SpectPlace | None, enough: float) -> list[float]:
+    """Rank 0 what covers enough of what the best does, else 1; of the SPECT, or of all that the CTs span together."""
     spans = [one.z_mm for one in left if one.z_mm is not None]
     if not spans:
         return [0.0] * len(left)
     target = (min(low for low, _ in spans), max(high for _, high in spans))
     if beside and beside.z_mm:
         target = beside.z_mm
-    length = max(target[1] - target[0], 1e-6)
-    parts = [
-        0.0 if one.z_mm is None else max(0.0, min(one.z_mm[1], target[1]) - max(one.z_mm[0], target[0])) / length
-        for one in left
-    ]
-    return [float(part < max(parts) - _ALIKE) for part in parts]
+    parts = [0.0 if one.z_mm is None else _part_of(one.z_mm, target) for one in left]
+    return [float(part < max(parts) * enough) for part in parts]

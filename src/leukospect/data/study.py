@@ -62,6 +62,8 @@ class CtSeries:
         What the numbers are, where the header says that they are not of the tube's spectrum: ``a monoenergetic image``.
     padding : tuple of PaddedPixels
         What filled the slices outside the field of view, where `image` holds -1024 HU instead.
+    gantry_tilt_deg : float
+        By how much the gantry was tilted where the slices of `image` are resampled to upright ones; else 0.
     """
 
     image: Image
@@ -75,6 +77,7 @@ class CtSeries:
     contrast_recorded: bool = False
     spectral: str = ""
     padding: tuple[PaddedPixels, ...] = ()
+    gantry_tilt_deg: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,7 +19,7 @@ from leukospect.data import Geometry, Image
 from leukospect.errors import AssumptionWarning, GeometryError, InputError
 from leukospect.whole_files import whole_file
 
-_KEPT_TYPES = (np.float32, np.int16, np.uint8, np.uint16)
+_KEPT_TYPES = (np.float32, np.int16, np.int32, np.uint8, np.uint16)
 _MM_PER_UNIT = {"mm": 1.0, "meter": 1000.0, "micron": 0.001}
 _SCANNER = 1
 _UNPACKED_BYTES = 2**28  # label images on a CT grid pack a thousandfold
@@ -50,7 +50,8 @@ def swap_convention(affine: NDArray[np.float64]) -> NDArray[np.float64]:
 def write_nifti(image: Image, path: Path) -> None:
     """Write an image as NIfTI-1; the file appears whole or not at all, and its bytes depend on the image only.
 
-    float32, int16, uint8 and uint16 voxels are kept as they are, float64 is rounded to float32 and bool becomes uint8.
+    float32, int16, int32, uint8 and uint16 voxels are kept as they are, float64 is rounded to float32 and bool becomes
+    uint8.
     Both the sform and the qform say where the voxels lie (scanner coordinates, mm).
 
     Parameters

@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from leukospect.phantoms.compiling import compiled
 from leukospect.phantoms.kernels_rays import enter_row, meet_row, paint
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def transmitted_signal(
     segments: int, edges: Any, seg_material: Any, mu: Any, spectrum: Any, path: Any, exponent: Any
 ) -> float:
@@ -35,7 +35,7 @@ def transmitted_signal(
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def transmissions(
     unit: Any,
     taper: Any,
@@ -115,7 +115,7 @@ def transmissions(
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def read_out(
     signal: Any, normal: Any, photons: float, electronic: float, removed: Any, table: Any, step: float
 ) -> None:
@@ -145,7 +145,7 @@ def read_out(
         signal[i] = table[low] + (place - low) * (table[low + 1] - table[low])
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@compiled(nogil=True, fastmath=True)
 def back_project(filtered: Any, angle: Any, u0: float, step: float, x: Any, y: Any) -> Any:
     """Sum over the views of the filtered sinogram at each pixel: (rows, columns, slices) float32.
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from leukospect.phantoms.compiling import compiled
 from leukospect.phantoms.kernels_ct import transmitted_signal
 from leukospect.phantoms.kernels_rays import meet, paint
 
 
-@njit(cache=True, inline="never")
+@compiled(inline="never")
 def _meet_ray(
     near: int,
     nearby: Any,
@@ -48,7 +48,7 @@ def _meet_ray(
     return count
 
 
-@njit(cache=True, inline="never")
+@compiled(inline="never")
 def _drop_metal(count: int, metal: Any, material: Any, starts: Any, ends: Any, hits: Any) -> int:
     """Close the gaps that metal leaves in a ray's intervals; return how many stay."""
     kept = 0
@@ -59,7 +59,7 @@ def _drop_metal(count: int, metal: Any, material: Any, starts: Any, ends: Any, h
     return kept
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def transmissions_with_and_without_metal(
     unit: Any,
     taper: Any,
@@ -131,7 +131,7 @@ def transmissions_with_and_without_metal(
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def rebin(fan: Any, angle: Any, first_gamma: float, half_step: float, radius_mm: float, offset_mm: Any) -> Any:
     """Parallel rays of half a turn out of a full turn's fans: (angles, offsets, slices) float32.
 

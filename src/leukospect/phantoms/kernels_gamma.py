@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from leukospect.phantoms.compiling import compiled
 from leukospect.phantoms.kernels_rays import enter_row, meet_row, paint
 
 
-@njit(cache=True)
+@compiled()
 def _deposit(
     segments: int,
     edges: Any,
@@ -74,19 +74,19 @@ def _deposit(
             path += rate * (high - low)
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _scaled(out: Any, values: Any, weight: float) -> None:
     for j in range(out.size):
         out[j] = weight * values[j]
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _add_scaled(out: Any, values: Any, weight: float) -> None:
     for j in range(out.size):
         out[j] += weight * values[j]
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _blur_row(row: Any, along_u: Any, reach_u: Any, along_v: Any, reach_v: Any, at: int, line: Any, out: Any) -> None:
     """Blur each plane of a row along u, then add it to rows `at` + k of `out`, weighted along v; empties the row."""
     columns = row.shape[1]
@@ -114,7 +114,7 @@ def _blur_row(row: Any, along_u: Any, reach_u: Any, along_v: Any, reach_v: Any, 
         values[:] = 0.0
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def project_stop(
     unit: Any,
     taper: Any,

@@ -6,12 +6,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from leukospect.phantoms.compiling import compiled
 from leukospect.phantoms.kernels_rays import meet, paint
 
 
-@njit(cache=True)
+@compiled()
 def average_over_voxels(
     unit: Any,
     taper: Any,

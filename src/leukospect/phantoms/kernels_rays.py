@@ -6,13 +6,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from leukospect.phantoms.compiling import compiled
 
 _MISS = (1.0, -1.0)
 _PARALLEL = 1e-12
 
 
-@njit(cache=True, inline="never")
+@compiled(inline="never")
 def _within(origin: float, slope: float, start: float, end: float) -> Any:
     """Cut [start, end] down to where |origin + slope t| <= 1."""
     if abs(slope) < _PARALLEL:
@@ -21,7 +22,7 @@ def _within(origin: float, slope: float, start: float, end: float) -> Any:
     return max(start, min(first, last)), min(end, max(first, last))
 
 
-@njit(cache=True, inline="never")
+@compiled(inline="never")
 def _below_zero(a: float, b: float, c: float, start: float, end: float) -> Any:
     """Cut [start, end] down to where a t^2 + 2 b t + c <= 0, given that this is one interval."""
     if abs(a) < _PARALLEL and abs(b) < _PARALLEL:
@@ -40,7 +41,7 @@ def _below_zero(a: float, b: float, c: float, start: float, end: float) -> Any:
     return (start, min(end, first)) if min(end, first) > start else (max(start, last), end)
 
 
-@njit(cache=True, inline="never")
+@compiled(inline="never")
 def _within_frustum(x: float, y: float, z: float, dx: float, dy: float, dz: float, taper: float) -> Any:
     """Interval inside x^2 + y^2 <= (1 + taper z)^2 and |z| <= 1."""
     start, end = _within(z, dz, -1e30, 1e30)
@@ -51,7 +52,7 @@ def _within_frustum(x: float, y: float, z: float, dx: float, dy: float, dz: floa
     return _below_zero(a, x * dx + y * dy - slope * edge, x * x + y * y - edge * edge, start, end)
 
 
-@njit(cache=True, inline="never")
+@compiled(inline="never")
 def meet(unit: int, taper: float, o: Any, d: Any) -> Any:
     """Interval (start, end) of a ray o + t d in a unit solid's own coordinates; start > end where it misses.
 
@@ -72,7 +73,7 @@ def meet(unit: int, taper: float, o: Any, d: Any) -> Any:
     return (-b - root) / a, (-b + root) / a
 
 
-@njit(cache=True, inline="never")
+@compiled(inline="never")
 def paint(
     count: int,
     starts: Any,
@@ -116,7 +117,7 @@ def paint(
     return max(places - 1, 0)
 
 
-@njit(cache=True, inline="never")
+@compiled(inline="never")
 def enter_row(
     v: float, limits_u: Any, limits_v: Any, base: Any, along_v: Any, origins: Any, crossing: Any
 ) -> tuple[int, float, float]:
@@ -136,7 +137,7 @@ def enter_row(
     return crossed, lowest, highest
 
 
-@njit(cache=True, inline="never")
+@compiled(inline="never")
 def meet_row(
     u: float,
     crossed: int,

@@ -6,12 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from leukospect.phantoms.compiling import compiled
 
 _PARALLEL = 1e-9
 
 
-@njit(cache=True, inline="never")
+@compiled(inline="never")
 def _cross(start: float, slope: float, count: int, first: float, last: float) -> Any:
     """Cut [first, last] down to where 0 <= start + slope t <= count."""
     if abs(slope) < _PARALLEL:
@@ -20,7 +21,7 @@ def _cross(start: float, slope: float, count: int, first: float, last: float) ->
     return max(first, min(a, b)), min(last, max(a, b))
 
 
-@njit(cache=True, inline="never")
+@compiled(inline="never")
 def _begin(start: float, slope: float, first: float, count: int) -> Any:
     """Give the cell that a ray is in from `first` on, its step, the place of the next border and their distance."""
     cell = min(max(int(np.floor(start + slope * first + 1e-7 * np.sign(slope))), 0), count - 1)
@@ -31,7 +32,7 @@ def _begin(start: float, slope: float, first: float, count: int) -> Any:
     return cell, step, (border - start) / slope, 1.0 / abs(slope)
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def tissue_along(tissue: Any, corner: Any, pixel: Any, origin: Any, direction: Any) -> Any:
     """Integrals of two maps along rays: (views, bins, 2) float32, mm.
 
@@ -72,7 +73,7 @@ def tissue_along(tissue: Any, corner: Any, pixel: Any, origin: Any, direction: A
     return out
 
 
-@njit(cache=True, inline="never")
+@compiled(inline="never")
 def _sample_cell(
     line: Any, place: float, border: float, cells: Any, tissue: Any, i: int, j: int, refine: int, path: Any, inside: Any
 ) -> None:
@@ -91,7 +92,7 @@ def _sample_cell(
             inside[found - 1, 1] += share * tissue[j, i, 1]
 
 
-@njit(cache=True, inline="never")
+@compiled(inline="never")
 def _cells_along(
     line: Any, window: Any, cells: Any, occupied: Any, tissue: Any, refine: int, path: Any, inside: Any
 ) -> None:
@@ -117,7 +118,7 @@ def _cells_along(
             j, next_j = j + step_j, next_j + apart_j
 
 
-@njit(cache=True, fastmath=True, inline="never")
+@compiled(fastmath=True, inline="never")
 def _signal(first: float, second: float, path: Any, counted: Any, mu_tissue: Any, mu: Any, spectrum: Any) -> float:
     total = 0.0
     for e in range(spectrum.size):
@@ -129,7 +130,7 @@ def _signal(first: float, second: float, path: Any, counted: Any, mu_tissue: Any
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def transmissions_through_slice(
     integrals: Any,
     tissue: Any,

@@ -94,7 +94,7 @@ def streak_plates(content: ReportContent) -> tuple[Plate, ...]:
         return ()
     caption = (
         "Root mean square of soft tissue 2.5 to 60 mm from the metal about its mean over 6 mm, of each slice with "
-        "metal, before and after; one point where the slice was left as scanned."
+        "metal, before and after; one point where the slice was left unchanged."
     )
     return (_plate(figure, "Streaks by slice", caption),)
 

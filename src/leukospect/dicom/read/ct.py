@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from leukospect.ct.reduced_before import done_already
-from leukospect.ct.series_choice import choose_reconstruction, place_of_spect
+from leukospect.ct.series_choice import choose_reconstruction, described, place_of_spect
 from leukospect.data import AcquisitionHeader, CtSeries, Geometry, Image, Projections
 from leukospect.dicom.elements import library_warnings_silenced, named, number, text
 from leukospect.dicom.read.ct_choice import derived_as, reconstruction_of_slices, reconstructions
@@ -34,9 +34,11 @@ from leukospect.dicom.read.pixels import pixel_values
 from leukospect.dicom.read.slices import Stack, fill_stack, place_slices
 from leukospect.dicom.read.tilt import gantry_tilt_deg, upright
 from leukospect.dicom.read.unused import unread_slices
-from leukospect.errors import AssumptionWarning, InputError
+from leukospect.errors import AssumptionWarning, GeometryError, InputError
 from leukospect.padded_pixels import PaddedPixels
 
+_LISTED = 6
+_MOST_HU = 1e6  # scales reach 64511 HU, some a little more
 _HANDFUL = 10  # of voxels at the scale's top, which dense bone may reach by chance
 
 
@@ -66,7 +68,7 @@ def read_ct(
     Raises
     ------
     InputError
-        No CT is found, or its slices do not belong together.
+        No CT is found, images of several patients are, or the slices do not belong together.
     GeometryError
         A slice is missing or twice there with other pixels, spacing varies, or what is recorded of the gantry's tilt
         contradicts the slices' places.
@@ -76,6 +78,8 @@ def read_ct(
     AssumptionWarning
         What had to be assumed; the same sentences are in the header.
     """
+    if folder.is_file() and folder.name.lower().endswith((".nii", ".nii.gz")):
+        raise InputError("A CT is read from its DICOM slices, and a NIfTI image was given; give their folder.")
     with library_warnings_silenced():
         found = find_entries(folder)
         parts = [
@@ -85,19 +89,34 @@ def read_ct(
         ]
         if not parts:
             raise InputError(f"No CT images were found: {found.summary()}.")
+        refuse_several_patients(entry for part in parts for entry in part)
         assumptions = unread_slices(found)
-        chosen = parts[0]
-        if len(parts) > 1:
-            place = None if beside is None else place_of_spect(beside)
-            facts = [reconstruction_of_slices(part) for part in parts]
-            index, sentence = choose_reconstruction(facts, place, metal_reduced=metal_reduced)
-            chosen = parts[index]
-            assumptions.append(sentence)
-        refuse_several_patients(chosen)
-        ct = ct_series(chosen, assumptions)
+        ct = ct_series(parts[0], assumptions) if len(parts) == 1 else _chosen(parts, beside, metal_reduced, assumptions)
     for sentence in ct.header.assumptions:
         warnings.warn(sentence, AssumptionWarning, stacklevel=2)
     return ct
+
+
+def _chosen(
+    parts: Sequence[Sequence[Entry]],
+    beside: Projections | AcquisitionHeader | None,
+    metal_reduced: bool,
+    assumptions: list[str],
+) -> CtSeries:
+    """Read one of several reconstructions; where it cannot be used no other is taken in its place."""
+    place = None if beside is None else place_of_spect(beside)
+    facts = [reconstruction_of_slices(part) for part in parts]
+    index, sentence = choose_reconstruction(facts, place, metal_reduced=metal_reduced)
+    assumptions.append(sentence)
+    try:
+        return ct_series(parts[index], assumptions)
+    except GeometryError as error:
+        names = described(facts)
+        others = ", ".join(name for k, name in enumerate(names[:_LISTED]) if k != index)
+        raise GeometryError(
+            f"Of {len(parts)} CT series the one to take ({names[index]}) cannot be used: {str(error).rstrip('.')}, or "
+            f"the folder of another that is meant ({others})."
+        ) from error
 
 
 def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
@@ -112,7 +131,7 @@ def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
     """
     slices = [entry.dataset for entry in entries]
     _check_unit(slices, assumptions)
-    array, geometry, saturated, tilted, padding = _volume(entries, slices, assumptions)
+    array, geometry, saturated, tilt_deg, padding = _volume(entries, slices, assumptions)
     first = slices[0]
     kvp = common_number(slices, "KVP", assumptions)
     if kvp is None:
@@ -121,7 +140,7 @@ def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
     reduction = metal_reduction(first)
     if reduction:
         assumptions.append(f"{done_already(reduction, 'this CT')}.")
-    fan = None if tilted else fan_geometry(slices, geometry, assumptions)
+    fan = None if tilt_deg else fan_geometry(slices, geometry, assumptions)
     derived = derived_as(entries[0])
     if derived:
         name = "others" if derived == "derived" else f"others ({derived})"
@@ -137,7 +156,8 @@ def ct_series(entries: Sequence[Entry], assumptions: list[str]) -> CtSeries:
         fan=fan,
         contrast_recorded=any(names_contrast_agent(one) for one in slices),
         spectral=spectral_kind(first),
-        padding=() if tilted else tuple(padding),
+        padding=() if tilt_deg else tuple(padding),
+        gantry_tilt_deg=tilt_deg,
     )
 
 
@@ -156,8 +176,8 @@ def _check_unit(slices: Sequence[Dataset], assumptions: list[str]) -> None:
 
 def _volume(
     entries: Sequence[Entry], slices: Sequence[Dataset], assumptions: list[str]
-) -> tuple[NDArray[np.float32], Geometry, int, bool, list[PaddedPixels]]:
-    """Give the voxels in HU, where they lie, how many lie at the top of a 12-bit scale, if the gantry tilted, padding.
+) -> tuple[NDArray[np.float32], Geometry, int, float, list[PaddedPixels]]:
+    """Give the voxels in HU, where they lie, how many lie at the top of a 12-bit scale, the gantry's tilt, padding.
 
     The padding is that of the slices as scanned.
     """
@@ -180,6 +200,7 @@ def _volume(
     stack = place_slices(slices, assumptions, values)
     tilt = gantry_tilt_deg(stack, slices)
     array = fill_stack(stack, in_hu)
+    _refuse_impossible_hu(array, slices)
     if paddings:
         lowest = min(one.value_hu for one in paddings)
         assumptions.append(
@@ -193,8 +214,18 @@ def _volume(
             f"{array.max():.0f} HU; a reconstruction on the extended scale shows it."
         )
     if not tilt:
-        return array, stack.geometry(), saturated, False, paddings
-    return *_resampled(array, stack, tilt, assumptions), saturated, True, paddings
+        return array, stack.geometry(), saturated, 0.0, paddings
+    return *_resampled(array, stack, tilt, assumptions), saturated, tilt, paddings
+
+
+def _refuse_impossible_hu(array: NDArray[np.float32], slices: Sequence[Dataset]) -> None:
+    low, high = float(array.min()), float(array.max())
+    if max(-low, high) > _MOST_HU:
+        slope = max((number(one, "RescaleSlope") or 0.0 for one in slices), key=abs)
+        raise InputError(
+            f"{named('RescaleSlope')} of {slope:g} makes the CT run from {low:.4g} to {high:.4g} HU, which no "
+            "scanner's scale does; correct it in the files."
+        )
 
 
 def _resampled(

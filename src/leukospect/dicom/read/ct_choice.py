@@ -163,7 +163,7 @@ def reconstruction_of_slices(entries: Sequence[Entry]) -> Reconstruction:
     plane, places = _plane(entries[0]), _places(entries)
     thickness = _number(entries[0], "SliceThickness")
     z_mm, axial = None, True
-    if plane is not None and places is not None:
+    if plane is not None:
         axial = is_axial(float(normal_of(plane.orientation)[2]))
         z_mm = _span_z_mm(entries, thickness or 0.0)
     spaces = np.unique(places) if places is not None else np.zeros(0)
@@ -179,6 +179,9 @@ def reconstruction_of_slices(entries: Sequence[Entry]) -> Reconstruction:
         complete=places is not None and (gaps.size == 0 or bool(gaps.max() <= 1.5 * np.median(gaps))),
         frame_of_reference_uid=text(first, "FrameOfReferenceUID") or None,
         start=acquisition_start(first, []),
+        matrix=None if plane is None else plane.size,
+        pixel_mm=None if plane is None else plane.pixel_mm,
+        series_number=text(first, "SeriesNumber"),
     )
 
 

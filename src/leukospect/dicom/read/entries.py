@@ -117,7 +117,7 @@ def _listed_files(path: Path) -> tuple[str, list[tuple[Path, str]], int]:
     if member_at(path) is not None:
         return "file", [(path, "")], 0
     if not path.exists():
-        raise InputError(f"There is nothing at '{path}'; check the path.")
+        raise InputError("There is nothing at the path given; check it.")
     if path.is_dir():
         below, results, closed = _walked(path)
         return "folder", [*((one, "") for one in below), *((one, UNOPENED) for one in closed)], results

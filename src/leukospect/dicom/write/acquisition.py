@@ -11,7 +11,7 @@ from pydicom.sequence import Sequence
 
 from leukospect.data import CtSeries, PlanarImages, Projections
 from leukospect.dicom.read.orientation import column_direction, outward_direction
-from leukospect.dicom.write.ct_slices import ct_slice_pixels, write_slices
+from leukospect.dicom.write.ct_slices import Scale, ct_slice_pixels, write_slices
 from leukospect.dicom.write.elements import SNOMED, coded, decimal, decimals, patient_orientation_items
 from leukospect.dicom.write.identity import PhantomIdentity, begin_acquisition
 from leukospect.dicom.write.instances import array_digest, content_digest, named_uid, save_instance
@@ -193,8 +193,9 @@ def write_ct(series: CtSeries, folder: Path, identity: PhantomIdentity, *, signe
     patient_orientation_items(series.header.patient_position)  # refuses a position that is none
     template.PatientPosition = series.header.patient_position
     thickness = series.slice_thickness_mm or series.image.geometry.spacing_mm[0]
-    stored = ct_slice_pixels(series.image, signed=signed)
+    scale = Scale(signed)
+    stored = ct_slice_pixels(series.image, scale)
     if "SeriesInstanceUID" not in template:
         where = array_digest(series.image.geometry.affine)
         template.SeriesInstanceUID = named_uid("ct series", content_digest(template), array_digest(stored), where)
-    write_slices(template, stored, series.image.geometry, folder, thickness_mm=thickness)
+    write_slices(template, stored, series.image.geometry, folder, thickness_mm=thickness, scale=scale)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from leukospect.data import CtSeries, Geometry, Image
-from leukospect.dicom.write.ct_slices import ct_slice_pixels, derived_scale, write_slices
+from leukospect.dicom.elements import number
+from leukospect.dicom.write.ct_slices import Scale, ct_slice_pixels, derived_scale, write_slices
 from leukospect.dicom.write.derivation import begin_derived, read_source_headers, source_items
 from leukospect.dicom.write.elements import decimal
 from leukospect.dicom.write.instances import array_digest
@@ -23,6 +24,7 @@ _TAKEN_OVER = (
     *("DataCollectionDiameter", "ContrastBolusAgent", "ScanOptions", "TableHeight"),
     *("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation"),  # in HU, so they serve any rescale
 )
+_MAY_BE_EMPTY = ("KVP", "AcquisitionNumber")  # what a CT image must have, if empty
 _RAYS = ("DistanceSourceToDetector", "DistanceSourceToPatient", "ReconstructionDiameter", "GantryDetectorTilt")
 _RAYS_OF_SLICE = ("DataCollectionCenterPatient", "ReconstructionTargetCenterPatient")  # they tell a slice's z as well
 
@@ -38,9 +40,9 @@ def write_derived_ct(
 ) -> None:
     """Write a CT derived from `source`, a file for each slice: ``0001.dcm`` and so on.
 
-    Patient, study and equipment are those of the source's files; each slice names the source slices it lies on. A
-    source that is not DICOM gives an anonymous patient and a new study. On the source's own grid its padding keeps the
-    value it had.
+    Patient, study and equipment are those of the source's files; each slice names the source slices it lies on, and
+    takes tube current, exposure, window and the like from the nearest. A source that is not DICOM gives an anonymous
+    patient and a new study. On the source's own grid its padding keeps the value it had.
 
     Parameters
     ----------
@@ -86,21 +88,27 @@ def write_derived_ct(
         references = source_items(near)
         if references:
             ds.SourceImageSequence = references
-        if near and source.fan is not None:
-            _take_over(_RAYS_OF_SLICE, near[0], ds)
+        if places is None:
+            return
+        nearest = sources[int(_away_mm(places, image.geometry, k).argmin())]
+        _take_over_own(nearest, ds)
+        if source.fan is not None:
+            _take_over(_RAYS_OF_SLICE, nearest, ds)
+        if image.geometry.same_grid(source.image.geometry):
+            _take_over(("SliceLocation",), nearest, ds)
 
-    signed, intercept = derived_scale(image)
-    stored = ct_slice_pixels(image, signed=signed, intercept_hu=intercept)
+    padding = source.padding if image.geometry.same_grid(source.image.geometry) else ()
+    scale = derived_scale(image, [one.value_hu for one in padding], _common_scale(sources))
+    stored = ct_slice_pixels(image, scale)
     thickness = source.slice_thickness_mm or image.geometry.spacing_mm[0]
-    if image.geometry.same_grid(source.image.geometry):
-        _put_padding_back(stored, source.padding, intercept, template)
+    _put_padding_back(stored, padding, scale, template)
     write_slices(
         template,
         stored,
         image.geometry,
         folder,
         thickness_mm=thickness,
-        intercept_hu=intercept,
+        scale=scale,
         complete=name_sources,
     )
 
@@ -119,18 +127,41 @@ def _add_scan(template: Dataset, first: Dataset, source: CtSeries) -> None:
 def _put_padding_back(
     stored: NDArray[np.int16] | NDArray[np.uint16],
     padding: Sequence[PaddedPixels],
-    intercept_hu: int,
+    scale: Scale,
     template: Dataset,
 ) -> None:
-    """Fill the pixels outside the field of view as the source does, and record the value where it is one."""
+    """Fill the pixels outside the field of view as the source does, and record the value where it is one.
+
+    A value below the scale becomes the lowest, which pixels of the patient may hold, too: it is not recorded.
+    """
     values = set()
     lowest = np.iinfo(stored.dtype).min
     for one in padding:
-        value = max(round(one.value_hu) - intercept_hu, lowest)
-        stored[one.slice_index][one.mask((stored.shape[1], stored.shape[2]))] = value
+        value = round((one.value_hu - scale.intercept_hu) / scale.slope)
+        stored[one.slice_index][one.mask((stored.shape[1], stored.shape[2]))] = max(value, lowest)
         values.add(value)
-    if len(values) == 1:
+    if len(values) == 1 and min(values) >= lowest:
         template.add_new("PixelPaddingValue", "US" if stored.dtype.kind == "u" else "SS", values.pop())
+
+
+def _common_scale(sources: Sequence[Dataset]) -> Scale | None:
+    """Give the rescale that all sources share; None where they differ in it or have none."""
+    scales = {(number(one, "RescaleSlope"), number(one, "RescaleIntercept")) for one in sources}
+    if len(scales) != 1:
+        return None
+    ((slope, intercept),) = scales
+    if not slope or slope < 0 or intercept is None:
+        return None
+    return Scale(signed=True, intercept_hu=intercept, slope=slope)
+
+
+def _take_over_own(nearest: Dataset, ds: Dataset) -> None:
+    """Give a slice what was recorded of the source slice next to it: tube current, window and so on may vary."""
+    for keyword in _TAKEN_OVER:
+        if keyword in nearest and (keyword != "KVP" or nearest.KVP):
+            ds[keyword] = copy.deepcopy(nearest[keyword])
+        elif keyword in ds and keyword not in _MAY_BE_EMPTY:
+            del ds[keyword]
 
 
 def _take_over(keywords: tuple[str, ...], source: Dataset, derived: Dataset) -> None:
@@ -151,8 +182,14 @@ def _sources_of_slice(
     """Find the source slices within half a slice of slice k; all of them where positions do not tell."""
     if places is None:
         return list(sources)
-    spacing = geometry.spacing_mm[0]
-    normal = geometry.affine[:3, 0] / spacing
-    away = np.abs((places - geometry.to_lps((k, 0, 0))) @ normal)
-    near = [source for source, distance in zip(sources, away, strict=True) if distance <= spacing / 2 + 1e-3]
+    reach = geometry.spacing_mm[0] / 2 + 1e-3
+    away = _away_mm(places, geometry, k)
+    near = [source for source, distance in zip(sources, away, strict=True) if distance <= reach]
     return near or list(sources)
+
+
+def _away_mm(places: NDArray[np.float64], geometry: Geometry, k: int) -> NDArray[np.float64]:
+    """Give how far source slices lie from slice k along its normal."""
+    normal = geometry.affine[:3, 0] / geometry.spacing_mm[0]
+    away: NDArray[np.float64] = np.abs((places - geometry.to_lps((k, 0, 0))) @ normal)
+    return away

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,59 +23,99 @@ from leukospect.whole_files import whole_folder
 INTERCEPT_HU = -1024
 """What scanners usually write: HU = stored + intercept."""
 
-_HIGHEST_SIGNED_HU = 32767 + INTERCEPT_HU
+_SIGNED, _STEPS = np.iinfo(np.int16), np.iinfo(np.uint16).max
 
 
-def derived_scale(image: Image) -> tuple[bool, int]:
-    """Choose signed or unsigned pixels, and the intercept, so that every HU of an image is held as it is.
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How HU are stored: HU = slope * stored + intercept, in signed or unsigned 16 bits."""
 
-    Signed ones with -1024 HU reach 31743 HU; above that unsigned ones begin at the lowest HU.
-
-    Returns
-    -------
-    signed : bool
-    intercept_hu : int
-    """
-    if not float(image.array.max()) > _HIGHEST_SIGNED_HU:
-        return True, INTERCEPT_HU
-    low = float(image.array.min())
-    return False, min(INTERCEPT_HU, round(low)) if np.isfinite(low) else INTERCEPT_HU
+    signed: bool
+    intercept_hu: float = INTERCEPT_HU
+    slope: float = 1.0
 
 
-def ct_slice_pixels(
-    image: Image, *, signed: bool, intercept_hu: int = INTERCEPT_HU
-) -> NDArray[np.int16] | NDArray[np.uint16]:
-    """Turn HU into stored 16-bit values, HU = stored + intercept; unsigned ones hold nothing below the intercept.
+def derived_scale(image: Image, padding_hu: Sequence[float] = (), source: Scale | None = None) -> Scale:
+    """Choose pixels, intercept and slope so that every HU of an image is held as it is.
+
+    A slope of the source that is not 1 is kept, where 16 bits span the image with it: what was not changed then has
+    the numbers that it had. Whole HU are signed with -1024 HU up to 31743 HU; above that unsigned ones begin at the
+    lowest HU, which is that of the padding where 16 bits span both.
 
     Parameters
     ----------
     image : Image, HU
-    signed : bool
-    intercept_hu : int
+    padding_hu : sequence of float
+        What pixels outside the field of view will be filled with.
+    source : Scale or None
+        That of all source slices, where they share one.
+    """
+    low, high = float(image.array.min()), float(image.array.max())
+    if not np.isfinite([low, high]).all():
+        return Scale(signed=True)
+    if source is not None and source.slope != 1.0:
+        return _on_the_grid_of(source, low, high, padding_hu)
+    return _of_whole_hu(low, high, padding_hu)
+
+
+def _of_whole_hu(low: float, high: float, padding_hu: Sequence[float]) -> Scale:
+    if round(high) - INTERCEPT_HU <= _SIGNED.max:
+        return Scale(signed=True)
+    lowest = min(INTERCEPT_HU, round(low))
+    with_padding = min([lowest, *(round(value) for value in padding_hu)])
+    begin = with_padding if round(high) - with_padding <= _STEPS else lowest
+    return Scale(signed=False, intercept_hu=begin, slope=max(1, math.ceil((round(high) - begin) / _STEPS)))
+
+
+def _on_the_grid_of(source: Scale, low: float, high: float, padding_hu: Sequence[float]) -> Scale:
+    def step(hu: float) -> int:
+        return round((hu - source.intercept_hu) / source.slope)
+
+    first, last = step(low), step(high)
+    with_padding = min([first, *(step(value) for value in padding_hu)])
+    if with_padding >= _SIGNED.min and last <= _SIGNED.max:
+        return Scale(signed=True, intercept_hu=source.intercept_hu, slope=source.slope)
+    begin = with_padding if last - with_padding <= _STEPS else first
+    if last - begin > _STEPS:
+        return _of_whole_hu(low, high, padding_hu)
+    return Scale(signed=False, intercept_hu=source.intercept_hu + begin * source.slope, slope=source.slope)
+
+
+def ct_slice_pixels(image: Image, scale: Scale) -> NDArray[np.int16] | NDArray[np.uint16]:
+    """Turn HU into stored 16-bit values; unsigned ones hold nothing below the intercept.
+
+    Parameters
+    ----------
+    image : Image, HU
+    scale : Scale
 
     Raises
     ------
     InputError
         A value is not finite or beyond what 16 bits hold.
     """
-    limits = np.iinfo(np.int16 if signed else np.uint16)
+    limits = np.iinfo(np.int16 if scale.signed else np.uint16)
     shape = image.array.shape
     stored: NDArray[np.int16] | NDArray[np.uint16]
-    stored = np.empty(shape, np.int16) if signed else np.empty(shape, np.uint16)
+    stored = np.empty(shape, np.int16) if scale.signed else np.empty(shape, np.uint16)
     ends: list[int] = []
     for k, plane in enumerate(image.array):  # a slice at a time: wider numbers of the whole volume fill the memory
         if not np.all(np.isfinite(plane)):
             raise InputError("A CT with values that are not finite cannot be written as DICOM.")
-        values = np.rint(plane.astype(np.float32)).astype(np.int32) - intercept_hu
-        if not signed:
+        whole = scale.slope == 1.0 and scale.intercept_hu == round(scale.intercept_hu)
+        hu = np.rint(plane.astype(np.float64)) if whole else plane.astype(np.float64)  # halves go as they do in NIfTI
+        values = np.rint((hu - scale.intercept_hu) / scale.slope).astype(np.int64)
+        if not scale.signed:
             np.maximum(values, 0, out=values)
         ends += [int(values.min()), int(values.max())]
         stored[k] = values.astype(stored.dtype)
     low, high = min(ends), max(ends)
     if low < limits.min or high > limits.max:
-        found = f"{low + intercept_hu} to {high + intercept_hu} HU"
-        held = f"{limits.min + intercept_hu} to {limits.max + intercept_hu}"
-        raise InputError(f"The CT runs from {found}, where 16-bit pixels hold {held}; clip it first.")
+        found, held = (
+            f"{a * scale.slope + scale.intercept_hu:g} to {b * scale.slope + scale.intercept_hu:g}"
+            for a, b in ((low, high), (limits.min, limits.max))
+        )
+        raise InputError(f"The CT runs from {found} HU, where 16-bit pixels hold {held}; clip it first.")
     return stored
 
 
@@ -84,7 +126,7 @@ def write_slices(
     folder: Path,
     *,
     thickness_mm: float,
-    intercept_hu: int = INTERCEPT_HU,
+    scale: Scale,
     complete: Callable[[Dataset, int], None] | None = None,
 ) -> None:
     """Write slices that share `template`, in the order of k, as ``0001.dcm`` and so on.
@@ -98,7 +140,7 @@ def write_slices(
     folder : Path
         New or empty; it appears whole or not at all.
     thickness_mm : float
-    intercept_hu : int
+    scale : Scale
         With which `stored` was made.
     complete : callable, optional
         Adds to the dataset of slice k what is its own.
@@ -114,7 +156,11 @@ def write_slices(
             ds.ImagePositionPatient = decimals(geometry.to_lps((k, 0, 0)))
             ds.ImageOrientationPatient = decimals([*along_columns, *along_rows])
             ds.SliceThickness = decimal(thickness_mm)
-            ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = decimal(intercept_hu), decimal(1), "HU"
+            ds.RescaleIntercept, ds.RescaleSlope, ds.RescaleType = (
+                decimal(scale.intercept_hu),
+                decimal(scale.slope),
+                "HU",
+            )
             if complete is not None:
                 complete(ds, k)
             add_pixels(ds, stored[k], stored.shape[1:], (spacing[1], spacing[2]))
