@@ -44,3 +44,19 @@ def test_what_is_put_on_a_real_pair_comes_back_by_the_command(real_data: Path, t
         # This patient's legs lie some millimetres apart in the two scans; what was put on top of that comes back.
         left = read_transform(folder / "fixed_to_moving.tfm") @ put - as_it_is.found
         assert np.linalg.norm(points @ left[:3, :3].T + left[:3, 3], axis=1).mean() < 2.0
+
+
+def test_where_no_error_is_estimated_that_is_said(tmp_path: Path) -> None:
+    grid = Geometry.axial((16, 24, 24), (6.0, 6.0, 6.0), (-70.0, -70.0, -40.0))
+    places = grid.to_lps(np.moveaxis(np.indices(grid.shape), 0, -1))
+    body = np.hypot(places[..., 0], places[..., 1] / 0.7) < 55.0
+    hot = np.linalg.norm(places - np.array([20.0, 10.0, 10.0]), axis=-1) < 14.0
+    image = Image((body + 3.0 * hot).astype(np.float32), grid)
+    write_nifti(image, tmp_path / "one.nii.gz")
+    write_nifti(_moved(image, np.eye(4)), tmp_path / "other.nii.gz")
+    found, told = register_job(
+        tmp_path / "one.nii.gz", tmp_path / "other.nii.gz", tmp_path / "out", progress=lambda stage, fraction: None
+    )
+    assert not np.isfinite(found.misalignment_mm)
+    assert any("was not estimated" in text for text in told)
+    assert "was not estimated" in (tmp_path / "out" / "provenance.json").read_text()

@@ -27,6 +27,11 @@ from leukospect.whole_files import whole_folder
 
 Progress = Callable[[str, float], None]
 
+_NOT_ESTIMATED = (
+    "How far the images lie apart afterwards was not estimated, as it is for an emission image and a CT in HU: compare "
+    "them by eye before relying on the result."
+)
+
 
 def mar_job(
     ct_path: Path,
@@ -117,6 +122,8 @@ def register_job(
         fixed, moving = read_volume(fixed_path), read_volume(moving_path)
         progress("registering", 0.0)
         found = _registered(fixed, moving)
+        if not np.isfinite(found.misalignment_mm):
+            warnings.warn(_NOT_ESTIMATED, AssumptionWarning, stacklevel=2)
         progress("registering", 1.0)
         write_transform(found.matrix, folder / "fixed_to_moving.tfm")
         on_fixed = resample(moving, fixed.geometry, fixed_to_moving=found.matrix)
