@@ -389,6 +389,9 @@ from pathlib import Path
 from leukospect import cli, volume_jobs
 from leukospect.whole_files import whole_folder
 
+# What is started in the background may have been told to ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def job(path, output, **_):
     with whole_folder(output, command="mar", inputs=[path]) as folder:
         (folder / "half").touch()
