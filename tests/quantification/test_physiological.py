@@ -255,3 +255,16 @@ def test_a_large_pool_that_fell_is_blood(growth: float, role: str) -> None:
     region = at(told(image(heart), bones_of(*HIPS), growth=growth)[1], heart)
     assert region.role == role
     assert (region.likely == "blood pool") == (role == "physiological")
+
+
+def test_bones_and_foci_without_uptake_stop_nothing() -> None:
+    # Bones mostly where the image shows nothing, and courses that fell to nothing or rose from it.
+    late = image(HIPS[0], LOOP)
+    empty = np.asarray(late.array) * (points()[..., 2] > -20.0)
+    shown = Image(empty.astype(np.float32), GRID, "counts/s/mL")
+    below: tuple[Ball, ...] = tuple(((x, 0.0, -110.0), 60.0, 0.0) for x in (-78.0, 86.0))
+    surfaces = bones_of(*below, HIPS[0], gas=(GAS,))
+    for growth in (0.0, np.inf, 1.0):
+        regions = told(shown, surfaces, growth=growth)[1]
+        assert {region.role for region in regions} <= {"lesion", "physiological"}
+        assert regions

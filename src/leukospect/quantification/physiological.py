@@ -96,11 +96,16 @@ def _with_other_marrow(regions: tuple[Region, ...], signs: tuple[Signs, ...]) ->
             continue
         at_metal = own.to_metal_mm <= _AWAY_FROM_METAL_MM
         # What stands out more than it did, surely or not, is allowed so much less.
-        excess = own.level / usual * float(np.fmax(own.standing_out.factor, 1.0))
+        level = own.level * float(np.fmax(own.standing_out.factor, 1.0))
         limit = _OF_MARROW_AT_METAL if at_metal else _OF_MARROW_HALF_ALIKE if where == _HALF_ALIKE else _OF_MARROW
         steady = not own.growth.beyond(GREW_AT_METAL if at_metal else GREW, deviations=_SURELY)
         steady = steady and not _stands_out_more(own)
-        if own.in_bone >= _MOSTLY and excess <= limit and steady and not (at_metal and np.isnan(own.growth.factor)):
+        if (
+            own.in_bone >= _MOSTLY
+            and level <= limit * usual
+            and steady
+            and not (at_metal and np.isnan(own.growth.factor))
+        ):
             remark = f"In bone {where}, and no hotter than marrow elsewhere; {_course(own)}."
             told[n] = replace(region, role="physiological", likely="marrow", remark=remark)
     return tuple(told)
@@ -214,9 +219,13 @@ def _with_more_bowel(regions: tuple[Region, ...], signs: tuple[Signs, ...]) -> t
 
 def _like(one: Signs, other: Signs) -> bool:
     error = math.hypot(one.growth.relative_error, other.growth.relative_error)
-    courses = abs(math.log(one.growth.factor / other.growth.factor))
-    levels = abs(math.log(one.level / other.level))
-    return levels <= math.log(_SAME_LEVEL) and courses <= math.log(_SAME_COURSE) + error
+    courses = _log_ratio(one.growth.factor, other.growth.factor)
+    return _log_ratio(one.level, other.level) <= math.log(_SAME_LEVEL) and courses <= math.log(_SAME_COURSE) + error
+
+
+def _log_ratio(one: float, other: float) -> float:
+    """Return how many times one is the other, as a logarithm without its sign; infinite where one is not positive."""
+    return abs(math.log(one / other)) if one > 0 and other > 0 else math.inf
 
 
 def _grew(signs: Signs) -> bool:
