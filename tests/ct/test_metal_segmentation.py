@@ -219,6 +219,15 @@ def test_a_screw_that_fills_thick_slices_in_part_is_found(peak_hu: float) -> Non
     assert found[1].sum() == pytest.approx(4 * 1.8 * 12, rel=0.15)
 
 
+@pytest.mark.parametrize("peak_hu", [1960.0, 2040.0])
+def test_a_dense_long_bone_across_thick_slices_is_no_screw(peak_hu: float) -> None:
+    phalanx = Drawn((62.0, 60.0), (2.1, 9.0), peak_hu, box=True, turn_deg=20.0)
+    array, _ = dense_slice(BODY, phalanx, noise_hu=20.0)
+    tissue, _ = dense_slice(BODY, noise_hu=40.0, seed=1)
+    assert array.max() >= 1900
+    assert not find_metal(ct_image(np.stack([tissue, array, tissue]), (3.0, 1.0, 1.0))).any()
+
+
 @pytest.mark.parametrize("last", [0, 2])
 def test_metal_at_the_ends_of_the_volume_is_found(last: int) -> None:
     tissue, _ = dense_slice(BODY)

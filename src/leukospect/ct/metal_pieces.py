@@ -343,8 +343,8 @@ def _low_piece(
     if peak - background < factor * scale.noise_hu:
         return replace(piece, reason="noise", linkable=False)
     thick = scale.spacing_mm >= _THICK_SLICE_MM
-    # Thick slices show a screw that lies in them at less than its height; what is round runs through them.
-    in_part = thick and aspect(mask, scale.pixel_mm) > _ROUND_ASPECT
+    # Thick slices show a screw that lies in them at less than its height, yet above bone; what is round runs through.
+    in_part = thick and peak >= _ABOVE_BONE_HU and aspect(mask, scale.pixel_mm) > _ROUND_ASPECT
     too_wide = width_mm(mask, scale.pixel_mm) > (_FULL_WIDTH_THICK_MM if in_part else _FULL_WIDTH_MM)
     alone = around.size == 0 or float(np.quantile(around, 0.9)) < _BONE_HU
     clear = peak - (float(np.quantile(around, 0.9)) if around.size else 0.0) >= _LEAST_CONTRAST_HU
