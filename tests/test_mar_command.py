@@ -386,7 +386,7 @@ def test_a_nifti_image_is_told_as_what_it_is(reduced: tuple[Path, Said], tmp_pat
 INTERRUPTED = """
 import os, signal, sys, threading, time
 from pathlib import Path
-from leukospect import cli, volume_jobs
+from leukospect import cli, metal_job
 from leukospect.whole_files import whole_folder
 
 # What is started in the background may have been told to ignore it.
@@ -407,7 +407,7 @@ def clear_away(*_, **__):
 
 from leukospect import whole_files
 remove, whole_files.shutil.rmtree = whole_files.shutil.rmtree, clear_away
-volume_jobs.mar_job = job
+metal_job.mar_job = job
 code = cli.main(["mar", sys.argv[1], "-o", sys.argv[2]])
 os.kill(os.getpid(), signal.SIGINT)
 sys.exit(code)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,8 @@ from leukospect.ct.body import body_outline
 from leukospect.data import Geometry, Image
 from leukospect.files.nifti import write_nifti
 from leukospect.files.transforms import read_transform
-from leukospect.volume_jobs import read_volume, register_job
+from leukospect.registration_job import register_job
+from leukospect.single_volume import read_volume
 from tests.command_line import leukospect
 
 
@@ -60,3 +63,58 @@ def test_where_no_error_is_estimated_that_is_said(tmp_path: Path) -> None:
     assert not np.isfinite(found.misalignment_mm)
     assert any("was not estimated" in text for text in told)
     assert "was not estimated" in (tmp_path / "out" / "provenance.json").read_text()
+
+
+SPACING_MM = (6.0, 6.0, 6.0)
+GRID = Geometry.axial((16, 24, 24), SPACING_MM, (-70.0, -70.0, -40.0))
+
+
+def _body(level: float, outside: float, dtype: type) -> Image:
+    places = GRID.to_lps(np.moveaxis(np.indices(GRID.shape), 0, -1))
+    body = np.hypot(places[..., 0] - 6.0, places[..., 1] / 0.7) < 55.0
+    bone = np.linalg.norm(places - np.array([20.0, 10.0, 10.0]), axis=-1) < 14.0
+    return Image(np.where(bone, 1.2 * level, np.where(body, level, outside)).astype(dtype), GRID)
+
+
+def test_a_ct_stored_above_hu_is_refused_and_not_taken_for_an_emission_image(tmp_path: Path) -> None:
+    write_nifti(_body(1060.0, 0.0, np.int16), tmp_path / "stored.nii.gz")
+    write_nifti(_body(3.0, 0.0, np.float32), tmp_path / "spect.nii.gz")
+    said = leukospect("register", tmp_path / "spect.nii.gz", tmp_path / "stored.nii.gz", "-o", tmp_path / "out")
+    assert said.code == 3
+    assert "subtract 1024" in said.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("level", [3.0, 1060.0])
+def test_an_emission_image_is_no_stored_ct_whatever_its_level(tmp_path: Path, level: float) -> None:
+    image = _body(level, 0.0, np.float32)
+    noisy = np.random.default_rng(4).poisson(np.asarray(image.array, np.float64) / level * 40.0) * level / 40.0
+    write_nifti(Image(noisy.astype(np.float32), GRID), tmp_path / "spect.nii.gz")
+    assert read_volume(tmp_path / "spect.nii.gz").unit != "HU"
+
+
+@pytest.mark.parametrize("role", ["fixed", "moving"])
+def test_an_image_that_shows_nothing_is_refused(tmp_path: Path, role: str) -> None:
+    write_nifti(_body(3.0, 0.0, np.float32), tmp_path / "spect.nii.gz")
+    write_nifti(_body(0.0, 0.0, np.float32), tmp_path / "empty.nii.gz")
+    pair = ["spect.nii.gz", "empty.nii.gz"] if role == "moving" else ["empty.nii.gz", "spect.nii.gz"]
+    said = leukospect("register", *(tmp_path / name for name in pair), "-o", tmp_path / "out")
+    assert said.code == 3
+    assert f"the {role} image have one value" in said.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_picture_is_drawn_and_provenance_names_both_images(tmp_path: Path) -> None:
+    write_nifti(_body(3.0, 0.0, np.float32), tmp_path / "spect.nii.gz")
+    ct = _body(1.0, 0.0, np.float32)
+    write_nifti(replace(ct, array=np.where(np.asarray(ct.array) > 0, 40.0, -1000.0)), tmp_path / "ct.nii.gz")
+    said = leukospect("register", tmp_path / "ct.nii.gz", tmp_path / "spect.nii.gz", "-o", tmp_path / "out")
+    assert said.code == 0, said.stderr
+    assert (tmp_path / "out" / "alignment.png").read_bytes().startswith(b"\x89PNG")
+    assert str(tmp_path) not in said.stdout
+    document = json.loads((tmp_path / "out" / "provenance.json").read_text())
+    hashes = {name: hashlib.sha256((tmp_path / f"{name}.nii.gz").read_bytes()).hexdigest() for name in ("ct", "spect")}
+    assert document["notes"]["fixed image"]["kind"] == "CT"
+    assert document["notes"]["fixed image"]["inputs_sha256"] == [hashes["ct"]]
+    assert document["notes"]["moving image"]["inputs_sha256"] == [hashes["spect"]]
+    assert set(document["inputs_sha256"].values()) == set(hashes.values())

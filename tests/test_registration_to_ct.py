@@ -130,6 +130,28 @@ def test_an_implausible_motion_keeps_the_identity_and_asks_for_a_look(limits: tu
     assert "look at them" in found.reason
 
 
+@pytest.mark.parametrize(("axis", "along"), [(0, "head to feet"), (1, "front to back"), (2, "left to right")])
+@pytest.mark.parametrize("put", [np.eye(4), _rigid((14.0, -9.0, 12.0), (4.0, -6.0, 7.0))], ids=["as it lies", "moved"])
+def test_an_image_stored_mirrored_is_noticed_and_not_used(put: NDArray[np.float64], axis: int, along: str) -> None:
+    right = _emission(put)
+    found = _registered(replace(right, array=np.ascontiguousarray(np.flip(right.array, axis))))
+    assert found.mirrored == along
+    assert not found.accepted
+    assert f"mirrored from {along}" in found.reason
+    np.testing.assert_array_equal(found.matrix, np.eye(4))
+    assert _registered(right).mirrored == ""
+
+
+def test_of_a_body_alike_on_both_sides_nobody_can_tell_and_nothing_is_said() -> None:
+    def alike(image: Image) -> Image:
+        """Add what lies opposite."""
+        whole = np.asarray(image.array)
+        return replace(image, array=0.5 * (whole + whole[:, :, ::-1]))
+
+    found = _registered(alike(_emission(np.eye(4))), alike(_ct()))
+    assert found.mirrored != "left to right"
+
+
 def test_where_a_body_is_a_cylinder_a_slide_along_it_is_not_believed() -> None:
     """Nothing tells how far a uniform cylinder lies along its axis: what is found must not be taken."""
     points = _places(CT)
@@ -226,7 +248,17 @@ def _found_with_a_motion_put_on(
 @pytest.mark.real_data
 def test_a_real_pair_stays_as_it_is(pair: RealPair) -> None:
     assert not pair.found.accepted, pair.found.reason
+    assert pair.found.mirrored == ""
     np.testing.assert_array_equal(pair.found.matrix, np.eye(4))
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(("axis", "along"), [(0, "head to feet"), (1, "front to back"), (2, "left to right")])
+def test_a_real_image_that_is_mirrored_is_noticed(pair: RealPair, axis: int, along: str) -> None:
+    flipped = replace(pair.pet, array=np.ascontiguousarray(np.flip(pair.pet.array, axis)))
+    found = register_emission_to_ct(flipped, pair.ct, pair.body, attenuated=False)
+    assert found.mirrored == along
+    assert not found.accepted
 
 
 # The legs of this patient lie some millimetres apart in the two scans; what was put on top of that comes back.

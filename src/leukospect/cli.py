@@ -114,7 +114,7 @@ def _calibrate(options: argparse.Namespace, progress: TerminalProgress) -> int:
 
 
 def _mar(options: argparse.Namespace, progress: TerminalProgress) -> int:
-    from leukospect.volume_jobs import mar_job
+    from leukospect.metal_job import mar_job
 
     summary, notes = mar_job(
         options.ct,
@@ -134,14 +134,14 @@ def _mar(options: argparse.Namespace, progress: TerminalProgress) -> int:
 
 
 def _register(options: argparse.Namespace, progress: TerminalProgress) -> int:
-    from leukospect.volume_jobs import register_job
+    from leukospect.registration_job import register_job
 
     found, notes = register_job(options.fixed, options.moving, options.output, progress=progress)
     progress.close()
-    tell_notes(notes, options)
+    tell_notes([note for note in notes if note != found.reason], options)
     if not options.quiet:
         print(found.reason)
-        print(f"Transform: {options.output / 'fixed_to_moving.tfm'}")
+        print("Transform: fixed_to_moving.tfm in the output folder (-o); look at alignment.png beside it")
     return DONE
 
 

@@ -85,7 +85,7 @@ def registered_to_ct(
         threads=threads or 2,
         progress=lambda done: progress("registering SPECT to CT", done),
     )
-    if found.misalignment_mm >= FLAG_MM:
+    if found.misalignment_mm >= FLAG_MM or found.mirrored:
         warnings.warn(f"SPECT and CT: {found.reason}", AssumptionWarning, stacklevel=2)
     return found, found.reason
 

@@ -142,6 +142,7 @@ def _write_study(folder: Path, result: StudyResult, texts: list[str], inputs: li
         software_version=__version__,
         effect=result.effect,
         sensitivity=result.sensitivity,
+        ct_alignment=[spect.ct_alignment() for spect in result.spect if spect.ct is not None],
         time_alignment=result.alignments,
         locations=result.locations,
         injected=_injected(result),

@@ -30,6 +30,7 @@ def marrow_values(marrow: MarrowScan, ratios: Sequence[Ratio]) -> dict[str, obje
         "measurements": [asdict(one) for one in marrow.measurements],
         "ratios": [asdict(one) for one in marrow.ratios],
         "discordance": [asdict(one) for one in discordances(ratios, marrow.ratios)],
+        "ct_alignment": [one.ct_alignment() for one in marrow.spect if one.ct is not None],
         "alignment": [dict(one) for one in marrow.alignments],
         "metal_reduction": [
             {"time_point": one.time_point, **metal_summary(one.reduction).as_values()}

@@ -18,7 +18,7 @@ from leukospect.physics.nuclides import Nuclide
 from leukospect.protocol import Protocol
 from leukospect.quantification.measurements import Change, Location, Measurement, Ratio, Region, TimePoint
 from leukospect.quantification.misalignment import AlignmentSensitivity
-from leukospect.registration import Registration, resample
+from leukospect.registration import Registration, resample, unsearched
 from leukospect.spect_algorithms import ReconstructionLog
 from leukospect.spect_study import Reconstructor
 
@@ -126,6 +126,23 @@ class SpectResult:
         if self.reduction is not None:
             return self.reduction.image
         return None if self.ct is None else self.ct.image
+
+    def ct_alignment(self) -> dict[str, object]:
+        """Tell as plain values how it lies to its CT, and how that was found."""
+        found = self.registration or unsearched(self.registration_note)
+        return {
+            "time_point": self.time_point,
+            "hours": self.hours,
+            "searched": self.registration is not None,
+            "accepted": found.accepted,
+            "reason": found.reason,
+            "matrix": found.matrix.tolist(),
+            "shift_mm": found.shift_mm if self.registration else None,
+            "rotation_deg": found.rotation_deg if self.registration else None,
+            "expected_error_mm": found.expected_error_mm,
+            "misalignment_mm": found.misalignment_mm,
+            "mirrored": found.mirrored or None,
+        }
 
     def recon_on_ct(self) -> Image | None:
         """Resample `recon` onto the CT's grid, registered."""

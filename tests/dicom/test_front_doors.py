@@ -17,7 +17,7 @@ from leukospect.dicom.read import archive as archives
 from leukospect.dicom.read.ct import read_ct
 from leukospect.dicom.read.study import read_projections, read_study
 from leukospect.errors import InputError
-from leukospect.volume_jobs import read_volume
+from leukospect.single_volume import read_volume
 from leukospect.whole_files import whole_folder
 from tests.command_line import leukospect, volume
 from tests.dicom.acquisitions import Tomo, ct_slices, save

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leukospect.volume_jobs import read_volume
+from leukospect.single_volume import read_volume
 from tests.command_line import Volume, leukospect
 from tests.dicom.acquisitions import ReconTomo, Source, Stored, save
 from tests.finding import find, volume_by_pydicom, volume_by_simpleitk

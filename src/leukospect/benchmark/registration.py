@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from leukospect.benchmark.registration_moved_results import LimbCase, PlanarCase
 from leukospect.benchmark.registration_report import write_files
 from leukospect.benchmark.registration_results import (
     Judgement,
+    MirroredCase,
     Overlay,
     RegistrationCase,
     RegistrationFound,
@@ -56,6 +57,7 @@ def measure_registration(
     cases: list[RegistrationCase] = []
     judged: list[Judgement] = []
     overlays: list[Overlay] = []
+    mirrored: list[MirroredCase] = []
     pixel = 0.0
     draws = [(body, settings.first_draw + n, 1.0) for body in settings.bodies for n in range(settings.draws)]
     draws += [(body, settings.first_draw + _SCARCE_DRAW, settings.scarce) for body in settings.bodies]
@@ -71,12 +73,14 @@ def measure_registration(
             if group == "random starts" and (len(overlays) == 0 or overlays[-1].title.split(",")[0] != body):
                 overlays.append(_overlay(scan, truth, found, case))
         judged += _judgements(scan, truth, found, settings, rng)
+        mirrored += _mirrored(scan, settings, threads)
     if progress:
         progress("registering SPECT to CT", 1.0)
     limbs, planar = _moved(settings, threads, progress or (lambda stage, fraction: None))
     return RegistrationFound(
-        settings, tuple(cases), tuple(judged), tuple(overlays), pixel, FLAG_MM, limbs=limbs, planar=planar
-    )
+        settings, tuple(cases), tuple(judged), tuple(overlays), pixel, FLAG_MM, limbs=limbs, planar=planar,
+        mirrored=tuple(mirrored),
+    )  # fmt: skip
 
 
 def _moved(
@@ -154,8 +158,20 @@ def _registered(scan: Scan, truth: Matrix, group: str, threads: int | None) -> t
     lesion = float(errors_mm(scan.lesions_mm, found.matrix, truth).max())
     return RegistrationCase(
         group, scan.body, scan.seed, scan.counts, before, searched, after, lesion, found.expected_error_mm,
-        found.misalignment_mm, found.accepted, seconds, found.reason,
+        found.misalignment_mm, found.accepted, seconds, found.reason, found.mirrored,
     ), found  # fmt: skip
+
+
+def _mirrored(scan: Scan, settings: RegistrationSettings, threads: int | None) -> list[MirroredCase]:
+    """Turn the emission image's voxels round along each axis, misalign the CT, and register."""
+    cases = []
+    rng = np.random.default_rng([scan.seed, 98])
+    for axis, along in enumerate(("head to feet", "front to back", "left to right")):
+        emission = replace(scan.emission, array=np.ascontiguousarray(np.flip(scan.emission.array, axis)))
+        put = random_misalignment(rng, scan.body_mm.mean(axis=0), settings.shift_mm, settings.rotation_deg)
+        found = register_emission_to_ct(emission, misplaced(scan.ct, put), scan.outline, threads=threads or 2)
+        cases.append(MirroredCase(scan.body, scan.seed, scan.counts, along, found.mirrored, found.accepted))
+    return cases
 
 
 def _judgements(

@@ -65,7 +65,9 @@ def write_files(
     folder: Path, found: RegistrationFound, targets: Sequence[Target], figures: Mapping[str, Figure]
 ) -> None:
     """Write registration.json, registration.csv, registration.html and the figures into a folder."""
-    cases, limbs, planar = ([case.row() for case in each] for each in (found.cases, found.limbs, found.planar))
+    cases, limbs, planar, mirrored = (
+        [case.row() for case in each] for each in (found.cases, found.limbs, found.planar, found.mirrored)
+    )
     document = {
         "schema_version": "1.0",
         "software": {"name": "leukospect", "version": __version__},
@@ -75,11 +77,12 @@ def write_files(
         "cases": cases,
         "limbs": limbs,
         "planar": planar,
+        "mirrored": mirrored,
         "judged": [asdict(each) for each in found.judged],
     }
     (folder / "registration.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     with (folder / "registration.csv").open("w", encoding="utf-8", newline="") as stream:
-        rows = [*cases, *limbs, *planar]
+        rows = [*cases, *limbs, *planar, *mirrored]
         columns = list(dict.fromkeys(name for row in rows for name in row))
         writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
         writer.writeheader()

@@ -100,6 +100,8 @@ class RegistrationCase:
     accepted : bool
     seconds : float
     reason : str
+    mirrored : str
+        Along which direction one of the images was taken for mirrored; empty where none was.
     """
 
     group: str
@@ -115,10 +117,39 @@ class RegistrationCase:
     accepted: bool
     seconds: float
     reason: str
+    mirrored: str = ""
 
     def row(self) -> dict[str, object]:
         """Give it as one flat row."""
         return {"kind": "SPECT to CT", **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class MirroredCase:
+    """What is said of an emission image that was stored mirrored.
+
+    Parameters
+    ----------
+    body : str
+    draw : int
+    counts : float
+    along : str
+        How it was mirrored.
+    noticed : str
+        How it was taken for mirrored; empty where it was not.
+    accepted : bool
+    """
+
+    body: str
+    draw: int
+    counts: float
+    along: str
+    noticed: str
+    accepted: bool
+
+    def row(self) -> dict[str, object]:
+        """Give it as one flat row."""
+        return {"kind": "mirrored", **asdict(self)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +182,7 @@ class RegistrationFound:
     flag_mm: float
     limbs: tuple[LimbCase, ...] = ()
     planar: tuple[PlanarCase, ...] = ()
+    mirrored: tuple[MirroredCase, ...] = ()
 
     def group(self, name: str) -> list[RegistrationCase]:
         """Give the cases of one group."""
@@ -178,6 +210,7 @@ def judged_registration(found: RegistrationFound) -> tuple[Target, ...]:
         Target(f"never worse than as the images lay by more than {MOST_WORSE_MM:g} mm, in all {len(found.cases)} cases",
                f"{worse:+.2f} mm at worst", worse <= MOST_WORSE_MM),
         *_judged_index(found),
+        *_judged_mirrors(found),
         Target(f"one registration within {MOST_SECONDS:g} s on this machine",
                f"median {np.median([case.seconds for case in found.cases]):.1f} s, at most {seconds:.1f} s",
                seconds <= MOST_SECONDS),
@@ -205,3 +238,19 @@ def _judged_index(found: RegistrationFound) -> Sequence[Target]:
         Target(f"errors below half a pixel flagged in <= {MOST_FALSE_ALARMS:.0%}", half[1],
                half[0] <= MOST_FALSE_ALARMS),
     )  # fmt: skip
+
+
+def _judged_mirrors(found: RegistrationFound) -> Sequence[Target]:
+    """Tell how many mirrored images were noticed and refused, and how many others were taken for mirrored."""
+    said = []
+    for along in dict.fromkeys(case.along for case in found.mirrored):
+        cases = [case for case in found.mirrored if case.along == along]
+        noticed, accepted = sum(bool(case.noticed) for case in cases), sum(case.accepted for case in cases)
+        said.append(f"{along} {noticed} of {len(cases)} ({accepted} accepted)")
+    if not said:
+        return ()
+    alarms = sum(bool(case.mirrored) for case in found.cases)
+    return (
+        Target("an emission image stored mirrored is noticed", "; ".join(said), None),
+        Target("images stored as they are, taken for mirrored", f"{alarms} of {len(found.cases)}", None),
+    )

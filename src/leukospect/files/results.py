@@ -30,7 +30,7 @@ SCHEMA_VERSION = "1.3"
 1.3: `injection`; `marrow`, and of the rule `marrow`; `lesions` with their locations, `physiological`, and of each
 region `likely`, `remark` and `finding`; of each ratio and change the interval `ratio_total` or `change_total` and
 `alignment_deviation`; of each effect of misalignment `modality` and `displaced_mm`; of each alignment of times
-`expected_error_mm`; of each measurement `selection_bias`; `changes_expected`. Every key stands in
+`expected_error_mm`; of each measurement `selection_bias`; `changes_expected`; `ct_alignment`. Every key stands in
 `leukospect/schemas/results.schema.json`."""
 DISCLAIMER = "leukospect is a research tool. This result is not a diagnosis."
 
@@ -49,6 +49,7 @@ def results_document(
     effect: AttenuationEffect | None = None,
     sensitivity: AlignmentSensitivity | None = None,
     metal_reduction: Sequence[Mapping[str, object]] = (),
+    ct_alignment: Sequence[Mapping[str, object]] = (),
     time_alignment: Sequence[Mapping[str, object]] = (),
     marrow: Mapping[str, object] | None = None,
     locations: Sequence[Location] = (),
@@ -79,6 +80,8 @@ def results_document(
         What a small misalignment changes; None (null) where nothing was moved.
     metal_reduction : sequence of mappings
         Of each CT that was looked through for metal: its time point, what was found and what was done.
+    ct_alignment : sequence of mappings
+        Of each SPECT with a CT: how the two lie to each other, see `SpectResult.ct_alignment`.
     time_alignment : sequence of mappings
         Of each two times: transforms (of each limb, where CT was registered to CT), their quality, and reasons.
     marrow : mapping or None
@@ -113,6 +116,7 @@ def results_document(
         "changes": [_change(change, rule.threshold) for change in changes],
         "changes_expected": asdict(EXPECTED),
         "metal_reduction": [dict(one) for one in metal_reduction],
+        "ct_alignment": [dict(one) for one in ct_alignment],
         "time_alignment": [dict(one) for one in time_alignment],
         "attenuation_effect": None if effect is None else _effect(effect, rule.threshold),
         "alignment_sensitivity": None if sensitivity is None else asdict(sensitivity),

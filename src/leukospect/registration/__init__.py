@@ -13,7 +13,7 @@ from leukospect.registration.limb_judgement import LimbRegistration
 from leukospect.registration.limbs import LimbAlignment, register_limbs
 from leukospect.registration.planar import PlanarRegistration, register_planar
 from leukospect.registration.resampling import resample
-from leukospect.registration.result import Registration
+from leukospect.registration.result import Registration, unsearched
 from leukospect.registration.rigid import body_rendering, register_rigid
 
 __all__ = [
@@ -32,4 +32,5 @@ __all__ = [
     "resample",
     "resample_by_part",
     "to_simpleitk",
+    "unsearched",
 ]

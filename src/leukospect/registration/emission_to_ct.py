@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +29,9 @@ from leukospect.registration.emission_fit import (
     fitted,
     spread_along_mm,
     spread_mm,
-    turn,
 )
 from leukospect.registration.emission_samples import EmissionSamples, body_median, emission_samples, trusted
+from leukospect.registration.emission_search import SAME_MM, at_identity, fits_better_mirrored, searched
 from leukospect.registration.predicted_emission import PredictedEmission, predicted_emission
 from leukospect.registration.result import Registration, unsearched
 
@@ -41,12 +41,7 @@ FLAG_MM = 5.0
 _COARSE_FWHM_MM, _FINE_FWHM_MM = 24.0, 0.0
 _COARSE_STEP_MM, _FINE_STEP_MM = 19.2, 9.6
 _COARSE_BORDER_MM, _FINE_BORDER_MM = 30.0, 20.0
-_COARSE_BOUND, _FINE_BOUND = 1.0, 0.5
-_COARSE_STEPS, _FINE_STEPS = 25, 20
-_START_MM, _START_DEG = 20.0, 10.0
-_SIGNS = ((0, 0, 0), (1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))
-# Ends of two searches that lie no farther apart are one; one that fits almost as well elsewhere leaves it open which.
-_SAME_MM = 6.0
+_FINE_BOUND, _FINE_STEPS = 0.5, 20
 # By so many standard errors must a pose's loss be smaller than the identity's, and than that of another place.
 _LEAST_ADVANTAGE = 3.0
 # So far from its end may what a start led to be in the end; this part of the starts must have led there.
@@ -120,13 +115,18 @@ def register_emission_to_ct(
         emission, predicted, median,
         extra_fwhm_mm=_COARSE_FWHM_MM, step_mm=_COARSE_STEP_MM, border_mm=_COARSE_BORDER_MM,
     )  # fmt: skip
-    if len(samples.values) < _FEWEST_PLACES or not np.isfinite(_at_identity(samples).cost):
+    if len(samples.values) < _FEWEST_PLACES or not np.isfinite(at_identity(samples).cost):
         return unsearched("The images hardly overlap as they lie, so the identity was kept.")
-    ends = _searched(samples, threads)
+    ends = searched(samples, threads)
+    mirrored = fits_better_mirrored(samples, ends, _middle_mm(emission), threads)
     tell(0.5)
     found = _refined(emission, predicted, median, ends, maximum_shift_mm, threads)
     tell(1.0)
-    return _decided(found, limits)
+    return replace(_decided(found, limits, mirrored), mirrored=mirrored)
+
+
+def _middle_mm(image: Image) -> NDArray[np.float64]:
+    return np.asarray(image.geometry.to_lps((np.array(image.geometry.shape) - 1.0) / 2.0), np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,30 +144,6 @@ class _Found:
     improvement: float
     advantage: float
     rival_mm: float
-
-
-def _at_identity(samples: EmissionSamples) -> Fit:
-    return evaluated(samples, Pose(np.eye(3), np.zeros(3)), _COARSE_BOUND)
-
-
-def _searched(samples: EmissionSamples, threads: int) -> list[tuple[Fit, float]]:
-    """Search from every start; give each different end with its share of the starts, best first."""
-    poses = [
-        Pose(turn(np.radians(_START_DEG) * np.array(signs[::-1])), _START_MM * np.array(signs, dtype=np.float64))
-        for signs in _SIGNS
-    ]
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        fits = list(pool.map(lambda pose: fitted(samples, pose, bound=_COARSE_BOUND, steps=_COARSE_STEPS), poses))
-    fits = sorted((fit for fit in fits if np.isfinite(fit.cost)), key=lambda fit: fit.cost)
-    ends: list[tuple[Fit, float]] = []
-    for fit in fits:
-        for number, (end, share) in enumerate(ends):
-            if _apart_mm(samples.predicted, fit.matrix, end.matrix) < _SAME_MM:
-                ends[number] = (end, share + 1.0 / len(_SIGNS))
-                break
-        else:
-            ends.append((fit, 1.0 / len(_SIGNS)))
-    return ends
 
 
 def _along_body(samples: EmissionSamples, ends: list[tuple[Fit, float]], farthest_mm: float, threads: int) -> list[Fit]:
@@ -251,12 +227,12 @@ def _rival_mm(believed: EmissionSamples, scan: list[Fit], best: Fit) -> float:
     """Tell how far off another place is at which what is believed fits almost as well; 0 where there is none."""
     asked, rivals = [best], [0.0]
     for fit in scan:
-        if min(_apart_mm(believed.predicted, fit.matrix, other.matrix) for other in asked) < _SAME_MM:
+        if min(_apart_mm(believed.predicted, fit.matrix, other.matrix) for other in asked) < SAME_MM:
             continue
         asked.append(fit)
         rival = fitted(believed, fit.pose, bound=_FINE_BOUND, steps=_FINE_STEPS)
         apart = _apart_mm(believed.predicted, rival.matrix, best.matrix)
-        if apart > _SAME_MM and advantage(believed, best, rival, _FINE_BOUND) < _LEAST_ADVANTAGE:
+        if apart > SAME_MM and advantage(believed, best, rival, _FINE_BOUND) < _LEAST_ADVANTAGE:
             rivals.append(apart)
     return max(rivals)
 
@@ -265,7 +241,7 @@ def _apart_mm(predicted: PredictedEmission, one: Matrix, other: Matrix) -> float
     return float(displacements_mm(predicted.body_mm, one, other).mean())
 
 
-def _decided(found: _Found, limits: tuple[float, float]) -> Registration:
+def _decided(found: _Found, limits: tuple[float, float], mirrored: str) -> Registration:
     """Take the pose found, or keep the identity and say why."""
     centre, identity = found.predicted.centre_mm, np.eye(4)
     shift = float(np.linalg.norm(found.matrix[:3, :3] @ centre + found.matrix[:3, 3] - centre))
@@ -273,6 +249,8 @@ def _decided(found: _Found, limits: tuple[float, float]) -> Registration:
     rotation = float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
     moves = _apart_mm(found.predicted, found.matrix, identity)
     objection = _objection(found, (shift, rotation), moves, limits)
+    if mirrored:
+        objection = f"but with one of the images mirrored from {mirrored} they fit better"
     what = f"a shift of {shift:.1f} mm and a rotation of {rotation:.1f} degrees"
     misalignment = float(np.hypot(moves, found.error_mm)) if objection else found.error_mm
     if objection:
@@ -284,6 +262,8 @@ def _decided(found: _Found, limits: tuple[float, float]) -> Registration:
         )
     if misalignment >= FLAG_MM:
         reason += f" The images may lie {misalignment:.0f} mm apart: look at them."
+    if mirrored:
+        reason += " One of them seems to have been stored mirrored: no side that is told may be right, so check both."
     return Registration(
         identity if objection else found.matrix, not objection, reason, shift, rotation,
         found=found.matrix, expected_error_mm=found.error_mm, misalignment_mm=misalignment,

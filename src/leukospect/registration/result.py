@@ -31,6 +31,9 @@ class Registration:
     misalignment_mm : float
         The quality index: how far apart the images are expected to lie under `matrix`. That is the expected error of
         what was accepted, or what was found and not accepted together with its error. NaN as above.
+    mirrored : str
+        Along which direction one of the two images seems to be mirrored; empty where none does, or it was not looked
+        for.
     mutual_information_before, mutual_information_after : float
         At the identity and at that transform, nats, over the same voxels; NaN where it was not compared.
     """
@@ -43,6 +46,7 @@ class Registration:
     found: Matrix = field(default_factory=lambda: np.eye(4))
     expected_error_mm: float = float("nan")
     misalignment_mm: float = float("nan")
+    mirrored: str = ""
     mutual_information_before: float = float("nan")
     mutual_information_after: float = float("nan")
 

@@ -29,6 +29,7 @@ _WORKING_MM = 4.0
 _CT_WINDOW_HU = (-200.0, 300.0)
 _LEAST_MOVE_VOXELS = 0.25
 _LEAST_OVERLAP = 0.25
+_LOOK = " They fit better there than as they lie, so that they may lie apart: look at them."
 
 
 def register_rigid(
@@ -152,7 +153,7 @@ def _chosen(pair: Pair, searches: tuple[list[Matrix], ...], limits: tuple[float,
         if gains and not _within(pair, found[0], limits):
             # What explains the images best cannot be believed, so neither can the half of it found before.
             taken, at, shown = identity, 0, number
-            reason = f"{_ended(pair, found[0])}, which is not plausible, so the identity was kept."
+            reason = f"{_ended(pair, found[0])}, which is not plausible, so the identity was kept.{_LOOK}"
             break
         objection = _objection(pair, found, taken, (measured[at], measured[number]))
         if not objection:
@@ -194,5 +195,5 @@ def _objection(pair: Pair, found: list[Matrix], simpler: Matrix, information: tu
             f"{_ended(pair, best)}, which changes the mutual information by {gain:.1f} % only; the identity was kept."
         )
     if apart > voxel:
-        return f"{_ended(pair, best)}, a second one {apart:.1f} mm away from it, so the identity was kept."
+        return f"{_ended(pair, best)}, a second one {apart:.1f} mm away from it, so the identity was kept.{_LOOK}"
     return ""

@@ -87,7 +87,7 @@ def alignment_check(pictures: SpectPictures, point_mm: Point | None) -> Figure:
     smooth = _smooth(emission)
     slices = orthogonal(ct, point)
     to_spect = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
-    hot = [_sampled(smooth, p, plane, point, to_spect) for p, plane in zip(slices, _PLANES, strict=True)]
+    hot = [sampled(smooth, p, plane, point, to_spect) for p, plane in zip(slices, _PLANES, strict=True)]
     levels = (body_edge(smooth, whole, matrix), 0.5 * max(float(p.pixels.max()) for p in hot))
     # the square root keeps the body visible beside what is many times hotter
     scale = PowerNorm(0.5, 0.0, upper_limit(np.concatenate([p.pixels.ravel() for p in hot]), 99.8))
@@ -177,12 +177,14 @@ def _smooth(image: Image) -> Image:
     return Image(smoothed(array, image.geometry, [sigma_mm] * 3), image.geometry, image.unit)
 
 
-def _sampled(image: Image, shown: Picture, plane: Plane, point: Point, to_image: NDArray[np.float64]) -> Picture:
+def sampled(
+    image: Image, shown: Picture, plane: Plane, point: Point, to_image: NDArray[np.float64], outside: float = 0.0
+) -> Picture:
     """Sample a volume, linearly, at every pixel of a slice."""
     points = slice_points_mm(shown, plane, point[_THROUGH[plane]])
     index = np.moveaxis(image.geometry.to_index(points @ to_image[:3, :3].T + to_image[:3, 3]), -1, 0)
     values: Floats = np.asarray(image.array, dtype=np.float32)
-    pixels = ndimage.map_coordinates(values, index, order=1, mode="constant", cval=0.0)
+    pixels = ndimage.map_coordinates(values, index, order=1, mode="constant", cval=outside)
     return Picture(np.asarray(pixels, dtype=np.float32), shown.extent_mm, shown.letters)
 
 
