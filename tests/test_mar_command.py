@@ -419,7 +419,7 @@ def test_impatient_interrupts_leave_nothing_behind(thigh: Path, tmp_path: Path) 
         [sys.executable, "-c", INTERRUPTED, thigh, tmp_path / "out"], capture_output=True, text=True, check=False
     )
     assert ended.returncode == 130, ended.stderr
-    assert ended.stderr == "leukospect: stopped; nothing was written.\n"
+    assert ended.stderr == "leukospect: stopped; nothing was left half written.\n"
     assert list(tmp_path.iterdir()) == []
 
 

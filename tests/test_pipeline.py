@@ -54,6 +54,20 @@ def test_the_files_of_the_contract_are_there_for_each_time(small_run: SmallRun) 
     assert not list(small_run.folder.parent.glob(".partial*"))
 
 
+def test_how_each_spect_lies_to_its_ct_is_told(small_run: SmallRun) -> None:
+    told = results(small_run)["ct_alignment"]
+    assert [one["time_point"] for one in told] == list(TIMES)
+    notes = json.loads((small_run.folder / "provenance.json").read_text())["notes"]
+    for one in told:
+        assert one["searched"]
+        assert one["mirrored"] is None
+        assert one["reason"] == notes[one["time_point"]]["alignment to CT"]
+        moved = not np.array_equal(one["matrix"], np.eye(4))
+        assert moved == one["accepted"]
+        # Without a motion that was taken the images lie apart by what was found, too.
+        assert one["misalignment_mm"] >= one["expected_error_mm"] > 0
+
+
 def test_what_was_done_about_metal_is_told_for_each_time(small_run: SmallRun) -> None:
     told = results(small_run)["metal_reduction"]
     assert [one["time_point"] for one in told] == list(TIMES)

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from leukospect.consistency import find_impossible_pixels, find_motion, find_non_uniformity
+from leukospect.consistency import find_impossible_pixels, find_motion, find_non_uniformity, find_saturation
 from leukospect.data import AcquisitionHeader, Projections
 from leukospect.errors import AssumptionWarning, InputError
 from leukospect.field_of_view import FieldOfView, find_field_of_view
@@ -42,7 +42,7 @@ def field_as_recorded(projections: Projections, peak: PhotopeakCounts) -> FieldO
 
 
 def warn_of_inconsistencies(projections: Projections) -> None:
-    """Tell of motion, lost views and defects of a detector: they are reconstructed as they are."""
+    """Tell of motion, lost or saturated views and defects of a detector: they are reconstructed as they are."""
     hours = projections.header.hours_after_injection
     which = "" if hours is None else f"SPECT at {hours:.1f} h: "
     angles = np.unique(np.round(projections.orbit.angles_deg % 360.0, 1)).size
@@ -54,6 +54,8 @@ def warn_of_inconsistencies(projections: Projections) -> None:
             stacklevel=3,
         )
     sentences = [finding.sentence() for finding in find_impossible_pixels(projections)[:3]]
+    if projections.summed_frames == 1:
+        sentences += [finding.sentence() for finding in find_saturation(projections.counts)]
     sentences += [finding.sentence() for finding in find_motion(projections)]
     sentences += [finding.sentence() for finding in find_non_uniformity(projections)]
     for sentence in sentences:

@@ -274,7 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         ignore_signals()
         progress.close()
-        print("leukospect: stopped; nothing was written.", file=sys.stderr)
+        print("leukospect: stopped; nothing was left half written.", file=sys.stderr)
         return 130
     except Exception as error:  # noqa: BLE001 - the last place where a defect can be told in a sentence
         progress.close()

@@ -45,3 +45,27 @@ def test_motion_is_in_what_inspect_tells_and_draws(moved_study: Path, tmp_path: 
     assert {path.name for path in (tmp_path / "small").iterdir()} == {
         "01-tomo.png", "01-tomo-sinogram.png", "01-tomo-linogram.png",
     }  # fmt: skip
+
+
+@pytest.fixture
+def saturated_study(small_spect: Path, tmp_path: Path) -> Path:
+    """The small phantom counted until its hottest pixels hold no more than 12 bits."""
+    acquisition = read_projections(small_spect)
+    counts = np.asarray(acquisition.counts)
+    clipped = np.minimum(np.rint(counts * (2.0 * 4095.0 / counts.max())), 4095.0).astype(np.float32)
+    path = tmp_path / "study" / "saturated.dcm"
+    assert acquisition.header.start is not None
+    identity = PhantomIdentity("PHANTOM^FULL", "phantom-full", acquisition.header.start)
+    write_projections(replace(acquisition, counts=clipped), path, identity, heads=2)
+    return path
+
+
+def test_saturated_views_are_told_by_the_reconstruction_and_by_inspect(saturated_study: Path, tmp_path: Path) -> None:
+    sentence = "at 4095 counts, the largest number that their type of pixel holds"
+    said = leukospect("recon", saturated_study, "-o", tmp_path / "run", "--iterations", "1", "--subsets", "3")
+    assert said.code == 0, said.stderr
+    assert sentence in said.stderr
+    assert sentence in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert sentence in leukospect("inspect", saturated_study).stdout
+    (told,) = json.loads(leukospect("inspect", saturated_study, "--json").stdout)["acquisitions"][0]["saturation"]
+    assert sentence in told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -201,6 +202,22 @@ def test_motion_is_among_the_facts_and_in_the_table() -> None:
     assert "consistency   no sudden motion, lost view or sharp detector defect seen" in table(
         Study((spot_and_body(0),))
     )
+
+
+def test_a_spot_at_the_side_and_clipped_views_are_told_of_planar_images() -> None:
+    arms_and_trunk = np.zeros((100, 120))
+    arms_and_trunk[10:, 30:90] = 8.0
+    arms_and_trunk[20:60, 8:20] = 8.0
+    counts = np.random.default_rng(8).poisson(np.stack([arms_and_trunk, arms_and_trunk])).astype(np.float32)
+    header = AcquisitionHeader("STATIC")
+    quiet = PlanarImages(counts[None], WINDOWS[:1], ("anterior", "posterior"), (4.0, 4.0), np.full(2, 300.0), header)
+    assert "consistency   no saturated view or infiltrated injection seen" in table(Study((quiet,)))
+    counts = counts.copy()
+    counts[0, 48:51, 12:15] = 4095.0
+    (facts,) = json.loads(json.dumps(describe(Study((replace(quiet, counts=counts[None]),)))))
+    (saturated,), (spot,) = facts["saturation"], facts["injection_site"]
+    assert saturated.startswith("View 1 has 9 pixels at 4095 counts")
+    assert "of the anterior view lie in one spot" in spot
 
 
 def test_sinogram_and_linogram_show_every_view_where_it_belongs() -> None:

@@ -21,7 +21,12 @@ from leukospect.data import (
     Study,
 )
 from leukospect.physics.windows import window_roles
-from leukospect.report.inspection_consistency import consistency_facts, consistency_lines
+from leukospect.report.inspection_consistency import (
+    consistency_facts,
+    consistency_lines,
+    planar_consistency_facts,
+    planar_consistency_lines,
+)
 from leukospect.report.inspection_studies import ExaminationFacts
 from leukospect.report.thumbnails import write_thumbnails
 
@@ -145,6 +150,7 @@ def _planar(acquisition: PlanarImages) -> Facts:
         "pixel_mm": [_rounded(value, 4) for value in acquisition.pixel_mm],
         "duration_s": _rounded(float(acquisition.view_duration_s.max()), 3),
         "placed": acquisition.first_pixel_mm is not None,
+        **planar_consistency_facts(acquisition),
     }
 
 
@@ -283,6 +289,8 @@ def _block(facts: Facts) -> str:
         lines.append(("CT", f"acquisition {facts['ct']}" if facts["ct"] else "none that belongs to it"))
     if "motion" in facts:
         lines += consistency_lines(facts)
+    elif "injection_site" in facts:
+        lines += planar_consistency_lines(facts)
     lines += [("assumed", str(sentence)) for sentence in _items(facts["assumptions"])]
     return "\n".join([title, *(f"   {label:<14}{words}" for label, words in lines)])
 

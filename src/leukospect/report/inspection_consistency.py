@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from leukospect.consistency import ViewFinding, find_motion, find_non_uniformity
-from leukospect.data import Projections
+from leukospect.consistency import (
+    ViewFinding,
+    find_impossible_pixels,
+    find_injection_site,
+    find_motion,
+    find_non_uniformity,
+    find_saturation,
+)
+from leukospect.data import PlanarImages, Projections
 
 Facts = dict[str, object]
 
@@ -30,8 +37,36 @@ def consistency_facts(acquisition: Projections) -> Facts:
             }
             for finding in find_non_uniformity(acquisition)
         ],
+        "impossible_pixels": [finding.sentence() for finding in find_impossible_pixels(acquisition)],
+        "saturation": _saturation(acquisition),
         "uniformity_corrected": "UNIF" in corrections if corrections else None,
     }
+
+
+def planar_consistency_facts(acquisition: PlanarImages) -> Facts:
+    """Tell of saturated planar views, and of a spot in the first energy window that may be the injection site."""
+    sites = {
+        name: find_injection_site(acquisition.counts[0, view], acquisition.pixel_mm)
+        for view, name in enumerate(acquisition.view_names)
+        if name in ("anterior", "posterior")
+    }
+    return {
+        "saturation": _saturation(acquisition),
+        "injection_site": [site.sentence(name, "") for name, site in sites.items() if site is not None],
+    }
+
+
+def planar_consistency_lines(facts: Facts) -> list[tuple[str, str]]:
+    """Give the table's lines: every finding, or that there is none."""
+    found = [*_items(facts["saturation"]), *_items(facts["injection_site"])]
+    return [("consistency", str(sentence)) for sentence in found or ["no saturated view or infiltrated injection seen"]]
+
+
+def _saturation(acquisition: Projections | PlanarImages) -> list[str]:
+    """Frames that were added up hold larger numbers than their type of pixel."""
+    if acquisition.summed_frames != 1:
+        return []
+    return [finding.sentence() for finding in find_saturation(acquisition.counts)]
 
 
 def _odd_views(finding: ViewFinding) -> Facts:
@@ -51,7 +86,10 @@ def consistency_lines(facts: Facts) -> list[tuple[str, str]]:
     """Give the table's lines: every finding, or that there is none."""
     found = [*_items(facts["motion"]), *_items(facts["count_changes"]), *_items(facts["non_uniformity"])]
     lines = [("consistency", str(finding["sentence"])) for finding in found]
-    if not found:
+    lines += [
+        ("consistency", str(text)) for text in [*_items(facts["impossible_pixels"]), *_items(facts["saturation"])]
+    ]
+    if not lines:
         lines.append(("consistency", "no sudden motion, lost view or sharp detector defect seen"))
     if facts["uniformity_corrected"] is False:
         lines.append(("uniformity", "UNIF is not among the corrections recorded"))
