@@ -9,7 +9,8 @@ from scipy import ndimage
 
 from leukospect.data import Geometry, Image
 from leukospect.errors import AssumptionWarning, GeometryError, InputError
-from leukospect.quantification.lesions import find_lesions
+from leukospect.quantification.foci import Focus
+from leukospect.quantification.lesions import find_candidates, find_lesions
 from leukospect.quantification.mirror import body_outline, midline_x_mm
 
 SHAPE = (40, 44, 64)
@@ -172,3 +173,32 @@ def test_what_cannot_be_mirrored_is_refused() -> None:
         find_lesions(Image(np.full(SHAPE, np.nan, dtype=np.float32), grid), body=body_of(grid))
     with pytest.raises(InputError, match="no uptake"):
         find_lesions(Image(np.zeros(SHAPE, dtype=np.float32), grid), body=body_of(grid))
+
+
+LARGE_AT, SMALL_AT = (54.0, 5.0, 10.0), (54.0, 5.0, -14.0)
+
+
+@pytest.mark.parametrize(
+    ("contrast", "growth", "to_noise", "found"),
+    [(4.5, 1.0, 12.0, True), (2.6, 1.9, 12.0, True), (2.6, 1.0, 12.0, False), (4.5, 1.0, 6.0, False)],
+    ids=["far hotter", "another course", "like it", "not sure"],
+)
+def test_a_focus_within_a_larger_one_is_one_by_itself_where_that_is_sure(
+    monkeypatch: pytest.MonkeyPatch, contrast: float, growth: float, to_noise: float, found: bool
+) -> None:
+    grid = geometry()
+    image = late_image(grid, (LARGE_AT, 24.0, 3.0), (SMALL_AT, 10.0, 6.0))
+
+    def index(place: tuple[float, float, float]) -> tuple[int, int, int]:
+        k, j, i = (round(float(n)) for n in grid.to_index(place))
+        return k, j, i
+
+    large = Focus(index(LARGE_AT), 11.3, 1.0, 2.5, 18.0, 0.0, growth=1.0, growth_error=0.1)
+    small = Focus(index(SMALL_AT), 5.6, 1.0, contrast, to_noise, 0.0, growth=growth, growth_error=0.1, hidden=True)
+    monkeypatch.setattr("leukospect.quantification.lesions.find_foci", lambda *_, **__: (large, small))
+    _, regions = find_candidates(image, body=body_of(grid))
+    own = [region for region in regions if region.finding is not None and region.finding.scale_mm == small.scale_mm]
+    assert bool(own) == found
+    for region in own:
+        assert np.linalg.norm(np.subtract(region.centroid_mm, SMALL_AT)) < 10.0
+        assert region.volume_ml < 15.0  # a ball of 10 mm has 4 mL, the one of 24 mm 58 mL

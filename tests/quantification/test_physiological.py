@@ -188,6 +188,30 @@ def test_marrow_alike_that_stands_out_more_than_it_did_is_a_lesion() -> None:
     assert role(1.4, 0.1) == {"lesion"}
     assert role(1.4, 0.3) == {"physiological"}
     assert role(1.0, 0.1) == {"physiological"}
+    # Marrow keeps its contrast; what likely lost much of it is none.
+    assert role(0.7, 0.05) == {"lesion"}
+    assert role(0.7, 0.3) == {"physiological"}
+
+
+def test_what_lies_on_the_midline_in_the_back_of_the_pelvis_is_no_bladder() -> None:
+    behind = ((4.0, 35.0, 50.0), 25.0, 3.0)
+    region = at(told(image(behind))[1], behind)
+    assert (region.role, region.likely) == ("lesion", "")
+
+
+@pytest.mark.parametrize(("standing_out", "role"), [(0.8, "physiological"), (1.3, "lesion")])
+def test_what_fell_outside_of_bone_is_a_vessel_unless_it_stands_out_more(standing_out: float, role: str) -> None:
+    sides: tuple[Ball, Ball] = (((-78.0, -20.0, -90.0), 12.0, 4.0), ((86.0, -20.0, -90.0), 12.0, 4.0))
+    late, surfaces = image(*sides), bones_of(*HIPS)
+    labels, found = find_candidates(late, body=body())
+    seen = tuple(
+        replace(region, finding=replace(region.finding, growth=standing_out, growth_error=0.25))
+        for region in found
+        if region.finding is not None
+    )
+    courses = {region.name: Growth(0.6) for region in found}
+    regions = tell_physiological(late, labels, seen, body(), surfaces=surfaces, growth=courses)
+    assert {at(regions, side).role for side in sides} == {role}
 
 
 def test_what_an_implant_left_of_a_bone_is_marrow_where_the_bone_opposite_stands_out_more() -> None:

@@ -34,6 +34,8 @@ _OTHER_COURSE = 2.0
 _OFF_SCALES, _ORGAN_ML, _TOP_OF_ORGAN, _TOP_OF_ORGAN_ML = 1.7, 120.0, 0.7, 20.0
 # Beside a larger structure, a few voxels are its edge or its noise.
 _LEAST_HIDDEN_ML = 2.0
+# A small focus so much hotter than the larger ones nearer than so many of their scales is one by itself.
+_OUTSHINES, _HOLDS_SCALES, _SURE_BY_ITSELF = 1.4, 3.5, 8.0
 _THRESHOLD_STEP, _HIGHEST_THRESHOLD = 0.1, 0.8
 
 
@@ -150,10 +152,10 @@ def find_candidates(
         earlier=earlier,
     )
     both = None if earlier is None else mean_of_times(late, body, noise, earlier)
-    seen = [focus for focus in foci if not focus.hidden]
+    seen = [focus for focus in foci if not focus.hidden or _by_itself(focus, foci, late)]
     found, kept = _grown(late, body, seen, relative_threshold, minimum_volume_ml, both)
     rest = body & ~ndimage.binary_dilation(found > 0)
-    hidden = [focus for focus in foci if focus.hidden and rest[focus.index]]
+    hidden = [focus for focus in foci if focus not in seen and rest[focus.index]]
     more, kept_more = _grown(late, rest, hidden, relative_threshold, max(minimum_volume_ml, _LEAST_HIDDEN_ML), both)
     found[more > 0] = more[more > 0] + len(kept)
     kept += kept_more
@@ -170,6 +172,24 @@ def find_candidates(
         )  # fmt: skip
         regions.append(replace(region, side=side, finding=finding))
     return image, tuple(regions)
+
+
+def _by_itself(hidden: Focus, foci: Sequence[Focus], image: Image) -> bool:
+    """Tell whether a hidden focus is far hotter than the larger ones that would hold it, or of another course.
+
+    It must be sure by itself: noise within a bright place makes many such maxima.
+    """
+    spacing = np.asarray(image.geometry.spacing_mm)
+    near = [
+        focus
+        for focus in foci
+        if not focus.hidden
+        and focus.scale_mm > hidden.scale_mm
+        and np.linalg.norm((np.array(focus.index) - np.array(hidden.index)) * spacing) <= _HOLDS_SCALES * focus.scale_mm
+    ]
+    return bool(near and hidden.contrast_to_noise >= _SURE_BY_ITSELF) and all(
+        hidden.contrast >= _OUTSHINES * focus.contrast or _another_course(hidden, focus) for focus in near
+    )
 
 
 def with_mirrors(

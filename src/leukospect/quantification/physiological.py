@@ -21,6 +21,9 @@ GREW, GREW_AT_METAL = 1.5, 1.2
 STANDS_OUT_MORE = 1.08
 """The same of its contrast to what is round it; uptakes of normal tissues change by some percent against each other."""
 
+FADED = 0.75
+"""Marrow keeps its contrast to what is round it: what has less than this part of it left was a lesion that faded."""
+
 _FELL = 0.8
 _AWAY_FROM_METAL_MM = 20.0
 _ALIKE_IN_BONE, _ALIKE = 0.7, (0.7, 1.43)
@@ -34,9 +37,9 @@ _ORGAN_OFF_MM, _LARGER_THAN_LESIONS_ML = 25.0, 100.0
 _KIDNEY_OFF_MM, _KIDNEY_ML, _KIDNEY_DEPTH, _KIDNEY_LEVEL = (35.0, 100.0), 2.0, 0.55, 8.0
 _BEHIND, _FRONT = 0.5, 0.65
 _BESIDE_GAS_MM, _NEAR_GAS_MM, _LATE_BOWEL = 15.0, 40.0, 1.3
-_VESSEL_ML, _SMALL_VESSEL_ML, _HEART_ML, _VESSEL_FELL = 15.0, 8.0, 70.0, 0.9
+_VESSEL_ML, _SMALL_VESSEL_ML, _HEART_ML, _VESSEL_FELL, _VESSEL_STANDS_OUT = 15.0, 8.0, 70.0, 0.9, 1.05
 _BOWEL_ML, _FAR_MM, _SAME_LEVEL, _SAME_COURSE = 2.0, 40.0, 1.6, 1.25
-_SURELY, _POSSIBLY = 1.64, 1.0
+_SURELY, _LIKELY = 1.64, 0.5
 _WHOLE_OPPOSITE, _HALF, _HALF_ALIKE = 1.2, 0.5, "somewhat alike on both sides"
 _KIDNEYS_ALIKE = (0.4, 2.5)
 _ORGANS, _BESIDE_ORGAN_MM, _ORGAN_LEVEL = ("liver", "spleen", "blood pool"), 40.0, 1.5
@@ -99,7 +102,7 @@ def _with_other_marrow(regions: tuple[Region, ...], signs: tuple[Signs, ...]) ->
         level = own.level * float(np.fmax(own.standing_out.factor, 1.0))
         limit = _OF_MARROW_AT_METAL if at_metal else _OF_MARROW_HALF_ALIKE if where == _HALF_ALIKE else _OF_MARROW
         steady = not own.growth.beyond(GREW_AT_METAL if at_metal else GREW, deviations=_SURELY)
-        steady = steady and not _stands_out_more(own)
+        steady = steady and not _stands_out_more(own) and not _faded(own)
         if (
             own.in_bone >= _MOSTLY
             and level <= limit * usual
@@ -238,6 +241,12 @@ def _stands_out_more(signs: Signs) -> bool:
     return signs.standing_out.beyond(STANDS_OUT_MORE, deviations=_SURELY)
 
 
+def _faded(signs: Signs) -> bool:
+    """Tell whether it is likely that it stands out far less than it did; never where that is not known."""
+    known = not np.isnan(signs.standing_out.factor)
+    return bool(known and not signs.standing_out.beyond(FADED, deviations=-_LIKELY))
+
+
 def _at_metal(region: Region, signs: Signs) -> Region:
     """Leave what lies at metal a lesion, unless it is marrow on both sides that is known not to have grown.
 
@@ -267,7 +276,7 @@ def _course(signs: Signs) -> str:
 def _bladder(signs: Signs) -> tuple[str, str] | None:
     low, high = _BLADDER_ABOVE_LEGS_MM
     placed = signs.own_mirror and signs.off_midline_mm <= _BLADDER_OFF_MM and low <= signs.above_legs_mm <= high
-    if placed and not signs.depth > _FRONT and not signs.in_bone > 0.6:
+    if placed and not signs.depth > _BEHIND and not signs.in_bone > 0.6:
         return "bladder", f"on the midline of the pelvis, {signs.above_legs_mm:.0f} mm above where the legs part"
     return None
 
@@ -309,6 +318,8 @@ def _marrow(signs: Signs) -> tuple[str, str] | None:
         if spine and signs.level <= _MARROW_LEVEL:
             return "marrow", "along the midline in the back of the trunk, as the spine"
         return None
+    if _faded(signs):
+        return None
     too_hot = signs.level > _HOTTEST_MARROW * signs.marrow_level
     if signs.in_bone >= _MOSTLY and signs.symmetry >= _ALIKE_IN_BONE and not too_hot:
         return "marrow", f"in bone, {_opposite(signs)}"
@@ -318,7 +329,10 @@ def _marrow(signs: Signs) -> tuple[str, str] | None:
 
 
 def _vessel(signs: Signs) -> tuple[str, str] | None:
-    if not signs.growth.factor < _VESSEL_FELL or signs.in_bone > 1 - _MOSTLY:
+    # As blood clears, vessels stand out less of what they run through.
+    if not signs.growth.factor < _VESSEL_FELL or signs.standing_out.beyond(_VESSEL_STANDS_OUT, deviations=_LIKELY):
+        return None
+    if signs.in_bone > 1 - _MOSTLY:
         return None
     if signs.volume_ml >= _HEART_ML and signs.in_trunk and signs.growth.factor < _FELL:
         return "blood pool", f"{signs.volume_ml:.0f} mL outside of bone, as the heart and great vessels"
