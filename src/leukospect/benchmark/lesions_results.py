@@ -46,7 +46,8 @@ class LesionSettings:
     pictures : int
         Studies shown.
     seed : int
-        Chooses the draws, from 2300 up: nothing was tuned on them. The finder was tuned on those from 1100, 2100 and 2200.
+        Chooses the draws, from 2300 up: nothing was tuned on them. The finder was tuned on those from 1100, 2100 and
+        2200 up.
     """
 
     bodies: tuple[str, ...] = BODIES
