@@ -36,6 +36,7 @@ class RayModel:
         self._trace = trace
         self._path_cm = self._path_through(trace.metal.astype(np.float32))
         self._shape = [np.ones_like(self._path_cm), self._path_cm, self._path_cm**2, *self._edges(), *self._pieces()]
+        self._bins = _with_margin(trace.trace, max(_NOISE_SMOOTHING[1], _SIZE_SMOOTHING[1]))
         share = trace.trace.astype(np.float32)
         self._noise_share = np.maximum(self._smoothed(share, _NOISE_SMOOTHING), np.float32(0.2))
         self._size_share = np.maximum(self._smoothed(share, _SIZE_SMOOTHING), np.float32(0.05))
@@ -106,9 +107,20 @@ class RayModel:
         return np.asarray(believed, dtype=np.float32)
 
     def _smoothed(self, sinogram: Floats, width: tuple[float, float]) -> Floats:
-        """Smooth over views, by degrees, and over bins."""
+        """Smooth over views, by degrees, and over bins; the sinogram holds nothing but the trace."""
         sigma = (width[0] / self._trace.beam.degrees_per_view, width[1])
-        return np.asarray(ndimage.gaussian_filter(sinogram, sigma, truncate=_SMOOTHING_WIDTHS), dtype=np.float32)
+        smooth = np.zeros_like(sinogram)
+        smooth[:, self._bins] = ndimage.gaussian_filter(sinogram[:, self._bins], sigma, truncate=_SMOOTHING_WIDTHS)
+        return smooth
+
+
+def _with_margin(trace: Mask, smoothing_bins: float) -> slice:
+    """Give the bins that the trace of all views lies in, and as many beyond as smoothing carries it."""
+    bins = np.flatnonzero(trace.any(axis=0))
+    if not bins.size:
+        return slice(0, trace.shape[1])
+    reach = int(np.ceil(_SMOOTHING_WIDTHS * smoothing_bins)) + 1
+    return slice(max(0, int(bins[0]) - reach), int(bins[-1]) + reach + 1)
 
 
 def _weighted_fit(columns: Doubles, values: Doubles, weights: Doubles) -> Doubles:
