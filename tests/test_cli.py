@@ -227,7 +227,6 @@ def test_a_wrong_value_is_refused(
     [
         ("--protocol", "nonsense"),
         ("--protocol", "in111-oxine-spect-ct"),
-        ("--set", "nonsense"),
         ("--set", "a.b=1"),
         ("--set", "reconstruction.iterations=none"),
         ("--set", "rule=nonsense"),
@@ -289,6 +288,7 @@ def test_a_second_run_replaces_the_first_and_a_failed_one_does_not(
         ("recon", "scan.dcm", "-o", "out", "--direction", "left"),
         ("recon", "scan.dcm", "-o", "out", "--ct", "ct", "--mu", "mu.nii"),
         ("batch", "archive", "-o", "out", "--workers", "2", "--scheduler", "tcp://nowhere"),
+        ("run", "study", "-o", "out", "--set", "nonsense"),
         ("phantom",),
         ("phantom", "make", "points", "-o", "out", "--seed", "-1"),
     ],

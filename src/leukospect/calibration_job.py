@@ -15,7 +15,6 @@ from leukospect import __version__
 from leukospect.assumptions import collected_assumptions
 from leukospect.data import Acquisition, Image, PlanarImages, Projections
 from leukospect.dicom.read.ct import read_ct
-from leukospect.dicom.read.header import DURATION_ASSUMED
 from leukospect.dicom.read.study import read_study
 from leukospect.errors import InputError, MissingInformationError
 from leukospect.examination import refuse_unsummed
@@ -205,17 +204,13 @@ def _read(path: Path, protocol: Protocol) -> Projections | PlanarImages:
         raise InputError(f"The acquisition is {found.header.kind}; a calibration takes a STATIC or a TOMO.")
     if isinstance(found, Projections):
         refuse_unsummed(found, sum_frames=protocol.sum_frames)
-    recorded = found.duration_recorded if isinstance(found, Projections) else not _duration_assumed(found)
+    recorded = found.duration_recorded if isinstance(found, Projections) else not found.header.duration_assumed
     if not recorded:
         raise MissingInformationError(
             "The acquisition does not record for how long a view counted, so it tells no count rate; a calibration "
             "needs Actual Frame Duration (0018,1242)."
         )
     return found
-
-
-def _duration_assumed(planar: PlanarImages) -> bool:
-    return any(text.endswith(DURATION_ASSUMED) for text in planar.header.assumptions)
 
 
 def _nuclide(acquisition: Projections | PlanarImages, protocol: Protocol) -> Nuclide:

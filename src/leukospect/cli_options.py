@@ -290,7 +290,9 @@ def _add_bench(commands: Any) -> None:
 
 def _add_protocol(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="tc99m-hmpao-spect-ct", metavar="NAME_OR_FILE")
-    parser.add_argument("--set", action="append", default=[], metavar="section.key=value", dest="settings")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="section.key=value", dest="settings", type=_setting
+    )
     parser.add_argument("--threads", type=_positive, metavar="N")
     _add_sum_frames(parser)
     _add_camera(parser)
@@ -313,6 +315,12 @@ def _add_injection(parser: argparse.ArgumentParser) -> None:
 
 def _add_sum_frames(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sum-frames", action="store_true", help="add up the gates or time frames of an acquisition")
+
+
+def _setting(text: str) -> str:
+    if "=" not in text:
+        raise argparse.ArgumentTypeError(f"'{text}' is not of the form section.key=value")
+    return text
 
 
 def _positive(text: str) -> int:

@@ -51,6 +51,8 @@ def check_planar(views: Sequence[PlanarImages], placed: PlacedRegions, protocol:
     reason = different_sensitivity(acquired)
     if not reason and len({one.header.kind == "WHOLE BODY" for one in timed}) > 1:
         reason = "some were scanned along the body and others taken standing still"
+    if not reason and any(one.header.duration_assumed for one in timed):
+        reason = "of some no duration is recorded, so that their rates are counts per view"
     if reason:
         _say(
             f"The planar views of several times are compared by ratios only: {reason}. A lesion's own change is not "

@@ -180,3 +180,13 @@ def test_other_columns_are_numbers_groups_or_left_out() -> None:
 def test_text_in_a_column_of_numbers_is_refused() -> None:
     with pytest.raises(InputError, match=r"Row 3 .*'CRP' is not a number"):
         read("flag,n,l,p,CRP\n+,4,2,200,3\n-,4,2,200,<0.5\n")
+
+
+def test_percentages_without_a_unit_are_refused_and_high_counts_of_one_patient_are_not() -> None:
+    shares = "patient,flag,neutrophils,lymphocytes,platelets\na,positive,72,19,250\nb,negative,64,28,310\n"
+    with pytest.raises(InputError, match="as percentages of the leukocytes do"):
+        read(shares)
+    told = shares.replace("neutrophils,lymphocytes", "neutrophils (10^9/L),lymphocytes (10^9/L)")
+    assert values(read(told), "neutrophils") == [72.0, 64.0]
+    counts = "patient,flag,neutrophils,lymphocytes,platelets\na,positive,55,3,250\nb,negative,4,2,310\n"
+    assert values(read(counts), "neutrophils") == [55.0, 4.0]

@@ -296,3 +296,21 @@ def test_growth_from_none_seen_is_told_without_a_made_up_number() -> None:
     assert flag.flag == "positive"
     assert "from none seen" in flag.lesions[0].reason
     assert "inf" not in flag.lesions[0].reason
+
+
+@pytest.mark.parametrize(
+    ("late", "flag", "finding"),
+    [(3.0, "positive", "of bone or of soft tissue is open"), (1.5, "equivocal", ""), (2.0, "equivocal", "")],
+)
+def test_the_late_time_alone_tells_a_foot_s_infection_but_not_its_tissue(late: float, flag: str, finding: str) -> None:
+    found = judged({"late": 1e6 * late}, {"late": 1e6}, rule=load_rule("diabetic-foot"))
+    (lesion,) = found.lesions
+    assert (found.flag, lesion.finding, lesion.from_time) == (flag, finding, "")
+    assert "its course is not known" in lesion.reason
+    assert lesion.probability == pytest.approx({3.0: 1.0, 1.5: 0.0, 2.0: 0.5}[late], abs=0.05)
+
+
+def test_the_late_time_alone_tells_that_there_is_no_uptake() -> None:
+    assert judged({"late": 9_000}).flag == "negative"
+    assert judged({"late": 10_900}).flag == "not assessable"
+    assert judged({"late": 20_000}).flag == "not assessable"

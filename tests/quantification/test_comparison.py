@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from leukospect.errors import InputError
+from leukospect.errors import AssumptionWarning, InputError
 from leukospect.quantification.comparison import Deviations, all_changes, all_ratios, change, ratio
 from leukospect.quantification.measurements import Change
 from tests.quantification.making import planar_measurement, region
@@ -50,7 +50,8 @@ def test_without_the_time_since_injection_there_is_no_own_change() -> None:
 
 
 def test_no_counts_give_no_change() -> None:
-    result = changed((0, 50), (0, 80))
+    with pytest.warns(AssumptionWarning, match="No counts were seen"):
+        result = changed((0, 50), (0, 80))
     assert math.isnan(result.change.value)
     assert result.samples == ()
 
@@ -114,3 +115,10 @@ def test_what_cannot_be_compared_is_refused() -> None:
     regions = [region("plate", reference="marrow")]
     with pytest.raises(InputError, match="measured twice"):
         all_ratios([planar_measurement("plate", "late", 10), planar_measurement("plate", "late", 11)], regions)
+
+
+def test_a_reference_without_counts_gives_no_ratio_and_says_so() -> None:
+    with pytest.warns(AssumptionWarning, match="No counts were seen in 'marrow' at the delayed time"):
+        result = changed((800, 900), (0, 900))
+    assert math.isnan(result.change.value)
+    assert result.samples == ()

@@ -26,6 +26,8 @@ _PLAUSIBLE = {
     "lymphocytes": (0.01, 500.0),
     "platelets": (1.0, 5000.0),
 }
+# What both make up of 100 leukocytes; as counts, 10^9/L, a single patient may have as many.
+_SHARES, _MOSTLY_SHARES = (50.0, 100.5), 0.5
 _NAMES = {"wbc": "WBC", "neutrophils": "neutrophils", "lymphocytes": "lymphocytes", "platelets": "platelets"}
 _FLAG_WORDS: dict[str, FlagValue] = {
     **dict.fromkeys(("positive", "pos", "+", "positiv", "positif"), "positive"),
@@ -207,6 +209,7 @@ def _counts(table: TextTable, columns: Mapping[str, int], neutrophils_are_wbc: b
             stacklevel=3,
         )
     counts = {name: _count(table, columns[name], name) for name in wanted}
+    _refuse_shares(table, columns, counts)
     untold = [table.header[columns[name]] for name in wanted if not heading(table.header[columns[name]]).unit]
     if untold:
         warnings.warn(
@@ -215,6 +218,21 @@ def _counts(table: TextTable, columns: Mapping[str, int], neutrophils_are_wbc: b
             stacklevel=3,
         )
     return counts
+
+
+def _refuse_shares(table: TextTable, columns: Mapping[str, int], counts: Mapping[str, Float64]) -> None:
+    """Refuse neutrophils and lymphocytes that are percentages of the leukocytes: without WBC nothing else shows it."""
+    if not {"neutrophils", "lymphocytes"} <= set(counts) or any(
+        heading(table.header[columns[name]]).unit for name in ("neutrophils", "lymphocytes")
+    ):
+        return
+    sums = counts["neutrophils"] + counts["lymphocytes"]
+    if np.mean((sums >= _SHARES[0]) & (sums <= _SHARES[1])) > _MOSTLY_SHARES:
+        raise InputError(
+            f"Neutrophils and lymphocytes add up to {sums.min():.0f} to {sums.max():.0f} in the rows of the table, as "
+            "percentages of the leukocytes do; give counts, or tell their unit in the headings, such as "
+            "'neutrophils (10^9/L)'."
+        )
 
 
 def _missing_columns(table: TextTable, missing: Sequence[str]) -> str:

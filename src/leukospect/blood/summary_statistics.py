@@ -130,7 +130,8 @@ def compare_printed(marker: str, positive: PrintedGroup, negative: PrintedGroup)
     welch = stats.ttest_ind_from_stats(
         one.mean, one.standard_deviation, one.n, two.mean, two.standard_deviation, two.n, equal_var=False
     )
-    parts = (one.standard_deviation**2 / one.n, two.standard_deviation**2 / two.n)
+    largest = max(one.standard_deviation, two.standard_deviation)  # squares of tiny ones would be 0
+    parts = ((one.standard_deviation / largest) ** 2 / one.n, (two.standard_deviation / largest) ** 2 / two.n)
     freedom = sum(parts) ** 2 / (parts[0] ** 2 / (one.n - 1) + parts[1] ** 2 / (two.n - 1))
     variances_p = _variances_p(one, two)
     return SummaryTest(

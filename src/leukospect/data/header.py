@@ -14,6 +14,9 @@ Kind = Literal[
 ]
 
 
+DURATION_ASSUMED = "1 s is taken, so rates are counts per view and not per second."
+"""How the assumption ends that is made where no duration of a view is recorded."""
+
 Tracer = Literal["leukocytes", "colloid", "other", "unknown"]
 DecayReference = Literal["start", "injection", "none", "unknown"]
 
@@ -106,6 +109,11 @@ class AcquisitionHeader:
     sources: tuple[Path, ...] = ()
     assumptions: tuple[str, ...] = ()
     other_radiopharmaceuticals: tuple[Radiopharmaceutical, ...] = ()
+
+    @property
+    def duration_assumed(self) -> bool:
+        """Whether no duration of a view is recorded, so that rates are counts per view."""
+        return any(text.endswith(DURATION_ASSUMED) for text in self.assumptions)
 
     @property
     def hours_after_injection(self) -> float | None:

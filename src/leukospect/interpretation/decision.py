@@ -74,6 +74,9 @@ def apply_rule(
 def _judge_lesion(rule: Rule, region: Region, changes: Sequence[Change], ratios: Sequence[Ratio]) -> LesionFlag:
     change = _choose(rule, region.name, changes)
     if change is None:
+        alone = _by_late_ratio(rule, region.name, ratios)
+        if alone is not None:
+            return alone
         return LesionFlag(region.name, "not assessable", "", "", "", math.nan, _why_not(rule, region, ratios))
     later = next(
         (
@@ -99,6 +102,32 @@ def _judge_lesion(rule: Rule, region: Region, changes: Sequence[Change], ratios:
         reason + _from_fallback(rule, change),
         finding=finding,
     )
+
+
+def _by_late_ratio(rule: Rule, lesion: str, ratios: Sequence[Ratio]) -> LesionFlag | None:
+    """Say what a rule still can where only the later time was measured; None where it needs the course."""
+    at_end = {r.modality: r for r in ratios if r.lesion == lesion and r.time_point == rule.to_time}
+    measured = next((at_end[m] for m in rule.modalities if m in at_end and not math.isnan(at_end[m].total.low)), None)
+    if measured is None or rule.cut_off:
+        return None
+    later = measured.total
+    seen = f"The ratio is {later.value:.2f} ({later.low:.2f} to {later.high:.2f}) at the {rule.to_time} time"
+    flag: FlagValue
+    if rule.ratio_above is None:
+        if later.high > 1 + rule.no_uptake_margin:
+            return None
+        flag, finding, probability = "negative", "", math.nan
+        why = f"{seen}: no uptake above the reference."
+    else:
+        probability = _probability_of_ratio(later, rule.ratio_above)
+        level = f"{rule.ratio_above:g}"
+        if later.low > rule.ratio_above:
+            flag, finding = "positive", "of bone or of soft tissue is open"
+            why = f"{seen}. Above {level} and so is infection; its course is not known: {finding}."
+        else:
+            flag, finding = "equivocal", ""
+            why = f"{seen}, and its course is not known. With the cut-off at {level} this leaves it open."
+    return LesionFlag(lesion, flag, measured.modality, "", rule.to_time, probability, why, finding=finding)
 
 
 def _choose(rule: Rule, lesion: str, changes: Sequence[Change]) -> Change | None:
@@ -185,7 +214,7 @@ def probability_above(change: Change, threshold: float) -> float:
 
 
 def _from_fallback(rule: Rule, change: Change) -> str:
-    return "" if change.from_time == rule.from_time else f" The rule's own {rule.from_time} time was not measured."
+    return "" if change.from_time == rule.from_time else f" At the rule's own {rule.from_time} time no ratio is known."
 
 
 def _why_not(rule: Rule, region: Region, ratios: Sequence[Ratio]) -> str:
@@ -202,7 +231,7 @@ def _why_not(rule: Rule, region: Region, ratios: Sequence[Ratio]) -> str:
 def _study_warnings(rule: Rule, lesions: Sequence[LesionFlag], changes: Sequence[Change]) -> tuple[str, ...]:
     warnings = []
     if not lesions:
-        warnings.append("No lesion region was given or found, so the rule had nothing to judge.")
+        warnings.append("No lesion region was given, found or placed on an image, so the rule had nothing to judge.")
     fallback = [x.lesion for x in lesions if x.from_time and x.from_time != rule.from_time]
     if fallback:
         warnings.append(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from math import nan
 
 import numpy as np
 
-from leukospect.errors import InputError
+from leukospect.errors import AssumptionWarning, InputError
 from leukospect.quantification.intervals import (
     counts_ratio,
     quotient,
@@ -61,7 +62,16 @@ def ratio(
     """
     if (lesion.time_point, lesion.modality, lesion.unit) != (reference.time_point, reference.modality, reference.unit):
         raise InputError(f"'{lesion.region}' and '{reference.region}' were not measured at one time in one modality.")
-    if lesion.modality in _COUNTED:
+    if lesion.modality != "spect" and reference.mean.value <= 0:
+        # A view that is blank there, or a reference beside the body: a bound made of it is no finding.
+        warnings.warn(
+            f"No counts were seen in '{reference.region}' at the {reference.time_point} time ({reference.modality}), "
+            f"so the ratio of '{lesion.region}' is not known: the view may be blank, or the region lies off the body.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
+        value = unknown(nan)
+    elif lesion.modality in _COUNTED:
         value = counts_ratio(lesion.mean, reference.mean)
     elif lesion.modality != "spect":
         value = quotient(lesion.mean, reference.mean)
@@ -172,7 +182,11 @@ def all_ratios(
     """
     by_key = {(m.region, m.time_point, m.modality): m for m in measurements}
     if len(by_key) < len(measurements):
-        raise InputError("A region was measured twice at one time in one modality; keep one of the acquisitions.")
+        twice = next(m for m in measurements if by_key[m.region, m.time_point, m.modality] is not m)
+        raise InputError(
+            f"The region '{twice.region}' was measured twice at the {twice.time_point} time ({twice.modality}); keep "
+            "one of these acquisitions, or set time_points so that they count as two times."
+        )
     result = []
     for lesion, measurement in itertools.product((r for r in regions if r.role == "lesion"), measurements):
         reference = by_key.get((lesion.reference, measurement.time_point, measurement.modality))

@@ -103,8 +103,9 @@ class Measurement:
         Hours from injection to the start of the acquisition; NaN where unknown.
     modality : ``spect``, ``planar anterior``, ``planar posterior`` or ``planar geometric mean``
     unit : str
-        ``counts/s/mL``, ``Bq/mL`` or ``counts/s/pixel``; rates are decay-corrected to the injection where its time is
-        known, else to the start of that acquisition.
+        ``counts/s/mL``, ``Bq/mL``, ``counts/s/pixel``, or ``counts/view/pixel`` where no duration is
+        recorded; rates are decay-corrected to the injection where its time is known, else to the start of that
+        acquisition.
     mean : Interval
     maximum : float
     hottest_mm : (x, y, z) or None

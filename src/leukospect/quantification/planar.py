@@ -231,7 +231,7 @@ def measure_planar(
                 time_point=time_point,
                 hours=math.nan if hours is None else hours,
                 modality=f"planar {planar.view_names[view]}",
-                unit="counts/s/pixel",
+                unit="counts/view/pixel" if planar.header.duration_assumed else "counts/s/pixel",
                 mean=mean,
                 maximum=maximum,
                 hottest_mm=_pixel_place(planar, view, pixels[hottest]),

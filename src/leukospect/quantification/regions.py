@@ -122,13 +122,23 @@ def rasterise(
     return image, regions
 
 
+def _outside(name: str, geometry: Geometry) -> str:
+    corners = geometry.to_lps(np.array(list(np.ndindex(2, 2, 2))) * (np.array(geometry.shape) - 1))
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    reach = ", ".join(f"{axis} {a:.0f} to {b:.0f}" for axis, a, b in zip("xyz", low, high, strict=True))
+    return (
+        f"The region '{name}' lies outside the image it is to be placed on, the last of the study ({reach} mm, LPS); "
+        "draw it there, or leave out images of other parts of the body."
+    )
+
+
 def _members(definition: RegionDefinition, geometry: Geometry, minimum_fraction: float) -> NDArray[np.bool_]:
     """Find the voxels of one region; warn where it reaches out of the image."""
     # A frame one voxel wide around the grid shows whether the region goes on outside.
     framed = np.zeros([n + 2 for n in geometry.shape], dtype=np.bool_)
     first, last = _index_box(definition.shapes, geometry)
     if np.any(first > np.asarray(geometry.shape) - 1) or np.any(last < 0):
-        raise InputError(f"The region '{definition.name}' lies outside the image.")
+        raise InputError(_outside(definition.name, geometry))
     first = np.maximum(first, -1)
     last = np.minimum(last, geometry.shape)
     offsets = (np.arange(_SAMPLES) + 0.5) / _SAMPLES - 0.5
@@ -145,7 +155,7 @@ def _members(definition: RegionDefinition, geometry: Geometry, minimum_fraction:
         )
     inside = framed[1:-1, 1:-1, 1:-1]
     if np.any(framed) and not np.any(inside):
-        raise InputError(f"The region '{definition.name}' lies outside the image.")
+        raise InputError(_outside(definition.name, geometry))
     if not np.any(inside):
         raise InputError(f"The region '{definition.name}' covers no voxel of the image; enlarge it.")
     if np.count_nonzero(framed) > np.count_nonzero(inside):

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from leukospect.data import LIMITS_NOT_RECORDED_KEV, AcquisitionHeader, EnergyWindow, Kind
+from leukospect.data.header import DURATION_ASSUMED
 from leukospect.dicom.elements import count, items, named, number, text, texts
 from leukospect.dicom.read.radiopharmaceutical import read_radiopharmaceuticals
 from leukospect.dicom.read.times import acquisition_start
@@ -17,9 +18,6 @@ from leukospect.errors import InputError
 _GANTRY = {"H": ("F-10470", "102540008"), "F": ("F-10480", "102541007")}
 _MODIFIER = {"S": ("F-10340", "40199007"), "P": ("F-10310", "1240000")}
 _LONG_VIEW_MS = 3.6e6
-
-DURATION_ASSUMED = "1 s is taken, so rates are counts per view and not per second."
-"""How the assumption ends that stands for a duration that is not recorded."""
 
 
 def acquisition_header(
