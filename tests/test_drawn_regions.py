@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -219,6 +220,19 @@ def test_contours_among_the_images_give_the_ratios_that_are_true(tmp_path: Path)
         assert ratio["ratio"]["value"] == pytest.approx(volumes.RATIO[hours], rel=0.03)
     assert len(results["ratios"]) == 2
     assert results["regions"][0]["centroid_mm"] == pytest.approx(volumes.LESION_MM.tolist(), abs=1.5)
+
+
+@pytest.mark.parametrize(("name", "told"), [("left plate", True), ("right plate", False), ("plate left right", False)])
+def test_a_name_that_says_the_other_side_is_told(name: str, told: bool, tmp_path: Path) -> None:
+    x, y, z = LESION
+    text = (
+        f'[[region]]\nname = "{name}"\nrole = "lesion"\nsphere = [{{ center_mm = [{x}, {y}, {z}], radius_mm = 12 }}]\n'
+    )
+    (tmp_path / "regions.toml").write_text(text, encoding="utf-8")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", AssumptionWarning)
+        regions_on_grid(open_regions(tmp_path / "regions.toml"), GRID, DrawnOn(SPECT, body=body))
+    assert any("lies on the patient's right" in str(one.message) for one in caught) == told
 
 
 def test_files_that_cannot_be_used_end_a_run_with_one_sentence(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -99,6 +100,12 @@ def regions_on_grid(file: RegionsFile, geometry: Geometry, on: DrawnOn) -> tuple
     InputError
         They were drawn in another frame of reference, or lie outside the image.
     """
+    labels, regions = _on_grid(file, geometry, on)
+    _tell_of_sides(regions)
+    return labels, regions
+
+
+def _on_grid(file: RegionsFile, geometry: Geometry, on: DrawnOn) -> tuple[Image, tuple[Region, ...]]:
     if file.drawn is None:
         return read_regions(file.path, geometry, on.body)
     placed = _in_frame(file.drawn, on, file.path.name)
@@ -110,6 +117,19 @@ def regions_on_grid(file: RegionsFile, geometry: Geometry, on: DrawnOn) -> tuple
         definitions.append(RegionDefinition(part.name, part.role, part.reference, (mask,)))
     labels, regions = rasterise(definitions, geometry)
     return with_mirrors(labels, regions, on.body, file.path.name)
+
+
+def _tell_of_sides(regions: tuple[Region, ...]) -> None:
+    """Tell of names that say another side than where the regions lie, as those of a mirrored file do."""
+    for region in regions:
+        named = {"right", "left"} & set(re.findall(r"[a-z]+", region.name.lower()))
+        if len(named) == 1 and region.side in ("right", "left") and region.side not in named:
+            warnings.warn(
+                f"The region '{region.name}' lies on the patient's {region.side}: its file or the images may be "
+                "mirrored; check both.",
+                AssumptionWarning,
+                stacklevel=4,
+            )
 
 
 def _in_frame(drawn: DrawnRegions, on: DrawnOn, file: str) -> DrawnRegions:
