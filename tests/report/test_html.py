@@ -156,7 +156,13 @@ def test_a_bare_reconstruction_has_its_report() -> None:
     whole = content()
     bare = SpectPictures("", math.nan, whole.spect[0].recon)
     words = Page(render(ReportContent("Reconstruction", spect=(bare,)))).words
-    for sentence in ("No rule was applied", "No regions were given", "No planar images", "No CT was given", "None."):
+    for sentence in (
+        "No rule was applied",
+        "No region was given, found or placed",
+        "No planar images",
+        "No CT was given",
+        "None.",
+    ):
         assert sentence in words
 
 

@@ -24,6 +24,8 @@ from leukospect.quantification.selection import CORRECTION_DEVIATION
 from leukospect.quantification.spect import SpectSamples
 
 _NOTHING = 1e-6
+# No lesion takes up so many times what its reference does.
+_MOST_UPTAKE = 50.0
 _TIMES: tuple[TimePoint, ...] = ("early", "delayed", "late")
 _SAMPLES = 10_000
 _COUNTED = ("planar anterior", "planar posterior")
@@ -62,8 +64,8 @@ def ratio(
     """
     if (lesion.time_point, lesion.modality, lesion.unit) != (reference.time_point, reference.modality, reference.unit):
         raise InputError(f"'{lesion.region}' and '{reference.region}' were not measured at one time in one modality.")
-    if lesion.modality != "spect" and reference.mean.value <= 0:
-        # A view that is blank there, or a reference beside the body: a bound made of it is no finding.
+    if lesion.modality != "spect" and reference.mean.value <= 0 < lesion.mean.low / _MOST_UPTAKE - reference.mean.high:
+        # By chance there may be no count where few are expected; here the view is blank, or the body elsewhere.
         warnings.warn(
             f"No counts were seen in '{reference.region}' at the {reference.time_point} time ({reference.modality}), "
             f"so the ratio of '{lesion.region}' is not known: the view may be blank, or the region lies off the body.",
