@@ -24,10 +24,10 @@ from leukospect.report.figures_focus import Point, moved, spect_to_ct
 from leukospect.report.figures_orientation import Picture, box_above, canonical, cropped, index_of, orthogonal
 from leukospect.report.figures_regions import Plane, slice_points_mm
 
-_PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
-_THROUGH = {"axial": 2, "coronal": 1, "sagittal": 0}
-_CT_WINDOW = Normalize(-250.0, 750.0)
-_BODY_HU = -400.0
+PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
+THROUGH = {"axial": 2, "coronal": 1, "sagittal": 0}
+CT_WINDOW = Normalize(-250.0, 750.0)
+BODY_HU = -400.0
 # room for an outline that runs beside the body
 _MARGIN_MM = 20.0
 TILE_MM = 35.0
@@ -35,7 +35,7 @@ TILE_MM = 35.0
 OUTLINE_FWHM_MM = 12.0
 # a part of a slice's outline is drawn where it is at least so large, relative to the largest
 _LEAST_PART = 0.1
-_OUTLINE, _HOT = "#ffd84d", "#ff5a36"
+OUTLINE, _HOT = "#ffd84d", "#ff5a36"
 
 Floats = NDArray[np.float32]
 
@@ -80,19 +80,19 @@ def alignment_check(pictures: SpectPictures, point_mm: Point | None) -> Figure:
     if pictures.ct is None:
         raise ValueError("alignment_check needs a CT")
     whole = canonical(pictures.ct if pictures.ct_reduced is None else pictures.ct_reduced)
-    ct = cropped(whole, box_above(whole, _BODY_HU, _MARGIN_MM))
+    ct = cropped(whole, box_above(whole, BODY_HU, _MARGIN_MM))
     matrix = spect_to_ct(pictures)
     point = deepest_point(ct) if point_mm is None else _on_voxel(ct, moved(matrix, point_mm))
     emission = pictures.recon if pictures.recon_nac is None else pictures.recon_nac
     smooth = _smooth(emission)
     slices = orthogonal(ct, point)
     to_spect = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
-    hot = [sampled(smooth, p, plane, point, to_spect) for p, plane in zip(slices, _PLANES, strict=True)]
+    hot = [sampled(smooth, p, plane, point, to_spect) for p, plane in zip(slices, PLANES, strict=True)]
     levels = (body_edge(smooth, whole, matrix), 0.5 * max(float(p.pixels.max()) for p in hot))
     # the square root keeps the body visible beside what is many times hotter
     scale = PowerNorm(0.5, 0.0, upper_limit(np.concatenate([p.pixels.ravel() for p in hot]), 99.8))
     sizes = [[p.size_mm for p in slices]] * 2
-    figure, axes = picture_grid(sizes, _PLANES, ("checkerboard", "outlines"), tallest_in=8.0)
+    figure, axes = picture_grid(sizes, PLANES, ("checkerboard", "outlines"), tallest_in=8.0)
     _draw_tiles(axes[0], slices, hot, scale, point)
     _draw_outlines(axes[1], slices, hot, levels)
     colour_bar(figure, ScalarMappable(scale, HOT_IRON), emission.unit, (0, 2), extend="max")
@@ -102,11 +102,11 @@ def alignment_check(pictures: SpectPictures, point_mm: Point | None) -> Figure:
 def _draw_tiles(
     axes: Sequence[Axes | None], slices: Sequence[Picture], hot: Sequence[Picture], scale: Normalize, point: Point
 ) -> None:
-    for panel, grey, emission, plane in zip(axes, slices, hot, _PLANES, strict=True):
+    for panel, grey, emission, plane in zip(axes, slices, hot, PLANES, strict=True):
         if panel is None:
             continue
-        show(panel, grey, "gray", _CT_WINDOW, dark=True, interpolation="antialiased")
-        first, second = (axis for axis in range(3) if axis != _THROUGH[plane])
+        show(panel, grey, "gray", CT_WINDOW, dark=True, interpolation="antialiased")
+        first, second = (axis for axis in range(3) if axis != THROUGH[plane])
         middle = (point[first] - TILE_MM / 2, point[second] - TILE_MM / 2)  # the point in the middle of a tile
         colours = np.asarray(HOT_IRON(np.clip(np.asarray(scale(emission.pixels.astype(np.float64))), 0.0, 1.0)))
         colours[..., 3] = checkerboard(grey, TILE_MM, middle)
@@ -121,11 +121,11 @@ def _draw_outlines(
     for panel, grey, emission in zip(axes, slices, hot, strict=True):
         if panel is None:
             continue
-        show(panel, grey, "gray", _CT_WINDOW, dark=True, interpolation="antialiased")
+        show(panel, grey, "gray", CT_WINDOW, dark=True, interpolation="antialiased")
         if min(emission.pixels.shape) > 1:
             across, down = emission.centres_mm()
             whole = outline_field(emission.pixels, levels[0])
-            for field, level, colour in zip((whole, emission.pixels), levels, (_OUTLINE, _HOT), strict=True):
+            for field, level, colour in zip((whole, emission.pixels), levels, (OUTLINE, _HOT), strict=True):
                 if field.min() < level < field.max():
                     drawn = panel.contour(across, down, field, levels=[level], colors=[colour], linewidths=1.2)
                     drawn.set_path_effects([patheffects.withStroke(linewidth=2.0, foreground="black", alpha=0.5)])
@@ -155,7 +155,7 @@ def deepest_point(ct: Image) -> Point:
     """Find the place farthest from air in the middle slice: in the trunk near its middle, else in one of two legs."""
     k = ct.geometry.shape[0] // 2
     values: NDArray[np.int16] = np.asarray(ct.array[k])
-    body = np.pad(ndimage.binary_fill_holes(values > _BODY_HU), 1)
+    body = np.pad(ndimage.binary_fill_holes(values > BODY_HU), 1)
     depth = ndimage.distance_transform_edt(body, sampling=ct.geometry.spacing_mm[1:])[1:-1, 1:-1]
     j, i = divmod(int(depth.argmax()), depth.shape[1])
     return _centre(ct, (k, j, i))
@@ -181,7 +181,7 @@ def sampled(
     image: Image, shown: Picture, plane: Plane, point: Point, to_image: NDArray[np.float64], outside: float = 0.0
 ) -> Picture:
     """Sample a volume, linearly, at every pixel of a slice."""
-    points = slice_points_mm(shown, plane, point[_THROUGH[plane]])
+    points = slice_points_mm(shown, plane, point[THROUGH[plane]])
     index = np.moveaxis(image.geometry.to_index(points @ to_image[:3, :3].T + to_image[:3, 3]), -1, 0)
     values: Floats = np.asarray(image.array, dtype=np.float32)
     pixels = ndimage.map_coordinates(values, index, order=1, mode="constant", cval=outside)
@@ -201,5 +201,5 @@ def body_edge(emission: Image, ct: Image, matrix: NDArray[np.float64]) -> float:
         resample(ct, emission.geometry, fixed_to_moving=matrix, interpolation="nearest", outside=-1024.0).array
     )
     values: Floats = np.asarray(emission.array, dtype=np.float32)
-    inside = values[hu > _BODY_HU]
+    inside = values[hu > BODY_HU]
     return 0.5 * float(np.median(inside)) if inside.size else 0.0

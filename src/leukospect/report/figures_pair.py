@@ -12,19 +12,24 @@ from scipy import ndimage
 
 from leukospect.data import Image
 from leukospect.registration.resampling import smoothed
-from leukospect.report.figures_alignment import TILE_MM, checkerboard, outline_field, sampled
+from leukospect.report.figures_alignment import (
+    BODY_HU,
+    CT_WINDOW,
+    OUTLINE,
+    OUTLINE_FWHM_MM,
+    PLANES,
+    THROUGH,
+    TILE_MM,
+    checkerboard,
+    outline_field,
+    sampled,
+)
 from leukospect.report.figures_canvas import HOT_IRON, colour_bar, frame, picture_grid, show, upper_limit
 from leukospect.report.figures_focus import Point
 from leukospect.report.figures_orientation import Picture, canonical, orthogonal
 from leukospect.report.figures_regions import Plane
 
-_PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
-_THROUGH = {"axial": 2, "coronal": 1, "sagittal": 0}
-_CT_WINDOW = Normalize(-250.0, 750.0)
-_BODY_HU = -400.0
-_OUTLINE_FWHM_MM = 12.0
 _BRIGHT_PART = 0.15
-_OUTLINE = "#ffd84d"
 
 Matrix = NDArray[np.float64]
 
@@ -49,14 +54,14 @@ def pair_check(fixed: Image, moving: Image, fixed_to_moving: Matrix) -> Figure:
     over, outlines = (
         [
             sampled(image, p, plane, point, fixed_to_moving, outside=outside)
-            for p, plane in zip(slices, _PLANES, strict=True)
+            for p, plane in zip(slices, PLANES, strict=True)
         ]
         for image, outside in ((moving, _outside(moving)), (smooth, _outside(moving)))
     )
     sizes = [[p.size_mm for p in slices]] * 2
-    figure, axes = picture_grid(sizes, _PLANES, ("both in turns", "outline"), tallest_in=8.0)
+    figure, axes = picture_grid(sizes, PLANES, ("both in turns", "outline"), tallest_in=8.0)
     looks = [_look(fixed, slices), _look(moving, over)]
-    for column, plane in enumerate(_PLANES):
+    for column, plane in enumerate(PLANES):
         for row in axes:
             panel = row[column]
             if panel is not None:
@@ -73,7 +78,7 @@ def pair_check(fixed: Image, moving: Image, fixed_to_moving: Matrix) -> Figure:
             field = outline_field(outlines[column].pixels - np.float32(base), level)
             if min(field.shape) > 1 and field.min() < level < field.max():
                 across, down = outlines[column].centres_mm()
-                drawn = lower.contour(across, down, field, levels=[level], colors=[_OUTLINE], linewidths=1.2)
+                drawn = lower.contour(across, down, field, levels=[level], colors=[OUTLINE], linewidths=1.2)
                 drawn.set_path_effects([patheffects.withStroke(linewidth=2.0, foreground="black", alpha=0.5)])
             frame(lower, slices[column])
     for number, (name, image) in enumerate((("fixed", fixed), ("moving", moving))):
@@ -86,7 +91,7 @@ def pair_check(fixed: Image, moving: Image, fixed_to_moving: Matrix) -> Figure:
 def edge_level(image: Image) -> float:
     """Find the value that marks the body's edge: of a CT -400 HU, of an emission image half of the body's median."""
     if image.unit == "HU":
-        return _BODY_HU
+        return BODY_HU
     values = np.asarray(image.array, np.float32)
     bright = values[values > _BRIGHT_PART * np.quantile(values, 0.99)]
     return 0.5 * float(np.median(bright)) if bright.size else 0.0
@@ -103,7 +108,7 @@ def _middle(image: Image) -> Point:
 def _smooth(image: Image) -> Image:
     if image.unit == "HU":
         return image
-    sigma_mm = _OUTLINE_FWHM_MM / np.sqrt(8.0 * np.log(2.0))
+    sigma_mm = OUTLINE_FWHM_MM / np.sqrt(8.0 * np.log(2.0))
     array = smoothed(np.asarray(image.array, np.float32), image.geometry, [sigma_mm] * 3)
     return Image(array, image.geometry, image.unit)
 
@@ -115,7 +120,7 @@ def _outside(image: Image) -> float:
 def _look(image: Image, slices: list[Picture] | tuple[Picture, ...]) -> tuple[Colormap | str, Normalize]:
     """Choose colours and scale: a CT's window, or of an emission image what these slices hold."""
     if image.unit == "HU":
-        return "gray", _CT_WINDOW
+        return "gray", CT_WINDOW
     top = upper_limit(np.concatenate([p.pixels.astype(np.float64).ravel() for p in slices]), 99.8)
     return HOT_IRON, PowerNorm(0.5, 0.0, top)
 
@@ -126,7 +131,7 @@ def _tiles(
     """Colour the moving image, and leave only every other tile of it."""
     colours, scale = look
     mapped = ScalarMappable(scale, colours).to_rgba(over.pixels.astype(np.float64))
-    first, second = (axis for axis in range(3) if axis != _THROUGH[plane])
+    first, second = (axis for axis in range(3) if axis != THROUGH[plane])
     middle = (point[first] - TILE_MM / 2, point[second] - TILE_MM / 2)
     mapped[..., 3] = checkerboard(below, TILE_MM, middle)
     return Picture(mapped, over.extent_mm, over.letters)
