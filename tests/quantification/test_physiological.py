@@ -126,7 +126,7 @@ def test_at_metal_only_marrow_that_is_alike_at_metal_opposite_and_did_not_grow_i
     assert at(told(image(*HIPS), both, growth=1.3)[1], HIPS[0]).role == "lesion"
     kept = at(told(image(*HIPS), both, growth=0.9)[1], HIPS[0])
     assert kept.role == "physiological"
-    assert kept.remark.startswith("At metal, but in bone, and what lies opposite")
+    assert kept.remark.startswith("At metal, but in bone, at most 1.0 times as hot as marrow")
 
 
 def test_bone_without_its_like_opposite_an_implant_is_marrow_where_it_is_no_hotter() -> None:
@@ -134,7 +134,7 @@ def test_bone_without_its_like_opposite_an_implant_is_marrow_where_it_is_no_hott
     bones = (*HIPS, *trochanters)
     surfaces = bones_of(*bones, metal=inside((trochanters[0][0], 14.0, 0.0)))
     late = image(*HIPS, trochanters[1])
-    assert at(told(late, surfaces)[1], trochanters[1]).remark.startswith("In bone opposite an implant")
+    assert at(told(late, surfaces)[1], trochanters[1]).likely == "marrow"
     hot = (trochanters[1][0], 18.0, 9.0)
     assert at(told(image(*HIPS, hot), surfaces)[1], hot).role == "lesion"
 
@@ -292,3 +292,44 @@ def test_bones_and_foci_without_uptake_stop_nothing() -> None:
         regions = told(shown, surfaces, growth=growth)[1]
         assert {region.role for region in regions} <= {"lesion", "physiological"}
         assert regions
+
+
+def in_trunk(*balls: Ball) -> tuple[Image, NDArray[np.bool_]]:
+    trunk = np.repeat(body()[:1], GRID.shape[0], axis=0)
+    uptake = trunk.astype(np.float64)
+    for ball in balls:
+        uptake[inside(ball)] = ball[2]
+    return Image(ndimage.gaussian_filter(uptake, 1.0).astype(np.float32), GRID), trunk
+
+
+@pytest.mark.parametrize(("growth", "likely"), [(1.0, "liver"), (0.5, ""), (np.nan, "liver")])
+def test_what_lies_beside_an_organ_is_of_it_unless_it_changed_otherwise(growth: float, likely: str) -> None:
+    organ = ((MIDLINE_MM - 90.0, 0.0, 130.0), 45.0, 9.0)
+    beside = ((MIDLINE_MM - 15.0, 0.0, 130.0), 14.0, 11.0)
+    late, trunk = in_trunk(organ, beside)
+    labels, found = find_candidates(late, body=trunk)
+    small = min(found, key=lambda region: region.volume_ml).name
+    courses = {region.name: Growth(growth if region.name == small else 1.0, 0.05) for region in found}
+    regions = tell_physiological(late, labels, found, trunk, growth=courses)
+    assert at(regions, organ).likely == "liver"
+    assert at(regions, beside).likely == likely
+
+
+@pytest.mark.parametrize(("centre", "likely"), [((4.0, -45.0, 50.0), "bladder"), ((4.0, -88.0, 50.0), "")])
+def test_a_bladder_lies_deeper_than_the_skin(centre: tuple[float, float, float], likely: str) -> None:
+    ball = (centre, 18.0, 5.0)
+    assert at(told(image(ball), bones_of(*HIPS))[1], ball).likely == likely
+
+
+def test_uptake_in_one_bone_alone_is_marrow_only_where_an_implant_explains_the_other_side() -> None:
+    bones = (*SPINE, *HIPS)
+    late = image(*SPINE, HIPS[1])
+    assert at(told(late, bones_of(*bones))[1], HIPS[1]).role == "lesion"
+    implant = inside((HIPS[0][0], 8.0, 0.0))
+    assert at(told(late, bones_of(*bones, metal=implant))[1], HIPS[1]).likely == "marrow"
+
+
+def test_uptake_that_reaches_out_of_its_bone_is_no_marrow() -> None:
+    bones = (*SPINE, *((hip[0], 13.0, 0.0) for hip in HIPS))
+    assert {at(told(image(*SPINE, *HIPS), bones_of(*SPINE, *HIPS))[1], hip).likely for hip in HIPS} == {"marrow"}
+    assert {at(told(image(*SPINE, *HIPS), bones_of(*bones))[1], hip).role for hip in HIPS} == {"lesion"}

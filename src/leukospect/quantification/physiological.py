@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from leukospect.data import Image
 from leukospect.quantification.ct_tissues import Surfaces
+from leukospect.quantification.marrow_odds import lesion_log_odds
 from leukospect.quantification.measurements import Region
 from leukospect.quantification.physiological_signs import Growth, Signs, signs_of
 
@@ -27,11 +28,10 @@ FADED = 0.75
 _FELL = 0.8
 _AWAY_FROM_METAL_MM = 20.0
 _ALIKE_IN_BONE, _ALIKE = 0.7, (0.7, 1.43)
-_MARROW_LEVEL, _OF_MARROW, _OF_MARROW_HALF_ALIKE, _OF_MARROW_AT_METAL = 6.0, 1.45, 1.25, 1.2
-_HOTTEST_MARROW = 1.45
+_MARROW_LEVEL, _AS_MARROW = 6.0, -2.3
 _MOSTLY = 0.5
 _CLOSE_TO_METAL_MM = 10.0
-_BLADDER_OFF_MM, _BLADDER_ABOVE_LEGS_MM = 25.0, (-10.0, 120.0)
+_BLADDER_OFF_MM, _BLADDER_ABOVE_LEGS_MM, _BELOW_SKIN = 25.0, (-10.0, 120.0), 0.15
 _ORGAN_ML, _HOT_ORGAN, _HOT_PIECE, _ABOVE_LEGS_MM = 80.0, 4.0, 5.5, 200.0
 _ORGAN_OFF_MM, _LARGER_THAN_LESIONS_ML = 25.0, 100.0
 _KIDNEY_OFF_MM, _KIDNEY_ML, _KIDNEY_DEPTH, _KIDNEY_LEVEL = (35.0, 100.0), 2.0, 0.55, 8.0
@@ -40,7 +40,7 @@ _BESIDE_GAS_MM, _NEAR_GAS_MM, _LATE_BOWEL = 15.0, 40.0, 1.3
 _VESSEL_ML, _SMALL_VESSEL_ML, _HEART_ML, _VESSEL_FELL, _VESSEL_STANDS_OUT = 15.0, 8.0, 70.0, 0.9, 1.05
 _BOWEL_ML, _FAR_MM, _SAME_LEVEL, _SAME_COURSE = 2.0, 40.0, 1.6, 1.25
 _SURELY, _LIKELY = 1.64, 0.5
-_WHOLE_OPPOSITE, _HALF, _HALF_ALIKE = 1.2, 0.5, "somewhat alike on both sides"
+_WHOLE_OPPOSITE, _HALF, _ONE_SIDED = 1.2, 0.5, 0.3
 _KIDNEYS_ALIKE = (0.4, 2.5)
 _ORGANS, _BESIDE_ORGAN_MM, _ORGAN_LEVEL = ("liver", "spleen", "blood pool"), 40.0, 1.5
 
@@ -56,9 +56,9 @@ def tell_physiological(
 ) -> tuple[Region, ...]:
     """Give found regions the role ``physiological`` where they are likely to be, with what they are likely and why.
 
-    Within 20 mm of metal only marrow is, alike on both sides or in the spine, and known not to have grown. Nothing
-    that surely grew by half is physiological but bowel and bladder. Without a CT only what
-    place and symmetry tell is; what else looks physiological stays a lesion, with a remark.
+    Within 20 mm of metal only marrow is, known not to have grown. Nothing that surely grew by half is physiological but
+    bowel and bladder. Without a CT only what place and symmetry tell is; what else looks physiological stays a lesion,
+    with a remark.
 
     Parameters
     ----------
@@ -80,57 +80,7 @@ def tell_physiological(
     """
     signs = signs_of(late, labels, regions, body, surfaces=surfaces, growth=growth)
     told = tuple(_judged(region, one) for region, one in zip(regions, signs, strict=True))
-    told = _with_other_marrow(told, signs)
     return _with_more_bowel(_with_parts_of_organs(late, labels, told, signs), signs)
-
-
-def _with_other_marrow(regions: tuple[Region, ...], signs: tuple[Signs, ...]) -> tuple[Region, ...]:
-    """Count to the marrow what is in bone with nothing whole to compare it to opposite, and no hotter than marrow is.
-
-    That is the spine, which lies across the midline, and bone opposite an implant or beside one. Where no marrow was
-    told by its symmetry, that of the spine away from metal has a usual level. Where what lies opposite stands out half
-    as much, as noise alone may have it, less is enough to be hotter.
-    """
-    usual = _usual_marrow(regions, signs)
-    told = list(regions)
-    for n, (region, own) in enumerate(zip(regions, signs, strict=True)):
-        where = _where_alone(own)
-        if region.role != "lesion" or region.remark.startswith("It lies like") or not where:
-            continue
-        at_metal = own.to_metal_mm <= _AWAY_FROM_METAL_MM
-        # What stands out more than it did, surely or not, is allowed so much less.
-        level = own.level * float(np.fmax(own.standing_out.factor, 1.0))
-        limit = _OF_MARROW_AT_METAL if at_metal else _OF_MARROW_HALF_ALIKE if where == _HALF_ALIKE else _OF_MARROW
-        steady = not own.growth.beyond(GREW_AT_METAL if at_metal else GREW, deviations=_SURELY)
-        steady = steady and not _stands_out_more(own) and not _faded(own)
-        if (
-            own.in_bone >= _MOSTLY
-            and level <= limit * usual
-            and steady
-            and not (at_metal and np.isnan(own.growth.factor))
-        ):
-            remark = f"In bone {where}, and no hotter than marrow elsewhere; {_course(own)}."
-            told[n] = replace(region, role="physiological", likely="marrow", remark=remark)
-    return tuple(told)
-
-
-def _where_alone(signs: Signs) -> str:
-    """Say why marrow there is not alike on both sides; empty where nothing explains that."""
-    if signs.own_mirror:
-        return "on the midline" if signs.in_trunk else ""
-    if signs.opposite_to_metal_mm <= _AWAY_FROM_METAL_MM:
-        return "opposite an implant"
-    if signs.to_metal_mm <= _AWAY_FROM_METAL_MM:
-        return "that an implant left" if signs.symmetry >= _WHOLE_OPPOSITE else ""
-    return _HALF_ALIKE if signs.symmetry >= _HALF else ""
-
-
-def _usual_marrow(regions: tuple[Region, ...], signs: tuple[Signs, ...]) -> float:
-    """Give the level of marrow: that of what was told by its symmetry or, if higher, of the inside of thick bones."""
-    known = [own.level for region, own in zip(regions, signs, strict=True) if region.likely == "marrow"]
-    inside = [own.marrow_level for own in signs if np.isfinite(own.marrow_level)]
-    told = float(np.median(known)) if known else math.nan if inside else _MARROW_LEVEL / 1.4
-    return float(np.nanmax([told, *inside[:1]]))
 
 
 def _with_parts_of_organs(
@@ -144,7 +94,8 @@ def _with_parts_of_organs(
         away = _distances(late, labels, organ)
         for n, (region, own) in enumerate(zip(told, signs, strict=True)):
             beside = region.role == "lesion" and float(away[labels.array == region.label].min()) <= _BESIDE_ORGAN_MM
-            if beside and _as_hot(own, of_organ) and not (_grew(own) or own.in_bone > 1 - _MOSTLY):
+            alike = _as_hot(own, of_organ) and not _courses_apart(own, of_organ) > 0
+            if beside and alike and not (_grew(own) or own.in_bone > 1 - _MOSTLY):
                 remark = f"Beside what is likely {organ.likely}, and as hot; {_course(own)}."
                 told[n] = replace(region, role="physiological", likely=organ.likely, remark=remark)
     return tuple(told)
@@ -221,9 +172,15 @@ def _with_more_bowel(regions: tuple[Region, ...], signs: tuple[Signs, ...]) -> t
 
 
 def _like(one: Signs, other: Signs) -> bool:
+    return _log_ratio(one.level, other.level) <= math.log(_SAME_LEVEL) and _courses_apart(one, other) <= 0
+
+
+def _courses_apart(one: Signs, other: Signs) -> float:
+    """Return by how much two courses differ, as logarithms, beyond alike ones; NaN where one of them is not known."""
+    if np.isnan(one.growth.factor) or np.isnan(other.growth.factor):
+        return math.nan
     error = math.hypot(one.growth.relative_error, other.growth.relative_error)
-    courses = _log_ratio(one.growth.factor, other.growth.factor)
-    return _log_ratio(one.level, other.level) <= math.log(_SAME_LEVEL) and courses <= math.log(_SAME_COURSE) + error
+    return _log_ratio(one.growth.factor, other.growth.factor) - math.log(_SAME_COURSE) - error
 
 
 def _log_ratio(one: float, other: float) -> float:
@@ -248,13 +205,15 @@ def _faded(signs: Signs) -> bool:
 
 
 def _at_metal(region: Region, signs: Signs) -> Region:
-    """Leave what lies at metal a lesion, unless it is marrow on both sides that is known not to have grown.
+    """Leave what lies at metal a lesion, unless it is marrow that is known not to have grown.
 
-    Within 10 mm that tells only where there is metal on both sides.
+    Within 10 mm that tells only on the midline, where there is metal on both sides, or where the whole bone opposite
+    stands out more than what the implant left of this one.
     """
     found = _marrow(signs)
     steady = not (signs.growth.beyond(GREW_AT_METAL, deviations=_SURELY) or _stands_out_more(signs))
-    alone = signs.to_metal_mm <= _CLOSE_TO_METAL_MM < signs.opposite_to_metal_mm
+    alone = signs.to_metal_mm <= _CLOSE_TO_METAL_MM < signs.opposite_to_metal_mm and not signs.own_mirror
+    alone = alone and not signs.symmetry >= _WHOLE_OPPOSITE
     if found is None or np.isnan(signs.growth.factor) or not steady or alone:
         return region
     return replace(region, role="physiological", likely="marrow", remark=f"At metal, but {found[1]}; {_course(signs)}.")
@@ -276,7 +235,8 @@ def _course(signs: Signs) -> str:
 def _bladder(signs: Signs) -> tuple[str, str] | None:
     low, high = _BLADDER_ABOVE_LEGS_MM
     placed = signs.own_mirror and signs.off_midline_mm <= _BLADDER_OFF_MM and low <= signs.above_legs_mm <= high
-    if placed and not signs.depth > _BEHIND and not signs.in_bone > 0.6:
+    deep = not (signs.depth > _BEHIND or signs.depth < _BELOW_SKIN)
+    if placed and deep and not signs.in_bone > 0.6:
         return "bladder", f"on the midline of the pelvis, {signs.above_legs_mm:.0f} mm above where the legs part"
     return None
 
@@ -312,7 +272,17 @@ def _kidney(signs: Signs) -> tuple[str, str] | None:
 
 
 def _marrow(signs: Signs) -> tuple[str, str] | None:
-    """Marrow by symmetry; in bone what lies opposite may be hotter, which then is the one to look at."""
+    """Marrow by what a CT shows of bones and of marrow inside them; without that by its place or its symmetry."""
+    odds = lesion_log_odds(signs)
+    if np.isnan(odds):
+        return _marrow_by_place(signs)
+    if signs.in_bone < _MOSTLY or odds > _AS_MARROW or _faded(signs) or _one_sided(signs):
+        return None
+    times = signs.hottest_level / signs.marrow_level
+    return "marrow", f"in bone, at most {times:.1f} times as hot as marrow inside bones, {_opposite(signs)}"
+
+
+def _marrow_by_place(signs: Signs) -> tuple[str, str] | None:
     if signs.own_mirror:
         spine = np.isnan(signs.in_bone) and signs.in_trunk and signs.depth > _BEHIND and signs.elongated_along_body
         if spine and signs.level <= _MARROW_LEVEL:
@@ -320,12 +290,18 @@ def _marrow(signs: Signs) -> tuple[str, str] | None:
         return None
     if _faded(signs):
         return None
-    too_hot = signs.level > _HOTTEST_MARROW * signs.marrow_level
-    if signs.in_bone >= _MOSTLY and signs.symmetry >= _ALIKE_IN_BONE and not too_hot:
+    # In bone what lies opposite may be hotter, which then is the one to look at.
+    if signs.in_bone >= _MOSTLY and signs.symmetry >= _ALIKE_IN_BONE:
         return "marrow", f"in bone, {_opposite(signs)}"
     if np.isnan(signs.in_bone) and _alike(signs) and signs.level <= _MARROW_LEVEL:
         return "marrow", f"of a level that marrow has, {_opposite(signs)}"
     return None
+
+
+def _one_sided(signs: Signs) -> bool:
+    """Tell whether nothing like it lies opposite, though no implant is there to explain that."""
+    explained = min(signs.to_metal_mm, signs.opposite_to_metal_mm) <= _AWAY_FROM_METAL_MM
+    return signs.symmetry < _ONE_SIDED and not (signs.own_mirror or explained)
 
 
 def _vessel(signs: Signs) -> tuple[str, str] | None:
@@ -359,6 +335,8 @@ def _alike(signs: Signs) -> bool:
 
 
 def _opposite(signs: Signs) -> str:
+    if signs.own_mirror or np.isnan(signs.symmetry):
+        return "on the midline" if signs.own_mirror else "without a place opposite in the field"
     return f"and what lies opposite stands out {signs.symmetry:.0%} as much"
 
 

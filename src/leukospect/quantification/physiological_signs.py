@@ -20,7 +20,7 @@ from leukospect.quantification.mirror import midline_at, midline_x_mm
 TRUNK_WIDTH_MM = 240.0
 _MIRROR_SEARCH_MM = 15.0
 _OWN_MIRROR = 0.35
-_LEVEL_SCALE_MM = 8.0
+_LEVEL_SCALE_MM, _HOTTEST_SCALE_MM = 8.0, 5.6
 _HOT_PART = 0.5
 _IN_BONE_MM = 4.0
 _DEEP_IN_BONE_MM, _LEAST_DEEP_ML = 8.0, 10.0
@@ -53,6 +53,10 @@ class Signs:
     volume_ml : float
     level : float
         Its mean over the body's median.
+    hottest_level : float
+        Its highest mean under a Gaussian of 5.6 mm, over the body's median.
+    contrast : float
+        How much it stands out of what is round it at its scale; NaN where it was not found.
     off_midline_mm : float
         Distance of its centroid from the midline.
     on_left : bool
@@ -78,10 +82,14 @@ class Signs:
     to_gas_mm, to_metal_mm, opposite_to_metal_mm : float
         Distances from the hottest point, and from the point opposite; NaN without a CT or without gas or metal.
     elongated_along_body : bool
+    marrow_level : float
+        Median of what lies deep in bones, over the body's median; NaN without a CT or thick bones.
     """
 
     volume_ml: float
     level: float
+    hottest_level: float
+    contrast: float
     off_midline_mm: float
     on_left: bool
     depth: float
@@ -135,12 +143,13 @@ def signs_of(
         Of regions by name; one without it has no known course.
     """
     whole = _described(body, late, {_scale_mm(region) for region in regions})
-    means = LocalMeans(body, np.asarray(late.geometry.spacing_mm), _LEVEL_SCALE_MM)
+    array, spacing = np.asarray(late.array, dtype=np.float32), np.asarray(late.geometry.spacing_mm)
     # Of a noisy reconstruction half of the voxels lie far below its mean; smoothed ones do not.
-    median = float(np.median(means.centre(np.asarray(late.array, dtype=np.float32))[body]))
+    median = float(np.median(LocalMeans(body, spacing, _LEVEL_SCALE_MM).centre(array)[body]))
     marrow = _inside_bones(late, body, surfaces) / median if surfaces is not None and median > 0 else math.nan
+    levels = (LocalMeans(body, spacing, _HOTTEST_SCALE_MM).centre(array), median, marrow)
     return tuple(
-        _signs(late, labels, region, whole, (median, marrow), surfaces, (growth or {}).get(region.name, Growth()))
+        _signs(late, labels, region, whole, levels, surfaces, (growth or {}).get(region.name, Growth()))
         for region in regions
     )
 
@@ -170,11 +179,11 @@ def _signs(
     labels: Image,
     region: Region,
     body: _Body,
-    levels: tuple[float, float],
+    levels: tuple[NDArray[np.float32], float, float],
     surfaces: Surfaces | None,
     growth: Growth,
 ) -> Signs:
-    median, marrow = levels
+    smooth, median, marrow = levels
     members = np.asarray(labels.array) == region.label
     values = np.asarray(late.array, dtype=np.float64)[members]
     places = late.geometry.to_lps(np.argwhere(members))
@@ -194,6 +203,8 @@ def _signs(
     return Signs(
         volume_ml=region.volume_ml,
         level=float(values.mean()) / median if median > 0 else math.inf,
+        hottest_level=float(smooth[members].max()) / median if median > 0 else math.inf,
+        contrast=math.nan if region.finding is None else region.finding.contrast,
         off_midline_mm=abs(x - here),
         on_left=x > here,
         depth=_depth(region.centroid_mm, body.mask[k], late),
