@@ -135,8 +135,7 @@ def placed(last: PlanarImages) -> PlacedRegions:
 
 def measured(early: PlanarImages, late: PlanarImages) -> tuple[Measurement, ...]:
     protocol = PROTOCOL.model_copy(update={"registration": PROTOCOL.registration.model_copy(update={"enabled": False})})
-    found, _, _ = measure_planar_views(Study((early, late)), placed(late), protocol)
-    return found
+    return measure_planar_views(Study((early, late)), placed(late), protocol).measurements
 
 
 DECAY = float(np.exp(np.log(2.0) * 20 * 3600.0 / HALF_LIFE_S))

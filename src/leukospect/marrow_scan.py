@@ -9,10 +9,9 @@ from leukospect.data import Study
 from leukospect.errors import AssumptionWarning
 from leukospect.planar_measurement import photopeak_of_planar
 from leukospect.protocol import Protocol
-from leukospect.quantification.measurements import Measurement
-from leukospect.study_measurement import PlacedRegions, measure_planar_views
+from leukospect.study_measurement import PlacedRegions, PlanarMeasured, measure_planar_views
 from leukospect.study_result import SpectResult
-from leukospect.time_alignment import TimeAlignment, carry_to_earlier
+from leukospect.time_alignment import carry_to_earlier
 
 Progress = Callable[[str, float], None]
 
@@ -77,7 +76,7 @@ def _counted_at_once(one: SpectResult, other: SpectResult) -> bool:
 
 def measure_marrow_views(
     marrow: Study, study: Study, placed: PlacedRegions, protocols: tuple[Protocol, Protocol]
-) -> tuple[tuple[Measurement, ...], tuple[TimeAlignment, ...]]:
+) -> PlanarMeasured:
     """Measure the leukocytes' regions in the planar views of the colloid.
 
     Parameters
@@ -90,14 +89,13 @@ def measure_marrow_views(
         The colloid's and the leukocytes'.
     """
     if not marrow.planar or not placed.regions:
-        return (), ()
+        return PlanarMeasured()
     own, of_cells = protocols
     timed = [one for one in study.planar if one.header.hours_after_injection is not None]
     beside = None
     if timed:
         beside = (timed[-1], "leukocytes", photopeak_of_planar(timed[-1], of_cells)[0])
-    measurements, alignments, _ = measure_planar_views(marrow, placed, own, beside=beside)
-    return measurements, alignments
+    return measure_planar_views(marrow, placed, own, beside=beside)
 
 
 def colloid_protocol(protocol: Protocol) -> Protocol:

@@ -254,11 +254,11 @@ def run_study(
         )
     placed = regions_of_study(study, spect, protocol, drawn, progress)
     measurements, samples = measure_spect_times(spect, placed, protocol, progress, same_scale=not relative)
-    of_planar, planar_alignments, of_moved_planar = measure_planar_views(study, placed, protocol)
-    measurements += of_planar
-    alignments = (*placed.alignments, *planar_alignments)
-    sensitivity = sensitivity_to_alignment(spect, placed, protocol, threads, progress, of_planar=of_moved_planar)
-    deviations = deviations_of_ratios(sensitivity, spect, placed, planar_alignments)
+    of_planar = measure_planar_views(study, placed, protocol)
+    measurements += of_planar.measurements
+    alignments = (*placed.alignments, *of_planar.alignments)
+    sensitivity = sensitivity_to_alignment(spect, placed, protocol, threads, progress, of_planar=of_planar.effects)
+    deviations = deviations_of_ratios(sensitivity, spect, placed, of_planar.alignments)
     ratios = all_ratios(measurements, placed.regions, samples, deviations)
     apart = [*(["spect"] if relative else []), *(PLANAR if check_planar(study.planar, placed, protocol) else [])]
     changes = all_changes(ratios, measurements, only_ratios=apart)
@@ -273,8 +273,8 @@ def run_study(
         flag = mark_dependence(flag, effect.flags)
     return StudyResult(
         study, protocol, spect, placed.labels, placed.regions, measurements, ratios, changes, rule, flag,
-        {**placed.notes, **{one.name: one.note for one in planar_alignments}, **_timing_notes(study)}, relative, effect,
-        sensitivity, tuple(one.values for one in alignments), marrow, placed.locations,
+        {**placed.notes, **{one.name: one.note for one in of_planar.alignments}, **_timing_notes(study)}, relative,
+        effect, sensitivity, tuple(one.values for one in alignments), marrow, placed.locations, of_planar.masks,
     )  # fmt: skip
 
 
@@ -297,15 +297,15 @@ def _marrow_scan(
         )
         there = carried_to_marrow(placed, spect, images, protocol, progress)
         measurements, samples = measure_spect_times(images if there.labels else (), there, own, progress)
-        of_planar, planar_alignments = measure_marrow_views(colloid, study, placed, (own, protocol))
+        of_planar = measure_marrow_views(colloid, study, placed, (own, protocol))
     except LeukospectError as error:
         warnings.warn(f"The marrow scan is left out: {error}", AssumptionWarning, stacklevel=2)
         return None
-    measurements += of_planar
-    alignments = (*there.alignments, *planar_alignments)
+    measurements += of_planar.measurements
+    alignments = (*there.alignments, *of_planar.alignments)
     return MarrowScan(
         images, colloid.planar, there.labels, measurements, all_ratios(measurements, placed.regions, samples),
-        tuple(one.values for one in alignments), {one.name: one.note for one in alignments},
+        tuple(one.values for one in alignments), {one.name: one.note for one in alignments}, of_planar.masks,
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from leukospect.quantification.planar_misplaced import effects_in_view, effects_
 from leukospect.quantification.spect import SpectSamples, common_thresholds, measure_spect
 from leukospect.resampling import resampled_samples
 from leukospect.study_foci import found_in_spect, locations_of, noise_of_planar, surfaces_of
-from leukospect.study_result import SpectResult
+from leukospect.study_result import SpectResult, ViewMasks
 from leukospect.time_alignment import Carry, TimeAlignment, align_planar, alignment_to_earlier
 
 Progress = Callable[[str, float], None]
@@ -66,6 +66,27 @@ class PlacedRegions:
     alignments: tuple[TimeAlignment, ...] = ()
     locations: tuple[Location, ...] = ()
     found: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlanarMeasured:
+    """What the planar views gave.
+
+    Parameters
+    ----------
+    measurements : tuple of Measurement
+    alignments : tuple of TimeAlignment
+        Of each time to the last.
+    effects : list of MisalignmentEffect
+        Of misplacing the regions by a pixel and two degrees.
+    masks : tuple of ViewMasks
+        Of each of the study's planar images, where they were measured.
+    """
+
+    measurements: tuple[Measurement, ...] = ()
+    alignments: tuple[TimeAlignment, ...] = ()
+    effects: Sequence[MisalignmentEffect] = ()
+    masks: tuple[ViewMasks, ...] = ()
 
 
 def regions_of_study(
@@ -180,7 +201,7 @@ def _samples(
 
 def measure_planar_views(
     study: Study, placed: PlacedRegions, protocol: Protocol, *, beside: tuple[PlanarImages, str, int] | None = None
-) -> tuple[tuple[Measurement, ...], tuple[TimeAlignment, ...], list[MisalignmentEffect]]:
+) -> PlanarMeasured:
     """Measure the regions, projected, in the anterior and posterior views of every time.
 
     They are projected as they lie in the last planar views; earlier ones are registered to those, and measured where
@@ -189,23 +210,27 @@ def measure_planar_views(
     such as the leukocytes' for a marrow scan: with the name of their time and their window.
     """
     if not placed.regions:
-        return (), (), []
+        return PlanarMeasured(masks=({},) * len(study.planar))
     found = [_timed(planar, protocol) for planar in study.planar]
     timed = [entry for entry in found if entry is not None]
     to_last, alignments = _planar_to_last(timed, protocol, beside)
     measurements: tuple[Measurement, ...] = ()
     effects: list[MisalignmentEffect] = []
+    masks: dict[tuple[int, int], Mapping[str, NDArray[np.bool_]]] = {}
     for name in ("anterior", "posterior"):
         series = [
             (planar, point, planar.view_names.index(name), matrix)
             for (planar, point), matrix in zip(timed, to_last, strict=True)
             if name in planar.view_names
         ]
-        measurements += _measure_series(series, placed, protocol)
+        measurements += _measure_series(series, placed, protocol, masks)
         effects += _effects_in_series(series, placed, protocol)
-    return (
-        (*measurements, *geometric_means(measurements)), alignments, [*effects, *effects_on_geometric_mean(effects)],
-    )  # fmt: skip
+    return PlanarMeasured(
+        (*measurements, *geometric_means(measurements)),
+        alignments,
+        [*effects, *effects_on_geometric_mean(effects)],
+        tuple({view: each for (of, view), each in masks.items() if of == id(planar)} for planar in study.planar),
+    )
 
 
 def _effects_in_series(
@@ -263,14 +288,19 @@ def _measure_series(
     series: list[tuple[PlanarImages, TimePoint, int, NDArray[np.float64] | None]],
     placed: PlacedRegions,
     protocol: Protocol,
+    used: dict[tuple[int, int], Mapping[str, NDArray[np.bool_]]],
 ) -> tuple[Measurement, ...]:
-    """Measure one view at all its times, sizes on the threshold of the last and rates for a pixel of its size."""
+    """Measure one view at all its times, sizes on the threshold of the last and rates for a pixel of its size.
+
+    The masks that were `used` are noted by the images' identity and the view.
+    """
     thresholds: Mapping[str, float] | None = None
     pixel_area_mm2: float | None = None
     measurements: tuple[Measurement, ...] = ()
     for planar, time_point, view, to_last in reversed(series):
         window, half_life_s = photopeak_of_planar(planar, protocol)
         masks = project_regions(placed.labels[-1], placed.regions, planar, view, view_to_labels=to_last)
+        used[id(planar), view] = masks
         if thresholds is None:
             thresholds = planar_thresholds(planar, window, masks, view=view, half_life_s=half_life_s)
             pixel_area_mm2 = math.prod(planar.pixel_mm)

@@ -18,7 +18,7 @@ from leukospect.physics.tracers import TRACER_WORDS
 from leukospect.physics.windows import find_photopeaks
 from leukospect.protocol import Protocol
 from leukospect.report.content import MarrowShown, PlanarPictures, ReportContent, SpectPictures
-from leukospect.study_result import MarrowScan, MeasuredCounts, SpectResult, StudyResult
+from leukospect.study_result import MarrowScan, MeasuredCounts, SpectResult, StudyResult, ViewMasks
 
 _SOFTWARE = f"leukospect {__version__}"
 
@@ -37,7 +37,7 @@ def study_content(result: StudyResult, warnings: Sequence[str]) -> ReportContent
         title="Labelled-leukocyte study",
         facts=facts,
         spect=tuple(spect_pictures(spect, label) for spect, label in zip(result.spect, labels, strict=True)),
-        planar=tuple(planar_pictures(planar, result.protocol) for planar in result.study.planar),
+        planar=_planar_series(result.study.planar, result.planar_masks, result.protocol),
         regions=result.regions,
         measurements=result.measurements,
         ratios=result.ratios,
@@ -68,9 +68,7 @@ def _marrow_shown(marrow: MarrowScan, result: StudyResult) -> MarrowShown:
     return MarrowShown(
         facts=facts,
         spect=tuple(spect_pictures(one, label) for one, label in zip(marrow.spect, labels, strict=True)),
-        planar=tuple(
-            planar_pictures(one, result.protocol.model_copy(update={"nuclide": None})) for one in marrow.planar
-        ),
+        planar=_planar_series(marrow.planar, marrow.planar_masks, result.protocol.model_copy(update={"nuclide": None})),
         measurements=marrow.measurements,
         compared=discordances(result.ratios, marrow.ratios),
     )
@@ -171,8 +169,15 @@ def spect_pictures(result: SpectResult, labels: Image | None) -> SpectPictures:
     )
 
 
-def planar_pictures(planar: PlanarImages, protocol: Protocol) -> PlanarPictures:
-    """Hand one time point's planar views to the report."""
+def _planar_series(
+    planar: Sequence[PlanarImages], masks: Sequence[ViewMasks], protocol: Protocol
+) -> tuple[PlanarPictures, ...]:
+    shown = masks or ({},) * len(planar)
+    return tuple(planar_pictures(one, protocol, where) for one, where in zip(planar, shown, strict=True))
+
+
+def planar_pictures(planar: PlanarImages, protocol: Protocol, masks: ViewMasks) -> PlanarPictures:
+    """Hand one time point's planar views to the report, with where regions were measured in them."""
     recorded = planar.header.radiopharmaceutical
     named = protocol.nuclide or (recorded.nuclide if recorded else None)
     hours = planar.header.hours_after_injection
@@ -188,6 +193,7 @@ def planar_pictures(planar: PlanarImages, protocol: Protocol) -> PlanarPictures:
         planar,
         window,
         decay,
+        masks,
     )
 
 

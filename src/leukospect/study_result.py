@@ -152,6 +152,10 @@ class SpectResult:
         return resample(self.recon, self.ct.image.geometry, fixed_to_moving=ct_to_spect)
 
 
+ViewMasks = Mapping[int, Mapping[str, NDArray[np.bool_]]]
+"""The pixels, (rows, columns), that each region was measured in, by the number of the planar view."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MarrowScan:
     """What the scan of a marrow colloid became, apart from the leukocytes.
@@ -168,6 +172,8 @@ class MarrowScan:
         How it lies to the last leukocyte images, as plain values.
     notes : mapping
         The same in words.
+    planar_masks : tuple of ViewMasks
+        Of each of `planar`.
     """
 
     spect: tuple[SpectResult, ...]
@@ -177,6 +183,7 @@ class MarrowScan:
     ratios: tuple[Ratio, ...]
     alignments: tuple[Mapping[str, object], ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
+    planar_masks: tuple[ViewMasks, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,6 +196,7 @@ class StudyResult:
     `alignments` tell how times lie to each other, transforms and quality, as plain values.
     `marrow` is the scan of a colloid; None where there is none.
     `locations` tell where each lesion lies on the CT of the last SPECT; empty without one.
+    `planar_masks` tell where regions were measured in each of the study's planar images.
     """
 
     study: Study
@@ -208,3 +216,4 @@ class StudyResult:
     alignments: tuple[Mapping[str, object], ...] = ()
     marrow: MarrowScan | None = None
     locations: tuple[Location, ...] = ()
+    planar_masks: tuple[ViewMasks, ...] = ()

@@ -162,6 +162,22 @@ def test_planar_views_are_drawn_anterior_first_with_the_sides_named() -> None:
     assert letters == [["R", "L"], ["L", "R"]]
 
 
+def test_planar_views_show_where_each_region_was_measured() -> None:
+    shown = planar("late", 24.0, 2.0, 100.0, 1.0)
+    mask = np.zeros((10, 7), dtype=np.bool_)
+    mask[4:8, 3:6] = True
+    region = Region(1, "knee", "lesion", "", 1.0, (0.0, 0.0, 0.0), "left", "drawn")
+    figure = planar_series([replace(shown, masks={1: {"knee": mask}})], [region])
+    anterior, posterior = [axes for axes in figure.axes if axes.images]
+    corners = np.concatenate([path.vertices for drawn in anterior.collections for path in drawn.get_paths()])
+    # Between the middles of the pixels at its edge and those beyond; rows are 4 mm, columns 2 mm.
+    assert corners.min(axis=0) == pytest.approx([6.0, 16.0], abs=1e-6)
+    assert corners.max(axis=0) == pytest.approx([12.0, 32.0], abs=1e-6)
+    assert "knee" in [text.get_text() for text in anterior.texts]
+    assert not posterior.collections
+    assert not planar_series([shown], [region]).axes[0].collections
+
+
 def values(axes: Axes) -> NDArray[np.float64]:
     """Give the numbers that a panel draws."""
     return np.asarray(axes.images[0].get_array(), dtype=np.float64)

@@ -101,6 +101,8 @@ class PlanarPictures:
         Index of the energy window to show.
     decay_to_injection : float
         Takes the rates to the injection; 1 where its time is unknown.
+    masks : mapping
+        Pixels that each region was measured in, (rows, columns) bool, by the number of the view and by its name.
     """
 
     time_point: str
@@ -108,6 +110,7 @@ class PlanarPictures:
     planar: PlanarImages
     window: int
     decay_to_injection: float
+    masks: Mapping[int, Mapping[str, NDArray[np.bool_]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         windows = self.planar.counts.shape[0]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from leukospect.quantification.measurements import Region
 from leukospect.report.content import PlanarPictures, when
-from leukospect.report.figures_canvas import colour_bar, picture_grid, show, upper_limit
+from leukospect.report.figures_canvas import colour_bar, frame, picture_grid, separate_labels, show, upper_limit
 from leukospect.report.figures_orientation import Letters, Picture
+from leukospect.report.figures_regions import outline_projection
 
 _LETTERS: dict[str, Letters] = {
     "anterior": ("R", "L", "H", "F"),
@@ -35,8 +39,20 @@ def _picture(pictures: PlanarPictures, view: int, per_cm2: bool) -> Picture:
     return Picture(rate, (0.0, width, height, 0.0), _LETTERS.get(name, ("", "", "H", "F")))
 
 
-def planar_series(series: Sequence[PlanarPictures]) -> Figure:
-    """Draw all times side by side (columns) for each view (rows), on one scale.
+def _outlined(axes: Axes, pictures: PlanarPictures, name: str, regions: Sequence[Region], named: bool) -> None:
+    """Draw where the regions were measured in a view."""
+    view = [each.lower() for each in pictures.planar.view_names].index(name)
+    picture = _picture(pictures, view, per_cm2=False)
+    for region in regions:
+        mask = pictures.masks.get(view, {}).get(region.name)
+        if mask is not None:
+            where = replace(picture, pixels=mask.astype(np.float64))
+            outline_projection(axes, where, region, regions, named and region.role != "physiological")
+    frame(axes, picture)
+
+
+def planar_series(series: Sequence[PlanarPictures], regions: Sequence[Region] = ()) -> Figure:
+    """Draw all times side by side (columns) for each view (rows), on one scale, with where regions were measured.
 
     The scale ends at the 99.8th percentile of all pictures together; hotter pixels are black. Pixels of different sizes
     are compared per cm2.
@@ -60,10 +76,12 @@ def planar_series(series: Sequence[PlanarPictures]) -> Figure:
         tallest_in=9.0,
     )
     drawn = None
-    for panels, pictures in zip(axes, rows, strict=True):
-        for panel, picture in zip(panels, pictures, strict=True):
+    for name, panels, pictures in zip(names, axes, rows, strict=True):
+        for panel, picture, shown in zip(panels, pictures, series, strict=True):
             if panel is not None and picture is not None:
                 drawn = show(panel, picture, "gray_r", scale, interpolation="antialiased")
+                _outlined(panel, shown, name, regions, named=name == names[0] and shown is series[-1])
+                separate_labels(figure, panel)
     if drawn is not None:
         colour_bar(figure, drawn, "counts/s/cm²" if per_cm2 else "counts/s/pixel", extend="max")
     return figure
