@@ -51,11 +51,13 @@ def planar_plates(content: ReportContent) -> tuple[Plate, ...]:
     if all(p.decay_to_injection == 1.0 for p in content.planar):
         caption = "One intensity scale for every picture; rates are not decay-corrected, as no injection time is known."
     caption += " Pixels hotter than the 99.8th percentile of the series are black."
-    if any(masks for one in content.planar for masks in one.masks.values()):
-        caption += " Outlines: where regions were measured, lesions solid, references dashed"
-        likely = any(region.role == "physiological" for region in content.regions)
-        caption += ", what is physiological dotted and without its name." if likely else "."
-    return (_plate(planar_series(planar_in_order, content.regions), title, caption),)
+    plain = _plate(planar_series(planar_in_order), title, caption)
+    if not any(masks for one in content.planar for masks in one.masks.values()):
+        return (plain,)
+    where = "The same, with where each region was measured: lesions solid, references dashed"
+    likely = any(region.role == "physiological" for region in content.regions)
+    where += ", what is physiological dotted and without its name." if likely else "."
+    return plain, _plate(planar_series(planar_in_order, content.regions), "Where planar images were measured", where)
 
 
 def spect_plates(content: ReportContent) -> tuple[Plate, ...]:
