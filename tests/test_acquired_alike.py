@@ -21,7 +21,7 @@ from leukospect.quantification.comparison import all_changes, all_ratios
 from leukospect.quantification.measurements import Measurement
 from leukospect.quantification.regions import RegionDefinition, Sphere, rasterise
 from leukospect.spect_sources import only_ratios
-from leukospect.study_measurement import PlacedRegions, measure_planar_views
+from leukospect.study_measurement import PlacedRegions, measure_planar_views, regions_of_study
 from leukospect.study_result import SpectResult
 
 HALF_LIFE_S = nuclide("Tc-99m").half_life_s
@@ -206,3 +206,31 @@ def test_saturation_and_a_spot_at_the_side_are_told_of_their_time() -> None:
     assert "in one spot of" in said[0]
     hot[0, 0, 60:64, 90:94] = 65535.0
     assert any("16 pixels at 65535 counts" in one for one in checked(views(4.0), replace(late, counts=hot))[1])
+
+
+def test_a_rate_that_cells_cannot_reach_tells_of_a_wrong_duration() -> None:
+    _, said = checked(views(4.0), replace(views(24.0), view_duration_s=np.array([100.0])))
+    assert len(said) == 1
+    assert "the whole anterior view's rate, decay-corrected, rose 3.0 times" in said[0]
+    assert checked(views(4.0), views(24.0, rates_per_mm2=(13.0, 2.0, 0.4)))[1] == []
+
+
+def test_a_view_without_counts_is_told() -> None:
+    late = views(24.0)
+    _, said = checked(views(4.0), replace(late, counts=np.zeros_like(late.counts)))
+    assert said == ["Planar views at 24.0 h: the anterior view holds no counts in its photopeak."]
+
+
+def test_times_that_record_different_nuclides_are_told() -> None:
+    late = views(24.0)
+    assert late.header.radiopharmaceutical is not None
+    other = replace(late.header, radiopharmaceutical=replace(late.header.radiopharmaceutical, nuclide="In-111"))
+    _, said = checked(views(4.0), replace(late, header=other))
+    assert any("record different nuclides (In-111 and Tc-99m)" in one for one in said)
+
+
+def test_posterior_views_alone_are_told_to_be_shown_only() -> None:
+    behind = replace(views(24.0), view_names=("posterior",))
+    with pytest.warns(AssumptionWarning, match="posterior views alone are shown, not measured"):
+        found = regions_of_study(Study((behind,)), (), PROTOCOL, None, lambda stage, done: None)
+    assert found.regions == ()

@@ -89,7 +89,7 @@ def test_without_a_table_each_is_a_lesion_and_this_is_said(tmp_path: Path) -> No
         opened = open_regions(path)
     _, regions = regions_on_grid(opened, GRID, DrawnOn(SPECT, body=body))
     assert [(region.name, region.role) for region in regions[:2]] == [("focus 1", "lesion"), ("focus 2", "lesion")]
-    with pytest.raises(MissingInformationError, match=r"'focus 1' of 'drawn\.dcm' has no reference"):
+    with pytest.raises(MissingInformationError, match=r"'focus 1' of the region file has no reference"):
         regions_on_grid(opened, GRID, DrawnOn(SPECT))
 
 
@@ -97,7 +97,7 @@ def test_without_a_table_each_is_a_lesion_and_this_is_said(tmp_path: Path) -> No
     "name", ["Reference", "BKG", "background_muscle", "Iliac marrow", "contralateral femur", "REF2"]
 )
 def test_a_name_like_a_reference_is_not_guessed_at(name: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"'{name}' of 'drawn.dcm' is named like a reference"):
+    with pytest.raises(InputError, match=f"'{name}' of the region file is named like a reference"):
         open_regions(drawn_file(tmp_path, table="", other=name))
 
 
@@ -155,7 +155,7 @@ def test_what_was_drawn_on_the_ct_is_carried_to_the_spect(
 
 def test_another_frame_of_reference_is_refused(tmp_path: Path) -> None:
     on = DrawnOn(header_in(OTHER_FRAME, SPECT), header_in(OTHER_FRAME, CT), np.eye(4), body)
-    with pytest.raises(InputError, match=r"'drawn\.dcm' are drawn in another frame of reference"):
+    with pytest.raises(InputError, match=r"The regions of the region file are drawn in another frame of reference"):
         put(drawn_file(tmp_path), on)
     with pytest.warns(AssumptionWarning, match="record no frame of reference"):
         put(drawn_file(tmp_path), DrawnOn(header_in(None, SPECT), body=body))

@@ -72,7 +72,7 @@ def open_regions(path: Path) -> RegionsFile:
     drawn = read_drawn_regions(path)
     names = {one.number: one.name for one in drawn.regions if one.drawn is not None}
     if not names:
-        raise InputError(f"In none of the {drawn.kind}s of '{path.name}' anything is drawn.")
+        raise InputError(f"In none of the {drawn.kind}s of the region file anything is drawn.")
     empty = [one.name for one in drawn.regions if one.drawn is None]
     if empty:
         told = ", ".join(f"'{name}'" for name in empty[:5]) + (" and more" if len(empty) > 5 else "")
@@ -108,7 +108,7 @@ def regions_on_grid(file: RegionsFile, geometry: Geometry, on: DrawnOn) -> tuple
 def _on_grid(file: RegionsFile, geometry: Geometry, on: DrawnOn) -> tuple[Image, tuple[Region, ...]]:
     if file.drawn is None:
         return read_regions(file.path, geometry, on.body)
-    placed = _in_frame(file.drawn, on, file.path.name)
+    placed = _in_frame(file.drawn, on)
     by_number = {one.number: one.drawn for one in placed.regions}
     definitions = []
     for part in file.parts:
@@ -116,7 +116,7 @@ def _on_grid(file: RegionsFile, geometry: Geometry, on: DrawnOn) -> tuple[Image,
         assert mask is not None
         definitions.append(RegionDefinition(part.name, part.role, part.reference, (mask,)))
     labels, regions = rasterise(definitions, geometry)
-    return with_mirrors(labels, regions, on.body, file.path.name)
+    return with_mirrors(labels, regions, on.body)
 
 
 def _tell_of_sides(regions: tuple[Region, ...]) -> None:
@@ -132,7 +132,7 @@ def _tell_of_sides(regions: tuple[Region, ...]) -> None:
             )
 
 
-def _in_frame(drawn: DrawnRegions, on: DrawnOn, file: str) -> DrawnRegions:
+def _in_frame(drawn: DrawnRegions, on: DrawnOn) -> DrawnRegions:
     """Bring regions into the frame of the image: as drawn on it, or carried there from its CT."""
     own, frame = on.header.frame_of_reference_uid, drawn.frame_of_reference_uid
     if on.ct is not None and on.to_ct is not None and frame == on.ct.frame_of_reference_uid:
@@ -143,12 +143,12 @@ def _in_frame(drawn: DrawnRegions, on: DrawnOn, file: str) -> DrawnRegions:
         return drawn
     if own is None:
         warnings.warn(
-            f"The images record no frame of reference; the regions of '{file}' are taken as drawn on them.",
+            "The images record no frame of reference; the regions of the region file are taken as drawn on them.",
             AssumptionWarning,
             stacklevel=3,
         )
         return drawn
     raise InputError(
-        f"The regions of '{file}' are drawn in another frame of reference than that of the last images and their CT; "
-        "draw them on one of these, or export them with the image that they were drawn on."
+        "The regions of the region file are drawn in another frame of reference than that of the last images and "
+        "their CT; draw them on one of these, or export them with the image that they were drawn on."
     )

@@ -330,6 +330,13 @@ def _planar_regions(study: Study, protocol: Protocol, drawn: RegionsFile | None)
     timed = [entry for entry in (_timed(planar, protocol) for planar in study.planar) if entry is not None]
     usable = [planar for planar, _ in timed if "anterior" in planar.view_names]
     if not usable:
+        if timed:
+            warnings.warn(
+                "No planar view is an anterior one, in which regions are placed or found; posterior views alone are "
+                "shown, not measured.",
+                AssumptionWarning,
+                stacklevel=2,
+            )
         return PlacedRegions((), (), {})
     last = usable[-1]
     view, window = last.view_names.index("anterior"), photopeak_of_planar(last, protocol)[0]

@@ -210,6 +210,13 @@ def align_planar(
         maximum_shift_mm=protocol.registration.between_times_maximum_shift_mm,
         maximum_rotation_deg=protocol.registration.between_times_maximum_rotation_deg,
     )
+    if found.mirrored:
+        warnings.warn(
+            f"The planar views of one of the times {late_name} and {name} seem to have been stored mirrored, from left "
+            "to right or front to back: no side that is told of them may be right, so check both.",
+            AssumptionWarning,
+            stacklevel=2,
+        )
     values: dict[str, object] = {
         "images": "planar",
         "from": late_name,

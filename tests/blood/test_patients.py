@@ -186,6 +186,11 @@ def test_percentages_without_a_unit_are_refused_and_high_counts_of_one_patient_a
     shares = "patient,flag,neutrophils,lymphocytes,platelets\na,positive,72,19,250\nb,negative,64,28,310\n"
     with pytest.raises(InputError, match="as percentages of the leukocytes do"):
         read(shares)
+    fractions = (
+        "patient,flag,WBC,neutrophils,lymphocytes,platelets\na,positive,9,0.72,0.19,250\nb,negative,7,0.64,0.28,310\n"
+    )
+    with pytest.raises(InputError, match="as fractions of the leukocytes do"):
+        read(fractions)
     told = shares.replace("neutrophils,lymphocytes", "neutrophils (10^9/L),lymphocytes (10^9/L)")
     assert values(read(told), "neutrophils") == [72.0, 64.0]
     counts = "patient,flag,neutrophils,lymphocytes,platelets\na,positive,55,3,250\nb,negative,4,2,310\n"

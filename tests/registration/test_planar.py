@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -101,6 +103,25 @@ def test_what_is_aligned_keeps_exactly_the_identity() -> None:
     assert not found.accepted
     np.testing.assert_array_equal(found.matrix, np.eye(3))
     assert "identity was kept" in found.reason
+
+
+@pytest.mark.parametrize("names", [("anterior", "posterior"), ("posterior",)])
+def test_views_stored_mirrored_are_noticed_and_others_are_not(names: tuple[str, ...]) -> None:
+    truth = frontal_motion(np.array([14.0, -9.0]), 4.0)
+    late = _planar(LATE_POSE, level=12.0, lesion=6.0, marrow=0.8, seed=11, names=names)
+    earlier = _planar(truth @ LATE_POSE, level=18.0, lesion=0.5, marrow=1.5, seed=12, names=names)
+    as_taken = register_planar(late, earlier)
+    assert as_taken.accepted
+    assert not as_taken.mirrored
+    for one, other in (
+        (replace(late, counts=late.counts[..., ::-1]), earlier),
+        (late, replace(earlier, counts=earlier.counts[..., ::-1])),
+    ):
+        found = register_planar(one, other)
+        assert found.mirrored
+        assert not found.accepted
+        np.testing.assert_array_equal(found.matrix, np.eye(3))
+        assert "Mirrored from left to right" in found.reason
 
 
 def test_what_does_not_match_keeps_the_identity_and_says_why() -> None:

@@ -27,7 +27,7 @@ _PLAUSIBLE = {
     "platelets": (1.0, 5000.0),
 }
 # What both make up of 100 leukocytes; as counts, 10^9/L, a single patient may have as many.
-_SHARES, _MOSTLY_SHARES = (50.0, 100.5), 0.5
+_SHARES, _MOSTLY_SHARES = {"percentages": (50.0, 100.5), "fractions": (0.5, 1.005)}, 0.5
 _NAMES = {"wbc": "WBC", "neutrophils": "neutrophils", "lymphocytes": "lymphocytes", "platelets": "platelets"}
 _FLAG_WORDS: dict[str, FlagValue] = {
     **dict.fromkeys(("positive", "pos", "+", "positiv", "positif"), "positive"),
@@ -221,18 +221,19 @@ def _counts(table: TextTable, columns: Mapping[str, int], neutrophils_are_wbc: b
 
 
 def _refuse_shares(table: TextTable, columns: Mapping[str, int], counts: Mapping[str, Float64]) -> None:
-    """Refuse neutrophils and lymphocytes that are percentages of the leukocytes: without WBC nothing else shows it."""
+    """Refuse neutrophils and lymphocytes that are shares of the leukocytes: only their sums show it."""
     if not {"neutrophils", "lymphocytes"} <= set(counts) or any(
         heading(table.header[columns[name]]).unit for name in ("neutrophils", "lymphocytes")
     ):
         return
     sums = counts["neutrophils"] + counts["lymphocytes"]
-    if np.mean((sums >= _SHARES[0]) & (sums <= _SHARES[1])) > _MOSTLY_SHARES:
-        raise InputError(
-            f"Neutrophils and lymphocytes add up to {sums.min():.0f} to {sums.max():.0f} in the rows of the table, as "
-            "percentages of the leukocytes do; give counts, or tell their unit in the headings, such as "
-            "'neutrophils (10^9/L)'."
-        )
+    for kind, (least, most) in _SHARES.items():
+        if np.mean((sums >= least) & (sums <= most)) > _MOSTLY_SHARES:
+            raise InputError(
+                f"Neutrophils and lymphocytes add up to {sums.min():.3g} to {sums.max():.3g} in the rows of the table, "
+                f"as {kind} of the leukocytes do; give counts, or tell their unit in the headings, such as "
+                "'neutrophils (10^9/L)'."
+            )
 
 
 def _missing_columns(table: TextTable, missing: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from leukospect.errors import AssumptionWarning, InputError, ProtocolError
 from leukospect.files.region_tables import (
+    TABLE,
     check_names,
     parse_table,
     reference_of,
@@ -65,10 +66,10 @@ def parts_of_drawn(path: Path, drawn: Mapping[int, str], kind: str) -> tuple[Par
     if table is None:
         return _all_lesions(path, drawn, kind)
     parts: list[Part] = []
-    for entry in region_tables(table.name, parse_table(table), "role"):
-        number = _number_of_drawn(table.name, entry, drawn, kind)
-        name = text_of(table.name, entry, "name") or drawn[number]
-        where = f"{table.name}: region '{name}'"
+    for entry in region_tables(TABLE, parse_table(table), "role"):
+        number = _number_of_drawn(TABLE, entry, drawn, kind)
+        name = text_of(TABLE, entry, "name") or drawn[number]
+        where = f"{TABLE}: region '{name}'"
         refuse_unknown(where, entry, ("label", "name", "role", "reference"))
         if any(part.number == number for part in parts):
             raise ProtocolError(f"{where} is the {kind} {number}, which another region is as well.")
@@ -76,25 +77,24 @@ def parts_of_drawn(path: Path, drawn: Mapping[int, str], kind: str) -> tuple[Par
     left = [name for number, name in drawn.items() if all(part.number != number for part in parts)]
     if left:
         warnings.warn(
-            f"{table.name} does not name {len(left)} of {len(drawn)} drawn regions ({_quoted(left)}); "
+            f"{TABLE} does not name {len(left)} of {len(drawn)} drawn regions ({_quoted(left)}); "
             f"{'it is' if len(left) == 1 else 'they are'} not measured.",
             AssumptionWarning,
             stacklevel=2,
         )
-    check_names(table.name, [(part.name, part.role, part.reference) for part in parts])
+    check_names(TABLE, [(part.name, part.role, part.reference) for part in parts])
     return tuple(parts)
 
 
 def _all_lesions(path: Path, drawn: Mapping[int, str], kind: str) -> tuple[Part, ...]:
     doubtful = [name for name in drawn.values() if _LIKE_A_REFERENCE.search(name.lower().replace("_", " "))]
     if doubtful:
-        table = path.name.removesuffix(".dcm") + ".toml"
         raise InputError(
-            f"The {kind} '{doubtful[0]}' of '{path.name}' is named like a reference region, but nothing tells which "
-            f"part it plays: put a table beside the file ({table}) with each region's role."
+            f"The {kind} '{doubtful[0]}' of the region file is named like a reference region, but nothing tells which "
+            "part it plays: put a table beside the file, of its name but with .toml, with each region's role."
         )
     warnings.warn(
-        f"No table of roles lies beside the region file '{path.name}'; each {kind} in it ({_quoted(drawn.values())}) "
+        f"No table of roles lies beside the region file; each {kind} in it ({_quoted(drawn.values())}) "
         "is taken as a lesion and compared with the other side.",
         AssumptionWarning,
         stacklevel=3,

@@ -13,6 +13,10 @@ from leukospect.quantification.measurements import Role
 from leukospect.quantification.regions import RegionDefinition, check_definitions
 from leukospect.quantification.shapes import Sphere
 
+CALLED = "The region file"
+TABLE = "The table beside the region file"
+"""What messages call them: their names may hold a patient's."""
+
 
 def parse_table(path: Path) -> Mapping[str, object]:
     """Read a TOML or JSON file of regions.
@@ -26,13 +30,13 @@ def parse_table(path: Path) -> Mapping[str, object]:
         text = path.read_text(encoding="utf-8")
         content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
-        raise InputError(f"The region file '{path.name}' cannot be read: {error.strerror}.") from error
+        raise InputError(f"The region file ({path.suffix}) cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise ProtocolError(f"The region file '{path.name}' is not UTF-8 text.") from error
+        raise ProtocolError(f"The region file ({path.suffix}) is not UTF-8 text.") from error
     except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
-        raise ProtocolError(f"The region file '{path.name}' cannot be understood: {error}.") from error
+        raise ProtocolError(f"The region file ({path.suffix}) cannot be understood: {error}.") from error
     if not isinstance(content, dict):
-        raise ProtocolError(f"The region file '{path.name}' must hold a table with the key region.")
+        raise ProtocolError(f"The region file ({path.suffix}) must hold a table with the key region.")
     return content
 
 
@@ -53,7 +57,7 @@ def table_beside(path: Path, stem: str) -> Path | None:
     """Find the table of names and roles that belongs to a file."""
     tables = [path.with_name(stem + ending) for ending in (".toml", ".json") if path.with_name(stem + ending).is_file()]
     if len(tables) > 1:
-        raise InputError(f"Two tables, '{tables[0].name}' and '{tables[1].name}', describe '{path.name}'; keep one.")
+        raise InputError("Two tables, one .toml and one .json, describe the region file; keep one.")
     return tables[0] if tables else None
 
 

@@ -17,6 +17,8 @@ from leukospect.data import Geometry, Image
 from leukospect.errors import AssumptionWarning, InputError, MissingInformationError, ProtocolError
 from leukospect.files.nifti import read_nifti
 from leukospect.files.region_tables import (
+    CALLED,
+    TABLE,
     check_definitions_of,
     check_names,
     parse_table,
@@ -73,13 +75,13 @@ def read_regions(path: Path, geometry: Geometry, body: Body = None) -> tuple[Ima
         labels, regions = rasterise(read_region_definitions(path), geometry)
     else:
         raise InputError(
-            f"The region file '{path.name}' is neither TOML (.toml), nor a NIfTI label image (.nii.gz), nor a DICOM "
+            "The region file is neither TOML (.toml), nor a NIfTI label image (.nii.gz), nor a DICOM "
             "Segmentation or RT Structure Set."
         )
-    return with_mirrors(labels, regions, body, path.name)
+    return with_mirrors(labels, regions, body)
 
 
-def with_mirrors(labels: Image, regions: tuple[Region, ...], body: Body, file: str) -> tuple[Image, tuple[Region, ...]]:
+def with_mirrors(labels: Image, regions: tuple[Region, ...], body: Body) -> tuple[Image, tuple[Region, ...]]:
     """Give lesions without a reference their contralateral mirror.
 
     Raises
@@ -92,7 +94,7 @@ def with_mirrors(labels: Image, regions: tuple[Region, ...], body: Body, file: s
         return labels, regions
     if body is None:
         raise MissingInformationError(
-            f"Region '{alone[0]}' of '{file}' has no reference region, and without the body's outline no mirror "
+            f"Region '{alone[0]}' of the region file has no reference region, and without the body's outline no mirror "
             "region can be made; name its reference in the region file."
         )
     return add_mirrors(labels, regions, body() if callable(body) else body)
@@ -113,9 +115,9 @@ def read_region_definitions(path: Path) -> tuple[RegionDefinition, ...]:
         It is not valid; the message names the region and the key.
     """
     definitions = tuple(
-        _definition(path.name, table) for table in region_tables(path.name, parse_table(path), "name", "role")
+        _definition(CALLED, table) for table in region_tables(CALLED, parse_table(path), "name", "role")
     )
-    check_definitions_of(path.name, definitions)
+    check_definitions_of(CALLED, definitions)
     return definitions
 
 
@@ -133,15 +135,15 @@ def read_label_image(path: Path, geometry: Geometry) -> tuple[Image, tuple[Regio
     ProtocolError
         The table is not valid or does not fit the image.
     """
-    stored = read_nifti(path)
+    stored = read_nifti(path, called=CALLED)
     values = np.asarray(stored.array)
     if not np.all(np.isfinite(values)) or np.any(values != np.rint(values)):
-        raise InputError(f"'{path.name}' is not a label image: it holds values that are not whole numbers.")
+        raise InputError("The region file is not a label image: it holds values that are not whole numbers.")
     if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
-        raise InputError(f"'{path.name}' is not a label image: labels must lie between 0 and 65535.")
+        raise InputError("The region file is not a label image: labels must lie between 0 and 65535.")
     found = [int(label) for label in np.unique(values) if label > 0]
     if not found:
-        raise InputError(f"The label image '{path.name}' holds no region: all its voxels are 0.")
+        raise InputError("The label image holds no region: all its voxels are 0.")
     names = _names_of_labels(path, found)
     labels = resample_labels(Image(values.astype(np.uint16), stored.geometry, "label"), geometry)
     regions = tuple(
@@ -156,12 +158,12 @@ def _names_of_labels(path: Path, found: list[int]) -> dict[int, tuple[str, Role,
     beside = table_beside(path, path.name.removesuffix(".gz").removesuffix(".nii"))
     if beside is None:
         warnings.warn(
-            f"No table of names lies beside the label image '{path.name}'; each of its labels is taken as a lesion.",
+            "No table of names lies beside the label image; each of its labels is taken as a lesion.",
             AssumptionWarning,
             stacklevel=3,
         )
         return {label: (f"region {label}", "lesion", "") for label in found}
-    file = beside.name
+    file = TABLE
     names: dict[int, tuple[str, Role, str]] = {}
     for table in region_tables(file, parse_table(beside), "label", "name", "role"):
         where = f"{file}: region '{table['name']}'"

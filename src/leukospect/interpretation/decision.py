@@ -231,7 +231,7 @@ def _why_not(rule: Rule, region: Region, ratios: Sequence[Ratio]) -> str:
 def _study_warnings(rule: Rule, lesions: Sequence[LesionFlag], changes: Sequence[Change]) -> tuple[str, ...]:
     warnings = []
     if not lesions:
-        warnings.append("No lesion region was given, found or placed on an image, so the rule had nothing to judge.")
+        warnings.append("No region of a lesion lies on an image that is measured, so the rule had nothing to judge.")
     fallback = [x.lesion for x in lesions if x.from_time and x.from_time != rule.from_time]
     if fallback:
         warnings.append(

@@ -20,7 +20,7 @@ def _check_points(shape: str, **points: Point) -> None:
 
 def _check_positive(shape: str, name: str, *values: float) -> None:
     if not all(np.isfinite(value) and value > 0 for value in values):
-        raise InputError(f"A {shape}'s {name} must be positive and finite, in mm; found {values}.")
+        raise InputError(f"A {shape}'s {name} must be positive and finite, in mm; found {', '.join(map(str, values))}.")
 
 
 @dataclass(frozen=True, slots=True)

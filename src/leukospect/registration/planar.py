@@ -6,7 +6,7 @@ anything is compared, and a motion found is the patient's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ _SEARCH_SIGMA_MM, _SIGMAS_MM = 12.0, (12.0, 8.0, 6.0)
 _SEARCH_STEP_MM, _SEARCH_STEP_DEG = 12.0, 4.0
 _SEARCH_POINTS, _POINTS = 2500, 20_000
 _BODY_PART, _ROUND_BODY_MM = 0.08, 30.0
+_MIRRORED, _ALIKE_MIRRORED = 0.7, 0.95
+"""Of what the correlation lacks to one, what a mirrored view may lack at most to be the better one, and its least."""
+
 _LEAST_OVERLAP, _FEWEST_POINTS = 0.5, 200
 _LEAST_MOVE_PIXELS = 0.25
 _MOST_ITERATIONS, _LEAST_STEP_MM = 60, 1e-3
@@ -58,6 +61,8 @@ class PlanarRegistration:
         there was nothing to compare.
     disagreement_mm : float
         Largest distance between where two searches put the body.
+    mirrored : bool
+        The views of one time, mirrored from left to right, fit surely better, so that nothing was accepted.
     """
 
     matrix: Matrix
@@ -70,6 +75,7 @@ class PlanarRegistration:
     correlation_before: float
     correlation_after: float
     disagreement_mm: float
+    mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,7 +128,8 @@ def register_planar(
     the limits is tried coarsely, the best refined to below a pixel.
 
     A motion is taken only if it is within the limits, moves the body by a quarter of a pixel or more, takes a tenth or
-    more of what the correlation lacks to one, and a second search agrees to a pixel.
+    more of what the correlation lacks to one, and a second search agrees to a pixel. All is done with one time's views
+    mirrored, too: where that fits surely better, as no patient does who lies the same way, it is said.
 
     Parameters
     ----------
@@ -159,11 +166,26 @@ def register_planar(
     if _correlations(_all_of(search), (np.eye(3),))[0] < -0.999:
         return _unsearched(names, "The planar views hardly overlap as they lie, so the identity was kept")
     levels = [[_compared(*pair, sigma, _POINTS) for pair in pairs] for sigma in _SIGMAS_MM]
-    return _searched(names, _all_of(search), [_all_of(level) for level in levels], min(fixed.pixel_mm), limits)
+    coarse, fine = _all_of(search), [_all_of(level) for level in levels]
+    found = _searched(names, coarse, fine, min(fixed.pixel_mm), limits)
+    flipped = _searched(names, _flipped(coarse), [_flipped(level) for level in fine], min(fixed.pixel_mm), limits)
+    lacks, lacks_flipped = 1.0 - found.correlation_after, 1.0 - flipped.correlation_after
+    if lacks_flipped > 1.0 - _ALIKE_MIRRORED or lacks_flipped > _MIRRORED * lacks:
+        return found
+    reason = (
+        f"Mirrored from left to right the planar views of one time fit better (they correlate by "
+        f"{flipped.correlation_after:.3f} instead of {found.correlation_after:.3f}), so the identity was kept"
+    )
+    return replace(found, matrix=np.eye(3), accepted=False, aligned=False, reason=reason, mirrored=True)
 
 
 def _all_of(compared: list[_Compared | None]) -> list[_Compared]:
     return [one for one in compared if one is not None]
+
+
+def _flipped(compared: list[_Compared]) -> list[_Compared]:
+    """Mirror the moving views in their middle column."""
+    return [replace(one, moving=replace(one.moving, array=one.moving.array[:, ::-1])) for one in compared]
 
 
 def _unsearched(names: tuple[str, ...], reason: str) -> PlanarRegistration:

@@ -27,7 +27,7 @@ INK = "#1c2730"
 MUTED = "#66737f"
 ACCENT = "#00a3c4"
 # apart for colour-blind readers too (after Okabe and Ito)
-REGION_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d1f", "#56b4e9", "#7b3fa0")
+REGION_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d1f", "#56b4e9", "#7b3fa0", "#e0218a", "#4d4d4d")
 HOT_IRON = LinearSegmentedColormap.from_list(
     "hot iron", ["#2a0000", "#7a0000", "#c41600", "#f25c05", "#ffa91f", "#ffe58a", "#ffffff"]
 )

@@ -34,7 +34,7 @@ def read_drawn_regions(path: Path) -> DrawnRegions:
     InputError, GeometryError
         It is neither, cannot be read, or contradicts itself.
     """
-    called = f"The region file '{path.name}'"
+    called = "The region file"
     try:
         with library_warnings_silenced():
             header = read_without_pixels(path)
