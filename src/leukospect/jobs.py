@@ -99,7 +99,7 @@ def run_job(
     Outcome
     """
     if regions_file is not None and not regions_file.is_file():
-        raise InputError(f"There is no region file '{regions_file.name}'; check the path.")
+        raise InputError("There is no region file at the path that was given; check it.")
     with whole_folder(output, command="run", inputs=[study_path, regions_file]) as folder:
         progress("reading the study", 0.0)
         study = read_any_study(study_path, regions_file=regions_file)

@@ -52,7 +52,6 @@ def check_planar(views: Sequence[PlanarImages], placed: PlacedRegions, protocol:
     timed = [one for one in views if one.header.hours_after_injection is not None]
     if len(timed) < 2:
         return ""
-    _check_rates(timed, protocol)
     recorded = [one.header.radiopharmaceutical for one in timed]
     nuclides = sorted({one.nuclide for one in recorded if one is not None and one.nuclide})
     if len(nuclides) > 1:
@@ -64,7 +63,9 @@ def check_planar(views: Sequence[PlanarImages], placed: PlacedRegions, protocol:
         reason = "some were scanned along the body and others taken standing still"
     if not reason and any(one.header.duration_assumed for one in timed):
         reason = "of some no duration is recorded, so that their rates are counts per view"
-    if reason:
+    if not reason:
+        _check_rates(timed, protocol)
+    else:
         _say(
             f"The planar views of several times are compared by ratios only: {reason}. A lesion's own change is not "
             "given; where resolution differs, the ratio's change holds no further than that."

@@ -31,7 +31,7 @@ def lesion_log_odds(signs: Signs) -> float:
     -------
     float
         NaN where the level of marrow, or how much of the region lies in bone, is not known. In the studies that it
-        rests on one region in nine was a lesion.
+        rests on one region in eight was a lesion.
     """
     if not (signs.marrow_level > 0 and signs.hottest_level > 0 and signs.contrast > 0):
         return math.nan
